@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+#include "common/io.h"
+
+#include <fcntl.h>
+#include <string.h>
+
+int fl_io_write(int fd, const void *data, size_t size, const char *name, struct fl_err *err)
+{
+	const char *at = data;
+
+	while (size) {
+		ssize_t done = write(fd, at, size);
+		if (done < 0 && errno == EINTR)
+			continue;
+		if (done < 0)
+			return fl_err_errno(err, errno, "%s: cannot be written", name);
+		at += done;
+		size -= done;
+	}
+	return 0;
+}
+
+int fl_io_pwrite(int fd, const void *data, size_t size, uint64_t offset, const char *name,
+		 struct fl_err *err)
+{
+	const char *at = data;
+
+	while (size) {
+		ssize_t done = pwrite(fd, at, size, (off_t)offset);
+		if (done < 0 && errno == EINTR)
+			continue;
+		if (done < 0)
+			return fl_err_errno(err, errno, "%s: cannot be written", name);
+		at += done;
+		offset += done;
+		size -= done;
+	}
+	return 0;
+}
+
+int fl_io_pread(int fd, void *data, size_t size, uint64_t offset, const char *name,
+		struct fl_err *err)
+{
+	char *at = data;
+
+	while (size) {
+		ssize_t done = pread(fd, at, size, (off_t)offset);
+		if (done < 0 && errno == EINTR)
+			continue;
+		if (done < 0)
+			return fl_err_errno(err, errno, "%s: cannot be read", name);
+		if (done == 0)
+			return fl_err_set(err, FL_ERR_CORRUPT, "%s: ends too early", name);
+		at += done;
+		offset += done;
+		size -= done;
+	}
+	return 0;
+}
+
+int fl_io_read_all(int fd, size_t limit, struct fl_str *text, const char *name,
+		   struct fl_err *err)
+{
+	size_t total = 0;
+
+	for (;;) {
+		ssize_t done = read(fd, fl_str_reserve(text, 1 << 16), 1 << 16);
+		if (done < 0 && errno == EINTR)
+			continue;
+		if (done < 0)
+			return fl_err_errno(err, errno, "%s: cannot be read", name);
+		text->len += done;
+		text->data[text->len] = 0;
+		if (done == 0)
+			return 0;
+		total += done;
+		if (total > limit)
+			return fl_err_set(err, FL_ERR_INVALID, "%s: larger than %zu bytes",
+					  name, limit);
+	}
+}
+
+int fl_io_read_file(int dirfd, const char *path, size_t limit, struct fl_str *text,
+		    struct fl_err *err)
+{
+	fl_cleanup_close int fd = openat(dirfd, path, O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return fl_err_errno(err, errno, "%s: cannot be opened", path);
+	return fl_io_read_all(fd, limit, text, path, err);
+}
+
+int fl_io_write_existing(int dirfd, const char *path, const char *text, struct fl_err *err)
+{
+	fl_cleanup_close int fd = openat(dirfd, path, O_WRONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return fl_err_errno(err, errno, "%s: cannot be opened", path);
+	return fl_io_write(fd, text, strlen(text), path, err);
+}
