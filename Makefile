@@ -1,0 +1,164 @@
+# SPDX-License-Identifier: MPL-2.0
+#
+#   make            the programs, in build/bin/
+#   make demo       a real microVM from OCI images, in minutes, from nothing
+#   make check      every test; installs what it needs
+#
+#   V=1 shows commands; SAN=address,undefined builds into build-san/; CC=clang
+
+PREFIX ?= /usr/local
+VERSION := 0.1.0
+
+CC ?= cc
+B ?= build$(if $(SAN),-san)
+OPT ?= -O2
+WERROR ?=
+PKG_CONFIG ?= pkg-config
+
+PROGRAMS := $(notdir $(patsubst %/,%,$(wildcard cmd/*/)))
+LIBEXEC := $(filter fl-supervise,$(PROGRAMS))
+BINARIES := $(filter-out $(LIBEXEC),$(PROGRAMS))
+
+# Foreign libraries, each with the programs that link it. jansson, libcurl and libcrypto
+# have their owner in common/; --as-needed drops them where they are not used.
+PKGS_common := jansson libcurl libcrypto
+PKGS_fl-snap := libarchive ext2fs com_err libzstd zlib
+PKGS_fl-pack := libarchive libzstd zlib
+PKGS_fl-net := libnl-3.0 libnl-route-3.0 libnftables
+HAVE_ISAL := $(shell $(PKG_CONFIG) --exists libisal 2>/dev/null && echo yes)
+ifeq ($(HAVE_ISAL),yes)
+PKGS_fl-snap += libisal
+DEFS_fl-snap := -DFL_HAVE_ISAL
+endif
+pkgs_of = $(PKGS_$(1)) $(PKGS_common)
+
+WARN := -Wall -Wextra -Wshadow -Wpointer-arith -Wstrict-prototypes -Wmissing-prototypes -Wvla \
+	-Wwrite-strings -Wno-missing-field-initializers -Wno-format-truncation $(WERROR)
+ifneq (,$(findstring clang,$(CC)))
+WARN += -Wno-unknown-warning-option -Wno-missing-braces
+endif
+HARDEN := -fstack-protector-strong -fPIE -fno-plt
+HARDEN_LD := -pie -Wl,-z,relro,-z,now
+ifdef SAN
+OPT := -O1 -g -fno-omit-frame-pointer
+HARDEN := -fsanitize=$(SAN) -fno-sanitize-recover=undefined
+HARDEN_LD := -fsanitize=$(SAN)
+else
+HARDEN += -D_FORTIFY_SOURCE=2
+endif
+CFLAGS ?= $(OPT) -g
+ALL_CFLAGS = -std=c11 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -DFL_VERSION='"$(VERSION)"' -I. $(WARN) \
+	$(HARDEN) $(CFLAGS) -MMD -MP -pthread
+ALL_LDFLAGS = $(HARDEN_LD) -Wl,--as-needed -pthread $(LDFLAGS)
+
+Q := $(if $(V),,@)
+say = $(if $(V),,@printf '  %-6s %s\n' '$(1)' '$(2)')
+
+COMMON_SRC := $(sort $(wildcard common/*.c))
+COMMON_OBJ := $(COMMON_SRC:%.c=$(B)/obj/%.o)
+LIB := $(B)/libcommon.a
+
+all: $(BINARIES:%=$(B)/bin/%) $(LIBEXEC:%=$(B)/libexec/flintlock/%)
+
+$(LIB): $(COMMON_OBJ)
+	$(call say,AR,$@)
+	$(Q)rm -f $@ && ar rcs $@ $^
+
+cflags_of = $(shell $(PKG_CONFIG) --cflags $(call pkgs_of,$(1)) 2>/dev/null)
+libs_of = $(shell $(PKG_CONFIG) --libs $(call pkgs_of,$(1)))
+
+COMMON_CFLAGS := $(call cflags_of,common)
+
+$(B)/obj/common/%.o: common/%.c
+	@mkdir -p $(@D)
+	$(call say,CC,$<)
+	$(Q)$(CC) $(ALL_CFLAGS) $(COMMON_CFLAGS) -c -o $@ $<
+
+# One set of rules per program; its sources are all of its folder's, sub-folders included.
+define program_rules
+SRC_$(1) := $$(sort $$(shell find cmd/$(1) -name '*.c'))
+OBJ_$(1) := $$(SRC_$(1):%.c=$$(B)/obj/%.o)
+CFLAGS_$(1) := $$(call cflags_of,$(1)) $$(DEFS_$(1))
+LIBS_$(1) := $$(call libs_of,$(1))
+$$(OBJ_$(1)): $$(B)/obj/%.o: %.c
+	@mkdir -p $$(@D)
+	$$(call say,CC,$$<)
+	$$(Q)$$(CC) $$(ALL_CFLAGS) $$(CFLAGS_$(1)) -c -o $$@ $$<
+$$(B)/$(2)/$(1): $$(OBJ_$(1)) $$(LIB)
+	@mkdir -p $$(@D)
+	$$(call say,LD,$$@)
+	$$(Q)$$(CC) $$(ALL_LDFLAGS) -o $$@ $$(OBJ_$(1)) $$(LIB) $$(LIBS_$(1))
+DEPS += $$(OBJ_$(1):.o=.d)
+endef
+$(foreach p,$(BINARIES),$(eval $(call program_rules,$(p),bin)))
+$(foreach p,$(LIBEXEC),$(eval $(call program_rules,$(p),libexec/flintlock)))
+DEPS += $(COMMON_OBJ:.o=.d)
+
+# Unit tests: t/unit/X.c over the library; t/unit/PROGRAM-X.c also over that program's
+# objects without its main. Drivers (t/drivers/PROGRAM-X.c) likewise, for bats to run.
+TESTS := $(patsubst t/unit/%.c,%,$(wildcard t/unit/*.c))
+DRIVERS := $(patsubst t/drivers/%.c,%,$(wildcard t/drivers/*.c))
+program_of = $(firstword $(foreach p,$(PROGRAMS),$(if $(filter $(p)-%,$(1)),$(p))))
+objects_of = $(filter-out %/main.o,$(OBJ_$(call program_of,$(1))))
+define test_rules
+$$(B)/$(2)/$(1): t/$(2)/$(1).c $$(call objects_of,$(1)) $$(LIB)
+	@mkdir -p $$(@D)
+	$$(call say,TEST,$$@)
+	$$(Q)$$(CC) $$(ALL_CFLAGS) $$(CFLAGS_$$(call program_of,$(1))) $$(COMMON_CFLAGS) $$(ALL_LDFLAGS) -o $$@ $$< \
+		$$(call objects_of,$(1)) $$(LIB) $$(or $$(LIBS_$$(call program_of,$(1))),$$(call libs_of,common))
+DEPS += $$(B)/$(2)/$(1).d
+endef
+$(foreach t,$(TESTS),$(eval $(call test_rules,$(t),unit)))
+$(foreach t,$(DRIVERS),$(eval $(call test_rules,$(t),drivers)))
+
+tests: all $(TESTS:%=$(B)/unit/%) $(DRIVERS:%=$(B)/drivers/%)
+
+# Man pages, from scdoc.
+MAN := $(patsubst man/%.scd,$(B)/man/%,$(wildcard man/*.scd))
+man: $(MAN)
+$(B)/man/%: man/%.scd
+	@mkdir -p $(@D)
+	$(call say,MAN,$@)
+	$(Q)scdoc < $< > $@.new && mv $@.new $@
+
+deps:
+	@contrib/deps.sh packages.list
+
+demo:
+	@contrib/deps.sh packages.list
+	@$(MAKE) --no-print-directory -j2 all
+	@t/demo.sh $(B)
+
+check:
+	@contrib/deps.sh packages.list
+	@t/check.sh
+
+lint:
+	@t/lint.sh
+
+bench: all
+	@bench/run.sh $(B)
+
+install: all man
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/libexec/flintlock
+	install -m 755 $(BINARIES:%=$(B)/bin/%) $(DESTDIR)$(PREFIX)/bin
+	install -m 755 $(LIBEXEC:%=$(B)/libexec/flintlock/%) $(DESTDIR)$(PREFIX)/libexec/flintlock
+	for page in $(MAN); do \
+		install -D -m 644 $$page $(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$${page##*/} || exit 1; \
+	done
+	install -d $(DESTDIR)$(PREFIX)/share/bash-completion/completions
+	for p in $(BINARIES); do \
+		$(B)/bin/$$p --completion bash > $(DESTDIR)$(PREFIX)/share/bash-completion/completions/$$p || exit 1; \
+	done
+
+uninstall:
+	rm -f $(BINARIES:%=$(DESTDIR)$(PREFIX)/bin/%) $(LIBEXEC:%=$(DESTDIR)$(PREFIX)/libexec/flintlock/%)
+	for page in $(notdir $(MAN)); do rm -f $(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$$page; done
+	rm -f $(BINARIES:%=$(DESTDIR)$(PREFIX)/share/bash-completion/completions/%)
+
+clean:
+	rm -rf build build-san
+
+-include $(wildcard $(DEPS))
+.PHONY: all tests man deps demo check lint bench install uninstall clean
+.DELETE_ON_ERROR:

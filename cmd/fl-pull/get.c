@@ -1,0 +1,299 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+#include "cmd/fl-pull/get.h"
+
+#include "cmd/fl-pull/fetch.h"
+#include "common/alloc.h"
+#include "common/io.h"
+
+#include <fcntl.h>
+#include <string.h>
+
+#define REF_NAME "org.opencontainers.image.ref.name"
+
+struct get {
+	const struct fl_store *store;
+	const struct fl_get_options *options;
+	struct fl_reference reference;
+	struct fl_registry registry; /* .http is NULL for a layout */
+	struct fl_fetch_source source;
+};
+
+static void get_finish(struct get *get)
+{
+	if (get->registry.http)
+		fl_registry_finish(&get->registry);
+	fl_reference_finish(&get->reference);
+}
+
+/* A manifest's or index's bytes by digest from a layout. */
+static int read_layout_blob(struct get *get, const char *digest, struct fl_str *text,
+			    struct fl_err *err)
+{
+	fl_cleanup_free char *path = NULL;
+
+	if (fl_digest_check(digest, err) < 0)
+		return -1;
+	path = fl_asprintf("%s/blobs/sha256/%s", get->reference.folder, fl_digest_hex(digest));
+	return fl_io_read_file(AT_FDCWD, path, FL_MANIFEST_LIMIT, text, err);
+}
+
+static bool is_tagged(const fl_json *descriptor, const char *tag)
+{
+	const fl_json *annotations = fl_json_get(descriptor, "annotations");
+
+	return !tag || fl_str_equal(fl_json_text(fl_json_get(annotations, REF_NAME)), tag);
+}
+
+/* The digest of the tag in a layout's index.json; without a tag there must be only one. */
+static int find_in_layout(struct get *get, char digest[static FL_DIGEST_TEXT], struct fl_err *err)
+{
+	fl_cleanup_free char *path = fl_asprintf("%s/index.json", get->reference.folder);
+	fl_cleanup_str struct fl_str text = FL_STR_INIT;
+	fl_cleanup_json fl_json *index = NULL;
+	const fl_json *list, *found = NULL;
+	size_t matches = 0;
+
+	if (fl_io_read_file(AT_FDCWD, path, FL_MANIFEST_LIMIT, &text, err) < 0)
+		return -1;
+	index = fl_json_parse(text.data, text.len, path, err);
+	if (!index)
+		return -1;
+	list = fl_json_get(index, "manifests");
+	for (size_t i = 0; i < fl_json_count(list); i++) {
+		const fl_json *one = fl_json_item(list, i);
+		const fl_json *platform = fl_json_get(one, "platform");
+
+		if (!is_tagged(one, get->reference.tag) ||
+		    (platform && !fl_image_fits(platform, get->options->platform)))
+			continue;
+		matches++;
+		found = one;
+	}
+	if (matches != 1 || !fl_json_text(fl_json_get(found, "digest")))
+		return fl_err_set(err, FL_ERR_NOT_FOUND, "%s: %s image for %s in this folder; name "
+				  "one as oci:FOLDER:TAG", get->reference.text,
+				  matches ? "more than one" : "no", get->options->platform);
+	snprintf(digest, FL_DIGEST_TEXT, "%s", fl_json_text(fl_json_get(found, "digest")));
+	return fl_digest_check(digest, err);
+}
+
+static int read_remote(struct get *get, const char *tag_or_digest, struct fl_str *text,
+		       struct fl_err *err)
+{
+	fl_cleanup_str struct fl_str type = FL_STR_INIT;
+
+	return fl_registry_manifest(&get->registry, tag_or_digest, text, &type, err);
+}
+
+/* The bytes under a digest, verified. */
+static int read_digest(struct get *get, const char *digest, struct fl_str *text,
+		       struct fl_err *err)
+{
+	char real[FL_DIGEST_TEXT];
+	int rc = get->registry.http ? read_remote(get, digest, text, err)
+				    : read_layout_blob(get, digest, text, err);
+
+	if (rc < 0)
+		return -1;
+	fl_digest_of(text->data, text->len, real);
+	if (strcmp(real, digest) != 0)
+		return fl_err_set(err, FL_ERR_CORRUPT, "%s: the manifest that came has another "
+				  "digest, %s", digest, real);
+	return 0;
+}
+
+static int read_first(struct get *get, struct fl_str *text, struct fl_err *err)
+{
+	char digest[FL_DIGEST_TEXT];
+
+	if (get->reference.digest)
+		return read_digest(get, get->reference.digest, text, err);
+	if (get->registry.http)
+		return read_remote(get, get->reference.tag, text, err);
+	if (find_in_layout(get, digest, err) < 0)
+		return -1;
+	return read_digest(get, digest, text, err);
+}
+
+static int choose_platform(const fl_json *index, const char *platform, char *digest,
+			   struct fl_err *err)
+{
+	const fl_json *list = fl_json_get(index, "manifests");
+	fl_cleanup_str struct fl_str known = FL_STR_INIT;
+
+	for (size_t i = 0; i < fl_json_count(list); i++) {
+		const fl_json *one = fl_json_item(list, i), *has = fl_json_get(one, "platform");
+		const char *os = fl_json_text(fl_json_get(has, "os"));
+		const char *arch = fl_json_text(fl_json_get(has, "architecture"));
+		const char *found = fl_json_text(fl_json_get(one, "digest"));
+
+		if (has && fl_image_fits(has, platform) && found) {
+			snprintf(digest, FL_DIGEST_TEXT, "%s", found);
+			return fl_digest_check(digest, err);
+		}
+		if (os && arch)
+			fl_str_addf(&known, " %s/%s", os, arch);
+	}
+	return fl_err_set(err, FL_ERR_UNSUPPORTED, "no image for platform %s; there are:%s", platform,
+			  known.data ? known.data : " none");
+}
+
+static bool is_index(const fl_json *doc)
+{
+	return fl_image_is_index(fl_json_text(fl_json_get(doc, "mediaType"))) ||
+	       fl_json_is_array(fl_json_get(doc, "manifests"));
+}
+
+/* The manifest for the platform: its bytes in text. */
+static int read_manifest(struct get *get, struct fl_str *text, fl_json **manifest,
+			 struct fl_err *err)
+{
+	fl_cleanup_json fl_json *doc = NULL;
+	char digest[FL_DIGEST_TEXT];
+
+	if (read_first(get, text, err) < 0)
+		return -1;
+	doc = fl_json_parse(text->data ? text->data : "", text->len, "manifest", err);
+	if (!doc)
+		return -1;
+	if (is_index(doc)) {
+		if (choose_platform(doc, get->options->platform, digest, err) < 0)
+			return -1;
+		fl_str_clear(text);
+		if (read_digest(get, digest, text, err) < 0)
+			return -1;
+		fl_json_unref(doc);
+		doc = fl_json_parse(text->data, text->len, digest, err);
+		if (!doc)
+			return -1;
+	}
+	if (fl_image_check_manifest(doc, "the manifest", err) < 0)
+		return -1;
+	*manifest = fl_json_ref(doc);
+	return 0;
+}
+
+static void add_blob(const struct fl_store *store, const fl_json *descriptor,
+		     struct fl_fetch_blob *blobs, size_t *count)
+{
+	const char *digest = fl_json_text(fl_json_get(descriptor, "digest"));
+	uint64_t size = (uint64_t)fl_json_int(fl_json_get(descriptor, "size"));
+
+	for (size_t i = 0; i < *count; i++)
+		if (strcmp(blobs[i].digest, digest) == 0)
+			return;
+	if (!fl_store_has(store, digest, size))
+		blobs[(*count)++] = (struct fl_fetch_blob){ digest, size };
+}
+
+static int fetch_missing(struct get *get, const fl_json *manifest, struct fl_err *err)
+{
+	const fl_json *layers = fl_json_get(manifest, "layers");
+	size_t most = fl_json_count(layers) + 1, count = 0;
+	fl_cleanup_free struct fl_fetch_blob *blobs = fl_alloc_zero(most, sizeof(*blobs));
+
+	add_blob(get->store, fl_json_get(manifest, "config"), blobs, &count);
+	for (size_t i = 0; i < fl_json_count(layers); i++)
+		add_blob(get->store, fl_json_item(layers, i), blobs, &count);
+	return fl_fetch(get->store, &get->source, blobs, count, get->options, err);
+}
+
+static bool fits_platform(const struct fl_image *image, const char *wanted)
+{
+	size_t len = strlen(image->platform);
+
+	return strncmp(wanted, image->platform, len) == 0 ||
+	       strncmp(wanted, image->platform, strlen(wanted)) == 0;
+}
+
+static fl_json *descriptor_of(const struct fl_image *image, const fl_json *manifest, size_t size)
+{
+	static const char *const keys[] = { "os", "architecture", "variant" };
+	fl_json *descriptor = fl_json_new_object(), *platform = fl_json_new_object();
+	const char *type = fl_json_text(fl_json_get(manifest, "mediaType"));
+	fl_cleanup_free char *parts = fl_strdup(image->platform);
+	char *rest = NULL, *part = strtok_r(parts, "/", &rest);
+
+	fl_json_set(descriptor, "mediaType",
+		    fl_json_new_text(type ? type : "application/vnd.oci.image.manifest.v1+json"));
+	fl_json_set(descriptor, "digest", fl_json_new_text(image->digest));
+	fl_json_set(descriptor, "size", fl_json_new_int((int64_t)size));
+	for (size_t i = 0; part && i < FL_COUNT(keys); i++, part = strtok_r(NULL, "/", &rest))
+		fl_json_set(platform, keys[i], fl_json_new_text(part));
+	fl_json_set(descriptor, "platform", platform);
+	return descriptor;
+}
+
+/* Manifest and name last: what is named is whole. */
+static int finish(struct get *get, const struct fl_str *text, const fl_json *manifest,
+		  struct fl_image *image, struct fl_err *err)
+{
+	char digest[FL_DIGEST_TEXT];
+
+	if (fl_store_put(get->store, text->data, text->len, digest, err) < 0 ||
+	    fl_image_load(get->store, digest, image, err) < 0)
+		return -1;
+	if (fits_platform(image, get->options->platform))
+		return fl_store_name(get->store, get->reference.text,
+				     descriptor_of(image, manifest, text->len), err);
+	fl_err_set(err, FL_ERR_UNSUPPORTED, "the image is for %s, not for %s; choose with --platform",
+		   image->platform, get->options->platform);
+	fl_image_finish(image);
+	return -1;
+}
+
+/* Whether the store has it whole under that name already. */
+static bool have(struct get *get, struct fl_image *image)
+{
+	fl_cleanup_json fl_json *found =
+		fl_store_find(get->store, get->reference.text, get->options->platform);
+	const char *digest = fl_json_text(fl_json_get(found, "digest"));
+
+	if (!digest || !fl_digest_is_valid(digest) ||
+	    fl_image_load(get->store, digest, image, NULL) < 0)
+		return false;
+	for (size_t i = 0; i < image->layer_count; i++)
+		if (!fl_store_has(get->store, image->layers[i].digest, image->layers[i].size)) {
+			fl_image_finish(image);
+			return false;
+		}
+	return true;
+}
+
+static int bring(struct get *get, struct fl_image *image, struct fl_err *err)
+{
+	fl_cleanup_str struct fl_str text = FL_STR_INIT;
+	fl_cleanup_json fl_json *manifest = NULL;
+
+	if (get->options->policy != FL_GET_ALWAYS && have(get, image))
+		return 0;
+	if (get->options->policy == FL_GET_NEVER)
+		return fl_err_set(err, FL_ERR_NOT_FOUND, "not in the store, and --pull=never");
+	if (!get->reference.folder) {
+		fl_registry_init(&get->registry, &get->reference, &get->options->registry,
+				 get->options->cancel);
+		get->source.registry = &get->registry;
+	}
+	get->source.folder = get->reference.folder;
+	if (read_manifest(get, &text, &manifest, err) < 0 ||
+	    fetch_missing(get, manifest, err) < 0)
+		return -1;
+	return finish(get, &text, manifest, image, err);
+}
+
+int fl_get(const struct fl_store *store, const char *text, const struct fl_get_options *options,
+	   struct fl_image *image, struct fl_err *err)
+{
+	struct get get = { .store = store, .options = options };
+	fl_cleanup_close int lock = -1;
+	int rc;
+
+	if (fl_reference_parse(text, &get.reference, err) < 0)
+		return -1;
+	lock = fl_store_lock(store, false, err);
+	rc = lock < 0 ? -1 : bring(&get, image, err);
+	if (rc < 0)
+		fl_err_prefix(err, "%s", get.reference.text);
+	get_finish(&get);
+	return rc;
+}

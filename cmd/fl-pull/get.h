@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/*
+ * One image into the store, from a registry or an OCI layout folder.
+ *
+ *     struct fl_get_options options = { .platform = "linux/amd64", .parallel = 4 };
+ *     if (fl_get(&store, "127.0.0.1:5000/debian:12", &options, &image, err) < 0) ...
+ *     fl_image_finish(&image);
+ */
+#pragma once
+
+#include "cmd/fl-pull/registry.h"
+#include "common/image.h"
+
+enum fl_get_policy { FL_GET_MISSING, FL_GET_ALWAYS, FL_GET_NEVER };
+
+struct fl_get_options {
+	const char *platform; /* "os/arch" or "os/arch/variant" */
+	enum fl_get_policy policy;
+	unsigned parallel; /* blobs at once */
+	struct fl_registry_options registry;
+	const struct fl_cancel *cancel;
+	/* Called while bytes come in; total is what must be fetched. May be NULL. */
+	void (*progress)(void *arg, uint64_t done, uint64_t total);
+	void *arg;
+};
+
+/* image: what is in the store now; finish it after success. */
+int fl_get(const struct fl_store *store, const char *text, const struct fl_get_options *options,
+	   struct fl_image *image, struct fl_err *err);

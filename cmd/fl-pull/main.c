@@ -1,0 +1,243 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+#include "cmd/fl-pull/get.h"
+#include "cmd/fl-pull/progress.h"
+#include "common/step.h"
+#include "common/table.h"
+
+#include <string.h>
+
+static int take_policy(const struct fl_args *args, enum fl_get_policy *policy, struct fl_err *err)
+{
+	static const char *const names[] = { "missing", "always", "never" };
+	const char *text = fl_args_text(args, "pull", "missing");
+
+	for (size_t i = 0; i < FL_COUNT(names); i++)
+		if (strcmp(names[i], text) == 0) {
+			*policy = i;
+			return 0;
+		}
+	return fl_err_set(err, FL_ERR_USAGE, "option --pull: \"%s\" is not missing, always or never",
+			  text);
+}
+
+static int take_options(const struct fl_args *args, struct fl_get_options *options,
+			struct fl_err *err)
+{
+	uint64_t parallel;
+
+	if (take_policy(args, &options->policy, err) < 0 ||
+	    fl_args_number(args, "parallel", 1, 64, 4, &parallel, err) < 0)
+		return -1;
+	options->platform = fl_args_text(args, "platform", fl_image_host_platform());
+	options->parallel = (unsigned)parallel;
+	options->registry.plain_http = fl_args_flag(args, "plain-http");
+	options->registry.ca_file = fl_args_text(args, "ca-file", NULL);
+	options->registry.verbose = fl_args_flag(args, "verbose");
+	return 0;
+}
+
+static int get_with_bar(const struct fl_args *args, const struct fl_store *store, const char *text,
+			struct fl_get_options *options, struct fl_image *image, struct fl_err *err)
+{
+	struct fl_progress bar;
+	int rc;
+
+	fl_progress_start(&bar, text, fl_cli_shows_progress(args));
+	options->progress = fl_progress_update;
+	options->arg = &bar;
+	rc = fl_get(store, text, options, image, err);
+	fl_progress_end(&bar);
+	return rc;
+}
+
+static fl_json *describe(const char *ref, const struct fl_image *image)
+{
+	fl_json *out = fl_json_new_object();
+
+	fl_json_set(out, "ref", fl_json_new_text(ref));
+	fl_json_set(out, "digest", fl_json_new_text(image->digest));
+	fl_json_set(out, "platform", fl_json_new_text(image->platform));
+	fl_json_set(out, "size", fl_json_new_int((int64_t)image->size));
+	fl_json_set(out, "layers", fl_json_new_int((int64_t)image->layer_count));
+	return out;
+}
+
+static int print_image(const struct fl_args *args, const char *ref, const struct fl_image *image,
+		       struct fl_err *err)
+{
+	fl_cleanup_json fl_json *out = describe(ref, image);
+	fl_cleanup_str struct fl_str line = FL_STR_INIT;
+
+	if (fl_args_flag(args, "json"))
+		return fl_cli_print_json(out, err);
+	fl_str_addf(&line, "%s\n", image->digest);
+	return fl_cli_print(line.data, line.len, err);
+}
+
+static int run_get(struct fl_args *args, struct fl_err *err)
+{
+	struct fl_get_options options = { 0 };
+	fl_cleanup_store struct fl_store store = { .dirfd = -1, .blobs = -1 };
+
+	if (take_options(args, &options, err) < 0 ||
+	    fl_store_open(&store, fl_args_state_dir(args), true, err) < 0)
+		return -1;
+	for (size_t i = 0; i < args->operands.count; i++) {
+		const char *ref = args->operands.items[i];
+		struct fl_image image;
+		int rc;
+
+		if (get_with_bar(args, &store, ref, &options, &image, err) < 0)
+			return -1;
+		rc = print_image(args, ref, &image, err);
+		fl_image_finish(&image);
+		if (rc < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int list_one(const struct fl_store *store, const fl_json *descriptor,
+		    struct fl_table *table)
+{
+	const fl_json *annotations = fl_json_get(descriptor, "annotations");
+	const char *ref = fl_json_text(
+		fl_json_get(annotations, "org.opencontainers.image.ref.name"));
+	const char *digest = fl_json_text(fl_json_get(descriptor, "digest"));
+	struct fl_image image;
+	char size[16];
+	fl_json *row;
+
+	if (!ref || !digest || !fl_digest_is_valid(digest) ||
+	    fl_image_load(store, digest, &image, NULL) < 0)
+		return 0;
+	row = describe(ref, &image);
+	fl_num_print_size(image.size, size);
+	fl_json_set(row, "size_text", fl_json_new_text(size));
+	fl_table_row(table, row);
+	fl_image_finish(&image);
+	return 0;
+}
+
+static int run_ls(struct fl_args *args, struct fl_err *err)
+{
+	fl_cleanup_table struct fl_table table = FL_TABLE_INIT;
+	fl_cleanup_store struct fl_store store = { .dirfd = -1, .blobs = -1 };
+	fl_cleanup_json fl_json *list = NULL;
+
+	fl_table_column(&table, "REF", "ref");
+	fl_table_column(&table, "DIGEST", "digest");
+	fl_table_column(&table, "PLATFORM", "platform");
+	fl_table_column(&table, "SIZE", "size_text");
+	fl_table_column(&table, "LAYERS", "layers");
+	if (fl_store_open(&store, fl_args_state_dir(args), false, err) == 0)
+		list = fl_store_list(&store, err);
+	else if (err->kind != FL_ERR_NOT_FOUND)
+		return -1;
+	for (size_t i = 0; i < fl_json_count(list); i++)
+		list_one(&store, fl_json_item(list, i), &table);
+	return fl_table_print(&table, fl_args_flag(args, "json"), err);
+}
+
+/* The images of a spec, each once, in the order kernel, initrd, volumes. */
+static size_t images_of(const struct fl_spec *spec, const char **images)
+{
+	size_t count = 0;
+
+	images[count++] = spec->kernel_image;
+	if (spec->initrd_image)
+		images[count++] = spec->initrd_image;
+	for (size_t i = 0; i < spec->volume_count; i++)
+		if (spec->volumes[i].image)
+			images[count++] = spec->volumes[i].image;
+	for (size_t i = 0, kept = 0, all = count; i < all; i++) {
+		size_t k = 0;
+
+		while (k < kept && strcmp(images[k], images[i]) != 0)
+			k++;
+		if (k == kept)
+			images[kept++] = images[i];
+		count = kept;
+	}
+	return count;
+}
+
+static int put_images(void *arg, fl_json *record, struct fl_err *err)
+{
+	fl_json *host = fl_json_get(record, "host");
+
+	(void)err;
+	fl_json_set(host, "images", fl_json_ref(arg));
+	return 0;
+}
+
+static int step_up(struct fl_step_call *call, struct fl_err *err)
+{
+	struct fl_get_options options = { .cancel = call->cancel };
+	fl_cleanup_store struct fl_store store = { .dirfd = -1, .blobs = -1 };
+	fl_cleanup_free const char **images =
+		fl_alloc_zero(call->spec.volume_count + 2, sizeof(*images));
+	fl_cleanup_json fl_json *made = fl_json_new_object();
+	size_t count = images_of(&call->spec, images);
+
+	if (take_options(call->args, &options, err) < 0 ||
+	    fl_store_open(&store, call->vm->state->dir, true, err) < 0)
+		return -1;
+	for (size_t i = 0; i < count; i++) {
+		struct fl_image image;
+
+		if (get_with_bar(call->args, &store, images[i], &options, &image, err) < 0)
+			return -1;
+		fl_json_set(made, images[i], describe(images[i], &image));
+		fl_image_finish(&image);
+	}
+	return fl_vm_change(call->vm, FL_SAVE_PLAIN, put_images, made, err);
+}
+
+static int step_plan(struct fl_step_call *call, struct fl_str *out, struct fl_err *err)
+{
+	fl_cleanup_free const char **images =
+		fl_alloc_zero(call->spec.volume_count + 2, sizeof(*images));
+	size_t count = images_of(&call->spec, images);
+
+	(void)err;
+	for (size_t i = 0; i < count; i++)
+		fl_str_addf(out, "fl-pull get --platform %s %s\n",
+			    fl_args_text(call->args, "platform", fl_image_host_platform()),
+			    images[i]);
+	return 0;
+}
+
+static const struct fl_step step = {
+	.name = "pull", .up = step_up, .plan = step_plan, .without_lock = true
+};
+
+static int run_up(struct fl_args *args, struct fl_err *err)
+{
+	return fl_step_up(&step, args, err);
+}
+
+#define GET_OPTIONS                                                                            \
+	{ "platform", 'p', "OS/ARCH", "the platform to take (this machine's)" },               \
+	{ "pull", 0, "WHEN", "missing (default), always or never" },                           \
+	{ "parallel", 'j', "N", "blobs to fetch at once (4)" },                                \
+	{ "plain-http", 0, NULL, "speak HTTP to any host, not only to loopback" },             \
+	{ "ca-file", 0, "FILE", "trust these certificates (PEM)" }
+
+static const struct fl_option get_options[] = { GET_OPTIONS, { 0 } };
+static const struct fl_option up_options[] = { FL_STEP_UP_OPTIONS, GET_OPTIONS, { 0 } };
+
+static const struct fl_command commands[] = {
+	{ "up", "[FILE…]", "pull the images of specs or records", up_options, 0, -1, run_up },
+	{ "get", "REF…", "pull images into the local store", get_options, 1, -1, run_get },
+	{ "ls", "", "list the images of the local store", NULL, 0, 0, run_ls },
+	{ 0 },
+};
+
+static const struct fl_program program = { "fl-pull", "OCI images into the local store", commands,
+					   NULL };
+
+int main(int argc, char **argv)
+{
+	return fl_cli_main(&program, argc, argv);
+}

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+#include "cmd/fl-pull/progress.h"
+
+#include "common/clock.h"
+#include "common/num.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define WIDTH 30
+#define REDRAW_MS 100
+
+void fl_progress_start(struct fl_progress *bar, const char *name, bool shown)
+{
+	*bar = (struct fl_progress){ .name = name, .shown = shown, .started_ms = fl_clock_ms() };
+}
+
+static void draw(struct fl_progress *bar, uint64_t done, uint64_t total)
+{
+	char marks[WIDTH + 1], have[16], all[16];
+	int full = total ? (int)(done * WIDTH / total) : WIDTH;
+
+	memset(marks, '-', WIDTH);
+	memset(marks, '#', full > WIDTH ? WIDTH : (size_t)full);
+	marks[WIDTH] = 0;
+	fl_num_print_size(done, have);
+	fl_num_print_size(total, all);
+	fprintf(stderr, "\r\033[K%.60s [%s] %3d%% %s / %s", bar->name, marks,
+		total ? (int)(done * 100 / total) : 100, have, all);
+	fflush(stderr);
+}
+
+void fl_progress_update(void *arg, uint64_t done, uint64_t total)
+{
+	struct fl_progress *bar = arg;
+	int64_t now;
+
+	if (!bar->shown)
+		return;
+	now = fl_clock_ms();
+	if (now - bar->drawn_ms < REDRAW_MS && done != total)
+		return;
+	bar->drawn_ms = now;
+	draw(bar, done, total);
+}
+
+void fl_progress_end(struct fl_progress *bar)
+{
+	if (bar->shown && bar->drawn_ms)
+		fprintf(stderr, "  %.1f s\n", (double)(fl_clock_ms() - bar->started_ms) / 1000);
+	bar->shown = false;
+}

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/*
+ * A bar on a terminal that says how far a download is.
+ *
+ *     struct fl_progress bar;
+ *     fl_progress_start(&bar, "debian:12", true);
+ *     fl_progress_update(&bar, done, total);        // as often as you like
+ *     fl_progress_end(&bar);
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct fl_progress {
+	const char *name; /* borrowed */
+	bool shown;
+	int64_t started_ms, drawn_ms;
+};
+
+void fl_progress_start(struct fl_progress *bar, const char *name, bool shown);
+void fl_progress_update(void *bar, uint64_t done, uint64_t total);
+void fl_progress_end(struct fl_progress *bar);

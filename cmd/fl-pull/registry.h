@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/*
+ * A repository in a registry, over HTTP. Format: OCI distribution specification, token
+ * authentication as docker's registries do it (RFC 6750 challenges).
+ *
+ *     struct fl_registry registry;
+ *     fl_registry_init(&registry, &reference, &options, cancel);
+ *     fl_registry_manifest(&registry, "12", &text, err);
+ *     fl_registry_finish(&registry);
+ */
+#pragma once
+
+#include "common/cancel.h"
+#include "common/http.h"
+#include "common/reference.h"
+#include "common/str.h"
+
+struct fl_registry_options {
+	bool plain_http;     /* for any host; loopback is tried over plain HTTP by itself */
+	const char *ca_file; /* NULL: the system's; borrowed */
+	bool verbose;
+};
+
+struct fl_registry {
+	struct fl_http *http;
+	char *base;          /* "https://host/v2/name" */
+	const char *name;    /* borrowed from the reference */
+	char *authorization; /* header line, or NULL */
+	const struct fl_cancel *cancel;
+};
+
+void fl_registry_init(struct fl_registry *registry, const struct fl_reference *reference,
+		      const struct fl_registry_options *options, const struct fl_cancel *cancel);
+void fl_registry_finish(struct fl_registry *registry);
+#define fl_cleanup_registry FL_CLEANUP(fl_registry_finish)
+
+/* The bytes of a manifest or index by tag or digest, and its media type as the registry
+ * says it. FL_ERR_NOT_FOUND, FL_ERR_UNAUTHENTICATED, FL_ERR_UNAVAILABLE … by name. */
+int fl_registry_manifest(struct fl_registry *registry, const char *tag_or_digest,
+			 struct fl_str *text, struct fl_str *media_type, struct fl_err *err);
+
+/* A transfer of a blob, ready for fl_registry_run; the caller sets write, arg, limit. */
+void fl_registry_prepare_blob(const struct fl_registry *registry, const char *digest,
+			      struct fl_http_transfer *transfer);
+void fl_registry_finish_blob(struct fl_http_transfer *transfer);
+
+/* Runs the transfers of blobs, at most parallel at once; any status but 200 is an error. */
+int fl_registry_run(struct fl_registry *registry, struct fl_http_transfer *transfers,
+		    size_t count, unsigned parallel, struct fl_err *err);

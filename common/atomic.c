@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+#include "common/atomic.h"
+
+#include "common/alloc.h"
+#include "common/io.h"
+#include "common/str.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+
+#define ASIDE ".new-"
+
+static char *aside_name(const char *name)
+{
+	unsigned long long random;
+
+	if (getrandom(&random, sizeof(random), 0) != sizeof(random))
+		abort();
+	return fl_asprintf(ASIDE "%016llx-%.180s", random, name);
+}
+
+int fl_atomic_open(struct fl_atomic *file, int dirfd, const char *name, mode_t mode,
+		   struct fl_err *err)
+{
+	*file = (struct fl_atomic){ .dirfd = dirfd, .fd = -1 };
+	file->name = fl_strdup(name);
+	file->aside = aside_name(name);
+	file->fd = openat(dirfd, file->aside, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, mode);
+	if (file->fd < 0) {
+		int saved = errno;
+		free(fl_steal(&file->aside));
+		return fl_err_errno(err, saved, "%s: cannot be written", name);
+	}
+	flock(file->fd, LOCK_EX | LOCK_NB);
+	fchmod(file->fd, mode);
+	return 0;
+}
+
+int fl_atomic_publish(struct fl_atomic *file, bool sync, struct fl_err *err)
+{
+	if (sync && fsync(file->fd) < 0)
+		return fl_err_errno(err, errno, "%s: cannot be put on disk", file->name);
+	if (renameat(file->dirfd, file->aside, file->dirfd, file->name) < 0)
+		return fl_err_errno(err, errno, "%s: cannot be published", file->name);
+	free(fl_steal(&file->aside));
+	if (sync && fsync(file->dirfd) < 0)
+		return fl_err_errno(err, errno, "%s: its folder cannot be put on disk", file->name);
+	return 0;
+}
+
+void fl_atomic_finish(struct fl_atomic *file)
+{
+	int saved = errno;
+
+	if (file->aside)
+		unlinkat(file->dirfd, file->aside, 0);
+	if (file->fd >= 0)
+		close(file->fd);
+	free(file->name);
+	free(file->aside);
+	*file = (struct fl_atomic)FL_ATOMIC_INIT;
+	errno = saved;
+}
+
+int fl_atomic_write(int dirfd, const char *name, mode_t mode, const void *data, size_t size,
+		    bool sync, struct fl_err *err)
+{
+	fl_cleanup_atomic struct fl_atomic file = FL_ATOMIC_INIT;
+
+	if (fl_atomic_open(&file, dirfd, name, mode, err) < 0 ||
+	    fl_io_write(file.fd, data, size, name, err) < 0)
+		return -1;
+	return fl_atomic_publish(&file, sync, err);
+}
+
+static void sweep_one(int dirfd, const char *name)
+{
+	fl_cleanup_close int fd = openat(dirfd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+
+	if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0)
+		unlinkat(dirfd, name, 0);
+}
+
+void fl_atomic_sweep(int dirfd)
+{
+	int again = openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	fl_cleanup_dir DIR *dir = again < 0 ? NULL : fdopendir(again);
+	struct dirent *entry;
+
+	while (dir && (entry = readdir(dir)))
+		if (fl_str_starts(entry->d_name, ASIDE))
+			sweep_one(dirfd, entry->d_name);
+}

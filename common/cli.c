@@ -1,0 +1,313 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* From argv to a command, and its last word. */
+#include "common/cli.h"
+
+#include "common/alloc.h"
+#include "common/help.h"
+#include "common/io.h"
+#include "common/log.h"
+#include "common/num.h"
+
+#include <stdio.h>
+#include <string.h>
+
+const struct fl_option fl_common_options[] = {
+	{ "state-dir", 0, "DIR", "where the state is kept (FL_STATE_DIR; /var/lib/flintlock)" },
+	{ "json", 0, NULL, "print results as JSON, one document per line" },
+	{ "quiet", 'q', NULL, "no progress, no remarks" },
+	{ "verbose", 'v', NULL, "say what is done" },
+	{ "help", 'h', NULL, "say how it is used" },
+	{ "version", 0, NULL, "say which version it is" },
+	{ "completion", 0, "SHELL", "print the completion for bash, zsh or fish" },
+	{ 0 },
+};
+
+static const struct fl_option *find_in(const struct fl_option *options, const char *name,
+				       size_t len, char letter)
+{
+	for (; options && options->name; options++)
+		if (letter ? options->letter == letter
+			   : strncmp(options->name, name, len) == 0 && !options->name[len])
+			return options;
+	return NULL;
+}
+
+static const struct fl_option *find(const struct fl_args *args, const char *name, size_t len,
+				    char letter)
+{
+	const struct fl_option *option = find_in(args->command->options, name, len, letter);
+
+	return option ? option : find_in(fl_common_options, name, len, letter);
+}
+
+static int usage(const struct fl_args *args, struct fl_err *err, const char *fmt, const char *what)
+{
+	fl_cleanup_free char *text = fl_asprintf(fmt, what);
+
+	return fl_err_set(err, FL_ERR_USAGE, "%s; see \"%s %s --help\"", text,
+			  args->program->name, args->command->name);
+}
+
+static void keep(struct fl_args *args, const struct fl_option *option, const char *value)
+{
+	FL_VEC_ADD(&args->values, (struct fl_arg_value){ option, value });
+}
+
+/* --name, --name=value, --name value. Moves *i past a value of its own. */
+static int parse_long(struct fl_args *args, int argc, char **argv, int *i, struct fl_err *err)
+{
+	const char *name = argv[*i] + 2, *equals = strchrnul(name, '=');
+	const struct fl_option *option = find(args, name, (size_t)(equals - name), 0);
+
+	if (!option)
+		return usage(args, err, "unknown option \"%s\"", argv[*i]);
+	if (!option->value && *equals)
+		return usage(args, err, "option \"--%s\" takes no value", option->name);
+	if (!option->value || *equals) {
+		keep(args, option, *equals ? equals + 1 : "");
+		return 0;
+	}
+	if (++*i >= argc)
+		return usage(args, err, "option \"--%s\" needs a value", option->name);
+	keep(args, option, argv[*i]);
+	return 0;
+}
+
+/* -a, -ab, -s VALUE, -sVALUE. */
+static int parse_short(struct fl_args *args, int argc, char **argv, int *i, struct fl_err *err)
+{
+	for (const char *letter = argv[*i] + 1; *letter; letter++) {
+		const struct fl_option *option = find(args, "", 0, *letter);
+
+		if (!option)
+			return usage(args, err, "unknown option \"%s\"", argv[*i]);
+		if (!option->value) {
+			keep(args, option, "");
+			continue;
+		}
+		if (letter[1]) {
+			keep(args, option, letter + 1);
+			return 0;
+		}
+		if (++*i >= argc)
+			return usage(args, err, "option \"--%s\" needs a value", option->name);
+		keep(args, option, argv[*i]);
+		return 0;
+	}
+	return 0;
+}
+
+static int parse(struct fl_args *args, int argc, char **argv, struct fl_err *err)
+{
+	bool only_operands = false;
+
+	for (int i = 0; i < argc; i++) {
+		int rc = 0;
+
+		if (only_operands || argv[i][0] != '-' || !argv[i][1])
+			FL_VEC_ADD(&args->operands, argv[i]);
+		else if (strcmp(argv[i], "--") == 0)
+			only_operands = true;
+		else if (argv[i][1] == '-')
+			rc = parse_long(args, argc, argv, &i, err);
+		else
+			rc = parse_short(args, argc, argv, &i, err);
+		if (rc < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int check_operands(const struct fl_args *args, struct fl_err *err)
+{
+	int count = (int)args->operands.count;
+
+	if (count < args->command->min)
+		return usage(args, err, "operands are missing: %s", args->command->operands);
+	if (args->command->max >= 0 && count > args->command->max)
+		return usage(args, err, "too many operands, from \"%s\" on",
+			     args->operands.items[args->command->max]);
+	return 0;
+}
+
+const char *fl_args_each(const struct fl_args *args, const char *name, size_t index)
+{
+	for (size_t i = 0; i < args->values.count; i++)
+		if (strcmp(args->values.items[i].option->name, name) == 0 && index-- == 0)
+			return args->values.items[i].value;
+	return NULL;
+}
+
+const char *fl_args_text(const struct fl_args *args, const char *name, const char *otherwise)
+{
+	for (size_t i = args->values.count; i > 0; i--)
+		if (strcmp(args->values.items[i - 1].option->name, name) == 0)
+			return args->values.items[i - 1].value;
+	return otherwise;
+}
+
+bool fl_args_flag(const struct fl_args *args, const char *name)
+{
+	return fl_args_text(args, name, NULL);
+}
+
+static int of_option(const char *name, struct fl_err *err)
+{
+	if (err)
+		err->kind = FL_ERR_USAGE;
+	return fl_err_prefix(err, "option --%s", name);
+}
+
+int fl_args_number(const struct fl_args *args, const char *name, uint64_t min, uint64_t max,
+		   uint64_t otherwise, uint64_t *value, struct fl_err *err)
+{
+	const char *text = fl_args_text(args, name, NULL);
+
+	*value = otherwise;
+	return text && fl_num_u64(text, min, max, value, err) < 0 ? of_option(name, err) : 0;
+}
+
+int fl_args_size(const struct fl_args *args, const char *name, uint64_t otherwise,
+		 uint64_t *bytes, struct fl_err *err)
+{
+	const char *text = fl_args_text(args, name, NULL);
+
+	*bytes = otherwise;
+	return text && fl_num_size(text, 1, INT64_MAX, bytes, err) < 0 ? of_option(name, err) : 0;
+}
+
+int fl_args_duration(const struct fl_args *args, const char *name, uint64_t otherwise_ms,
+		     uint64_t *ms, struct fl_err *err)
+{
+	const char *text = fl_args_text(args, name, NULL);
+
+	*ms = otherwise_ms;
+	return text && fl_num_duration(text, ms, err) < 0 ? of_option(name, err) : 0;
+}
+
+const char *fl_args_state_dir(const struct fl_args *args)
+{
+	const char *set = getenv("FL_STATE_DIR");
+
+	return fl_args_text(args, "state-dir", set && *set ? set : "/var/lib/flintlock");
+}
+
+int fl_args_state(const struct fl_args *args, bool make, struct fl_state *state,
+		  struct fl_err *err)
+{
+	return fl_state_open(state, fl_args_state_dir(args), make, err);
+}
+
+int fl_cli_print(const char *text, size_t size, struct fl_err *err)
+{
+	return fl_io_write(STDOUT_FILENO, text, size, "standard output", err);
+}
+
+int fl_cli_print_json(const fl_json *value, struct fl_err *err)
+{
+	fl_cleanup_str struct fl_str line = FL_STR_INIT;
+
+	fl_json_print(value, false, &line);
+	fl_str_add(&line, "\n");
+	return fl_cli_print(line.data, line.len, err);
+}
+
+bool fl_cli_is_terminal(void)
+{
+	return isatty(STDOUT_FILENO);
+}
+
+bool fl_cli_shows_progress(const struct fl_args *args)
+{
+	return isatty(STDERR_FILENO) && !fl_args_flag(args, "quiet");
+}
+
+static void print_log(void *arg, enum fl_log_level level, const char *line)
+{
+	static const char *const words[] = { "error: ", "warning: ", "", "" };
+
+	fprintf(stderr, "%s: %s%s\n", (const char *)arg, words[level], line);
+}
+
+static const struct fl_command *find_command(const struct fl_program *program, const char *name)
+{
+	for (const struct fl_command *command = program->commands; command->name; command++)
+		if (strcmp(command->name, name) == 0)
+			return command;
+	return NULL;
+}
+
+/* The command meant, and where its own arguments start. */
+static const struct fl_command *choose(const struct fl_program *program, int argc, char **argv,
+				       int *first)
+{
+	const struct fl_command *command = argc > 1 ? find_command(program, argv[1]) : NULL;
+
+	*first = command ? 2 : 1;
+	return command ? command : program->commands;
+}
+
+static int run(struct fl_args *args, bool named, int argc, char **argv, struct fl_err *err)
+{
+	enum fl_log_level level;
+	const char *shell;
+
+	if (parse(args, argc, argv, err) < 0)
+		return -1;
+	if (fl_args_flag(args, "help"))
+		return fl_help_print(args->program, named ? args->command : NULL, err);
+	if (fl_args_flag(args, "version"))
+		return fl_help_print_version(args->program, err);
+	shell = fl_args_text(args, "completion", NULL);
+	if (shell)
+		return fl_help_print_completion(args->program, shell, err);
+	level = fl_args_flag(args, "quiet")     ? FL_LOG_WARN
+		: fl_args_flag(args, "verbose") ? FL_LOG_DEBUG
+						: FL_LOG_INFO;
+	fl_log_set_sink(print_log, (void *)args->program->name, level);
+	if (check_operands(args, err) < 0)
+		return -1;
+	fl_cancel_catch_signals();
+	return args->command->run(args, err);
+}
+
+/* A first word that is no command: a typing error, unless the program's default command
+ * takes operands of that kind. */
+static int check_word(const struct fl_program *program, const char *word, struct fl_err *err)
+{
+	if (word[0] == '-' || program->commands->max != 0)
+		return 0;
+	return fl_err_set(err, FL_ERR_USAGE, "unknown command \"%s\"; see \"%s --help\"", word,
+			  program->name);
+}
+
+static int last_word(const struct fl_program *program, const struct fl_err *err)
+{
+	/* The reader of stdout went away: there is nobody left to tell. */
+	if (err->kind == FL_ERR_SYSTEM && strstr(err->text, "standard output") &&
+	    strstr(err->text, strerror(EPIPE)))
+		return 128 + 13;
+	fprintf(stderr, "%s: %s\n", program->name, err->text);
+	if (err->kind == FL_ERR_INTERRUPTED && fl_cancel_signal())
+		return 128 + fl_cancel_signal();
+	return fl_err_exit_status(err->kind);
+}
+
+int fl_cli_main(const struct fl_program *program, int argc, char **argv)
+{
+	struct fl_args args = { .program = program };
+	struct fl_err err = { 0 };
+	int first, rc;
+
+	args.command = choose(program, argc, argv, &first);
+	rc = first == 1 && argc > 1 && program->other && argv[1][0] != '-'
+		     ? program->other(program, argc, argv, &err)
+		     : 0;
+	if (rc == 0 && first == 1 && argc > 1)
+		rc = check_word(program, argv[1], &err);
+	if (rc == 0)
+		rc = run(&args, first == 2, argc - first, argv + first, &err);
+	free(args.values.items);
+	free(args.operands.items);
+	return rc < 0 ? last_word(program, &err) : args.exit_status;
+}

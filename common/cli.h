@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/*
+ * The command line of every program, from one table: parsing, --help, --version, the
+ * completion, and the last word when something failed.
+ *
+ *     static const struct fl_option options[] = {
+ *             { "size", 's', "SIZE", "make it that large" },
+ *             { 0 },
+ *     };
+ *     static const struct fl_command commands[] = {
+ *             { "export", "REF FILE", "write an image's file system", options, 2, 2, export },
+ *             { 0 },
+ *     };
+ *     static const struct fl_program program = { "fl-snap", "images into disks", commands };
+ *     int main(int argc, char **argv) { return fl_cli_main(&program, argc, argv); }
+ *
+ * Options may stand anywhere before "--". A command's function returns 0, or -1 with err.
+ */
+#pragma once
+
+#include "common/cancel.h"
+#include "common/err.h"
+#include "common/json.h"
+#include "common/state.h"
+
+struct fl_option {
+	const char *name; /* long name without dashes */
+	char letter;      /* 0: none */
+	const char *value; /* its name in --help; NULL for a flag */
+	const char *help;
+};
+
+struct fl_args;
+
+struct fl_command {
+	const char *name;
+	const char *operands; /* for --help, such as "REF FILE" */
+	const char *help;
+	const struct fl_option *options; /* ended by one without a name; may be NULL */
+	int min, max;                    /* operands; max -1: any number */
+	int (*run)(struct fl_args *args, struct fl_err *err);
+};
+
+struct fl_program {
+	const char *name;
+	const char *help; /* what it is for, in one line */
+	/* Ended by one without a name. The first is meant when no command is named. */
+	const struct fl_command *commands;
+	/* Called for a first word that names no command; NULL: an error. Does not return on
+	 * success. */
+	int (*other)(const struct fl_program *program, int argc, char **argv, struct fl_err *err);
+};
+
+struct fl_args {
+	const struct fl_program *program;
+	const struct fl_command *command;
+	FL_VEC(struct fl_arg_value {
+		const struct fl_option *option;
+		const char *value;
+	}) values;
+	FL_VEC(char *) operands;
+	int exit_status; /* a command may set it for an answer that is not an error */
+};
+
+/* All of main: parses, runs, prints the error, returns the exit status. */
+int fl_cli_main(const struct fl_program *program, int argc, char **argv);
+
+/* The last value given for an option, or otherwise. */
+const char *fl_args_text(const struct fl_args *args, const char *name, const char *otherwise);
+bool fl_args_flag(const struct fl_args *args, const char *name);
+
+/* The index-th value of an option that may be repeated; NULL past the last. */
+const char *fl_args_each(const struct fl_args *args, const char *name, size_t index);
+
+/* Strict values of options; otherwise is used when it is not given. */
+int fl_args_number(const struct fl_args *args, const char *name, uint64_t min, uint64_t max,
+		   uint64_t otherwise, uint64_t *value, struct fl_err *err);
+int fl_args_size(const struct fl_args *args, const char *name, uint64_t otherwise,
+		 uint64_t *bytes, struct fl_err *err);
+int fl_args_duration(const struct fl_args *args, const char *name, uint64_t otherwise_ms,
+		     uint64_t *ms, struct fl_err *err);
+
+/* --state-dir, FL_STATE_DIR or the default, opened. */
+int fl_args_state(const struct fl_args *args, bool make, struct fl_state *state,
+		  struct fl_err *err);
+const char *fl_args_state_dir(const struct fl_args *args);
+
+/* Results go to stdout through these; a lost reader is an error, not a signal. */
+int fl_cli_print(const char *text, size_t size, struct fl_err *err);
+int fl_cli_print_json(const fl_json *value, struct fl_err *err); /* one line */
+
+/* Whether the results go to a terminal, or the words for people do. */
+bool fl_cli_is_terminal(void);
+bool fl_cli_shows_progress(const struct fl_args *args);

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/*
+ * Large files that can be made again (blobs, bases): published at once, before they are
+ * on disk, and yet never trusted after a power loss that may have torn them.
+ *
+ * Beside NAME stands .pending/NAME while NAME is made (its lock is held then) and until
+ * NAME is known to be on disk; it holds the boot id of the publisher. A file with the mark
+ * of another boot is made again. Two processes that want one NAME make it once.
+ *
+ *     fl_cleanup_durable struct fl_durable base = FL_DURABLE_INIT;
+ *     int have = fl_durable_begin(&base, folder, name, true, cancel, err);
+ *     if (have != 0) return have < 0 ? -1 : 0;          // failed, or there already
+ *     fl_atomic_open(&file, folder, name, 0444, err) …  // write file.fd
+ *     return fl_durable_publish(&base, &file, err);
+ */
+#pragma once
+
+#include "common/atomic.h"
+#include "common/cancel.h"
+
+struct fl_durable {
+	int dirfd; /* borrowed */
+	int lock;  /* on .pending/NAME */
+	char *name;
+};
+
+#define FL_DURABLE_INIT { -1, -1, NULL }
+
+/* 1: it is there and good; 0: make it, nobody else will meanwhile; -1: error or a reason
+ * to stop. While another makes it: with wait, waits; without, FL_ERR_BUSY at once. Who
+ * waits for one must hold none, lest two wait for each other. */
+int fl_durable_begin(struct fl_durable *durable, int dirfd, const char *name, bool wait,
+		     const struct fl_cancel *cancel, struct fl_err *err);
+
+/* Gives file its name. Writing it to disk starts in the background. */
+int fl_durable_publish(struct fl_durable *durable, struct fl_atomic *file, struct fl_err *err);
+
+void fl_durable_finish(struct fl_durable *durable);
+#define fl_cleanup_durable FL_CLEANUP(fl_durable_finish)
+
+/* Whether NAME is there and good, without waiting for anyone. */
+bool fl_durable_is_good(int dirfd, const char *name);
+
+/* Puts NAME on disk now and drops its mark. */
+int fl_durable_settle(int dirfd, const char *name, struct fl_err *err);

@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+#include "common/help.h"
+
+#include <string.h>
+
+#ifndef FL_VERSION
+#define FL_VERSION "unknown"
+#endif
+
+static void add_options(const struct fl_option *options, struct fl_str *out)
+{
+	for (; options && options->name; options++) {
+		fl_cleanup_str struct fl_str left = FL_STR_INIT;
+
+		fl_str_addf(&left, options->letter ? "  -%c, " : "      ", options->letter);
+		fl_str_addf(&left, "--%s%s%s", options->name, options->value ? " " : "",
+			    options->value ? options->value : "");
+		fl_str_addf(out, "%-28s%s%s\n", left.data, left.len > 26 ? "\n" : "",
+			    left.len > 26 ? "" : options->help);
+		if (left.len > 26)
+			fl_str_addf(out, "%28s%s\n", "", options->help);
+	}
+}
+
+static void add_command(const struct fl_program *program, const struct fl_command *command,
+			struct fl_str *out)
+{
+	fl_str_addf(out, "usage: %s %s [OPTIONS] %s\n\n%s\n", program->name, command->name,
+		    command->operands, command->help);
+	if (command->options && command->options->name) {
+		fl_str_add(out, "\nOptions:\n");
+		add_options(command->options, out);
+	}
+}
+
+static void add_program(const struct fl_program *program, struct fl_str *out)
+{
+	fl_str_addf(out, "usage: %s COMMAND [OPTIONS] [OPERANDS]\n\n%s\n\nCommands:\n",
+		    program->name, program->help);
+	for (const struct fl_command *command = program->commands; command->name; command++)
+		fl_str_addf(out, "  %-12s%s\n", command->name, command->help);
+	fl_str_addf(out, "\n\"%s COMMAND --help\" tells a command's options; the first command is "
+		    "the default.\n", program->name);
+}
+
+int fl_help_print(const struct fl_program *program, const struct fl_command *command,
+		  struct fl_err *err)
+{
+	fl_cleanup_str struct fl_str out = FL_STR_INIT;
+
+	if (command)
+		add_command(program, command, &out);
+	else
+		add_program(program, &out);
+	fl_str_add(&out, "\nCommon options:\n");
+	add_options(fl_common_options, &out);
+	return fl_cli_print(out.data, out.len, err);
+}
+
+int fl_help_print_version(const struct fl_program *program, struct fl_err *err)
+{
+	fl_cleanup_str struct fl_str out = FL_STR_INIT;
+
+	fl_str_addf(&out, "%s %s\n", program->name, FL_VERSION);
+	return fl_cli_print(out.data, out.len, err);
+}
+
+static void add_words(const struct fl_option *options, struct fl_str *out)
+{
+	for (; options && options->name; options++)
+		fl_str_addf(out, " --%s", options->name);
+}
+
+static void complete_bash(const struct fl_program *program, struct fl_str *out)
+{
+	fl_cleanup_str struct fl_str name = FL_STR_INIT;
+
+	fl_str_add(&name, program->name);
+	for (char *c = name.data; *c; c++)
+		*c = *c == '-' ? '_' : *c;
+	fl_str_addf(out, "_%s()\n{\n\tlocal words\n\tcase ${COMP_WORDS[1]} in\n", name.data);
+	for (const struct fl_command *command = program->commands; command->name; command++) {
+		fl_str_addf(out, "\t%s) words=\"", command->name);
+		add_words(command->options, out);
+		fl_str_add(out, "\" ;;\n");
+	}
+	fl_str_add(out, "\tesac\n\t[ \"$COMP_CWORD\" -gt 1 ] || words=\"");
+	for (const struct fl_command *command = program->commands; command->name; command++)
+		fl_str_addf(out, " %s", command->name);
+	fl_str_add(out, "\"\n\tmapfile -t COMPREPLY < <(compgen -W \"$words");
+	add_words(fl_common_options, out);
+	fl_str_addf(out, "\" -- \"${COMP_WORDS[COMP_CWORD]}\")\n}\ncomplete -o default -F _%s %s\n",
+		    name.data, program->name);
+}
+
+static void complete_zsh(const struct fl_program *program, struct fl_str *out)
+{
+	fl_str_add(out, "autoload -U +X bashcompinit && bashcompinit\n");
+	complete_bash(program, out);
+}
+
+static void add_fish_options(const struct fl_program *program, const char *condition,
+			     const struct fl_option *options, struct fl_str *out)
+{
+	for (; options && options->name; options++)
+		fl_str_addf(out, "complete -c %s%s -l %s%s -d \"%s\"\n", program->name, condition,
+			    options->name, options->value ? " -r" : "", options->help);
+}
+
+static void complete_fish(const struct fl_program *program, struct fl_str *out)
+{
+	for (const struct fl_command *command = program->commands; command->name; command++) {
+		fl_cleanup_str struct fl_str condition = FL_STR_INIT;
+
+		fl_str_addf(out, "complete -c %s -n __fish_use_subcommand -a %s -d \"%s\"\n",
+			    program->name, command->name, command->help);
+		fl_str_addf(&condition, " -n \"__fish_seen_subcommand_from %s\"", command->name);
+		add_fish_options(program, condition.data, command->options, out);
+	}
+	add_fish_options(program, "", fl_common_options, out);
+}
+
+int fl_help_print_completion(const struct fl_program *program, const char *shell,
+			     struct fl_err *err)
+{
+	static const struct {
+		const char *shell;
+		void (*add)(const struct fl_program *program, struct fl_str *out);
+	} shells[] = { { "bash", complete_bash }, { "zsh", complete_zsh }, { "fish", complete_fish } };
+	fl_cleanup_str struct fl_str out = FL_STR_INIT;
+
+	for (size_t i = 0; i < FL_COUNT(shells); i++)
+		if (strcmp(shells[i].shell, shell) == 0)
+			shells[i].add(program, &out);
+	if (!out.len)
+		return fl_err_set(err, FL_ERR_USAGE, "no completion for \"%s\"; known are bash, zsh "
+				  "and fish", shell);
+	return fl_cli_print(out.data, out.len, err);
+}

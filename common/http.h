@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/*
+ * HTTP transfers, several at once in one thread. The one owner of libcurl.
+ *
+ *     struct fl_http *http = fl_http_create(&(struct fl_http_options){ .agent = "fl-pull" });
+ *     struct fl_http_transfer get = { .url = url, .write = to_file, .arg = &file };
+ *     if (fl_http_run(http, &get, 1, 1, NULL, err) < 0) return -1;
+ *     if (get.status != 200) ...
+ *     fl_http_transfer_finish(&get);
+ *     fl_http_destroy(http);
+ */
+#pragma once
+
+#include "common/cancel.h"
+#include "common/err.h"
+#include "common/str.h"
+
+#include <stdint.h>
+
+struct fl_http;
+
+struct fl_http_options {
+	const char *agent;   /* User-Agent; borrowed */
+	const char *ca_file; /* PEM bundle instead of the system's; NULL: the system's */
+	bool verbose;        /* what curl says goes to the log at level debug */
+};
+
+struct fl_http_transfer {
+	/* Asked for; all borrowed. */
+	const char *url;
+	const char *const *headers; /* "Name: value", NULL at the end; may be NULL */
+	uint64_t limit;             /* more bytes of body than this is FL_ERR_CORRUPT; 0: none */
+	/* Called with pieces of the body of a 2xx answer. NULL: the body goes to .body. */
+	int (*write)(void *arg, const void *data, size_t size, struct fl_err *err);
+	void *arg;
+
+	/* Answered. */
+	int status;          /* of the last answer, after redirections */
+	struct fl_str body;  /* of any other answer (at most 64 KiB), or of all without write */
+	struct fl_str headers_text; /* the last answer's header lines */
+
+	void *state; /* the module's own */
+};
+
+struct fl_http *fl_http_create(const struct fl_http_options *options);
+void fl_http_destroy(struct fl_http *http); /* NULL is fine */
+
+/* Runs all transfers, at most parallel at a time. -1 at the first that fails (host
+ * unknown, refused, cut, time over: FL_ERR_UNAVAILABLE; write's own error), after the
+ * others were given up. Any HTTP status is success here. */
+int fl_http_run(struct fl_http *http, struct fl_http_transfer *transfers, size_t count,
+		unsigned parallel, const struct fl_cancel *cancel, struct fl_err *err);
+
+void fl_http_transfer_finish(struct fl_http_transfer *transfer);
+
+/* The value of an answer's header, case-insensitively, into out; false when absent. */
+bool fl_http_header(const struct fl_http_transfer *transfer, const char *name, struct fl_str *out);
+
+/* Adds text with all but unreserved characters percent-encoded (RFC 3986). */
+void fl_http_escape(const char *text, struct fl_str *out);

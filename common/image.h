@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/*
+ * The local store of images, an OCI image layout in STATE/images, and what manifests say.
+ * Format: OCI image specification (image-layout, index, manifest, config); Docker's schema
+ * 2 manifests are read as well.
+ *
+ *     struct fl_store store;
+ *     if (fl_store_open(&store, state_dir, true, err) < 0) return -1;
+ *     struct fl_image image;
+ *     if (fl_image_load(&store, digest, &image, err) < 0) ...
+ *     fl_image_finish(&image);
+ *     fl_store_close(&store);
+ */
+#pragma once
+
+#include "common/digest.h"
+#include "common/durable.h"
+#include "common/json.h"
+
+#include <stdint.h>
+
+#define FL_MANIFEST_LIMIT (4 << 20) /* bytes of a manifest or config; the distribution's own limit */
+
+struct fl_store {
+	char *path;
+	int dirfd, blobs; /* images/ and images/blobs/sha256/ */
+};
+
+/* Opens STATE/images; with make, what is missing is made. */
+int fl_store_open(struct fl_store *store, const char *state_dir, bool make, struct fl_err *err);
+void fl_store_close(struct fl_store *store);
+#define fl_cleanup_store FL_CLEANUP(fl_store_close)
+
+/* Shared: blobs that are there stay there. Exclusive is for the garbage collector and
+ * answers FL_ERR_BUSY at once. Returns a descriptor that holds the lock. */
+int fl_store_lock(const struct fl_store *store, bool exclusive, struct fl_err *err);
+
+/* Whether the blob is there with that size. */
+bool fl_store_has(const struct fl_store *store, const char *digest, uint64_t size);
+
+/* Opens a blob for reading; FL_ERR_NOT_FOUND when a foreign tool took it. */
+int fl_store_open_blob(const struct fl_store *store, const char *digest, struct fl_err *err);
+
+/* A small blob as a document, its digest verified. Caller owns it. */
+fl_json *fl_store_read(const struct fl_store *store, const char *digest, struct fl_err *err);
+
+/* Publishes bytes as a blob; its digest into digest. */
+int fl_store_put(const struct fl_store *store, const void *data, size_t size,
+		 char digest[static FL_DIGEST_TEXT], struct fl_err *err);
+
+/* The descriptor of index.json whose name is text and whose platform fits ("os/arch" or
+ * "os/arch/variant"), as a copy that the caller owns; NULL when there is none. */
+fl_json *fl_store_find(const struct fl_store *store, const char *text, const char *platform);
+
+/* All descriptors of index.json; caller owns the list. */
+fl_json *fl_store_list(const struct fl_store *store, struct fl_err *err);
+
+/* Puts the descriptor (taken) under the name text into index.json, in place of another of
+ * that name and platform. */
+int fl_store_name(const struct fl_store *store, const char *text, fl_json *descriptor,
+		  struct fl_err *err);
+
+struct fl_layer {
+	char *digest, *diff_id, *media_type;
+	uint64_t size; /* bytes, as stored */
+};
+
+struct fl_image {
+	char digest[FL_DIGEST_TEXT]; /* of the manifest */
+	char config[FL_DIGEST_TEXT];
+	char chain_id[FL_DIGEST_TEXT];
+	char *platform;
+	struct fl_layer *layers; /* bottom first */
+	size_t layer_count;
+	uint64_t size; /* of all layers */
+};
+
+/* Reads manifest and config out of the store; FL_ERR_CORRUPT or FL_ERR_UNSUPPORTED by name
+ * when they are not what the specification says. */
+int fl_image_load(const struct fl_store *store, const char *digest, struct fl_image *image,
+		  struct fl_err *err);
+void fl_image_finish(struct fl_image *image);
+#define fl_cleanup_image FL_CLEANUP(fl_image_finish)
+
+/* The layers' descriptors and the config's, checked one by one for form (media type,
+ * digest, size): what must be fetched before fl_image_load can work. */
+int fl_image_check_manifest(const fl_json *manifest, const char *name, struct fl_err *err);
+
+/* Whether the media type is an index or manifest list; "linux/amd64" of this machine. */
+bool fl_image_is_index(const char *media_type);
+const char *fl_image_host_platform(void);
+
+/* Whether a descriptor's or config's platform (object with os, architecture, variant) is
+ * the one asked for. */
+bool fl_image_fits(const fl_json *platform, const char *wanted);

@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+#include "common/journal.h"
+
+#include "common/clock.h"
+#include "common/io.h"
+#include "common/json.h"
+#include "common/lock.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#define FILE_NAME "events.jsonl"
+#define OLDER_NAME "events.1.jsonl"
+#define LOCK_NAME "events.lock"
+#define ROTATE_AT (4 << 20)
+#define LONGEST_LINE 1024
+
+int fl_journal_lock(int dirfd, struct fl_err *err)
+{
+	return fl_lock_file(dirfd, LOCK_NAME, FL_LOCK_EXCLUSIVE, FL_LOCK_FOREVER, err);
+}
+
+static uint64_t seq_of_line(const char *line, size_t len)
+{
+	fl_cleanup_json fl_json *doc = fl_json_parse(line, len, FILE_NAME, NULL);
+
+	return (uint64_t)fl_json_int(fl_json_get(doc, "seq"));
+}
+
+/* The seq of the last whole line in the file's end; torn lines are passed over. */
+static uint64_t last_in(int fd, off_t size)
+{
+	char tail[2 * LONGEST_LINE];
+	off_t from = size > (off_t)sizeof(tail) ? size - (off_t)sizeof(tail) : 0;
+	size_t len = (size_t)(size - from), end = len;
+
+	if (fl_io_pread(fd, tail, len, (uint64_t)from, FILE_NAME, NULL) < 0)
+		return 0;
+	while (end > 0) {
+		const char *newline = memrchr(tail, '\n', end - 1);
+		size_t start = newline ? (size_t)(newline - tail) + 1 : 0;
+		uint64_t seq = seq_of_line(tail + start, end - start);
+
+		if (seq)
+			return seq;
+		end = start;
+	}
+	return 0;
+}
+
+static uint64_t last_of_file(int dirfd, const char *name)
+{
+	fl_cleanup_close int fd = openat(dirfd, name, O_RDONLY | O_CLOEXEC);
+	struct stat st;
+
+	return fd >= 0 && fstat(fd, &st) == 0 ? last_in(fd, st.st_size) : 0;
+}
+
+uint64_t fl_journal_last(int dirfd)
+{
+	uint64_t seq = last_of_file(dirfd, FILE_NAME);
+
+	return seq ? seq : last_of_file(dirfd, OLDER_NAME);
+}
+
+static void compose(const struct fl_event *event, uint64_t seq, struct fl_str *line)
+{
+	fl_cleanup_json fl_json *doc = fl_json_new_object();
+	char now[FL_CLOCK_TEXT];
+
+	fl_clock_print_now(now);
+	fl_json_set(doc, "seq", fl_json_new_int((int64_t)seq));
+	fl_json_set(doc, "time", fl_json_new_text(now));
+	fl_json_set(doc, "uid", fl_json_new_text(event->uid));
+	fl_json_set(doc, "namespace", fl_json_new_text(event->name_space));
+	fl_json_set(doc, "name", fl_json_new_text(event->name));
+	fl_json_set(doc, "what", fl_json_new_text(event->what));
+	fl_json_print(doc, false, line);
+	fl_str_add(line, "\n");
+}
+
+static bool ends_in_newline(int fd, off_t size)
+{
+	char last = '\n';
+
+	return size == 0 || (pread(fd, &last, 1, size - 1) == 1 && last == '\n');
+}
+
+static int append(int fd, off_t size, const struct fl_str *line, struct fl_err *err)
+{
+	if (fl_io_write(fd, line->data, line->len, FILE_NAME, err) == 0)
+		return 0;
+	if (ftruncate(fd, size) < 0)
+		return fl_err_prefix(err, "journal");
+	return -1;
+}
+
+int fl_journal_add(int dirfd, const struct fl_event *event, struct fl_err *err)
+{
+	fl_cleanup_str struct fl_str line = FL_STR_INIT;
+	uint64_t seq = fl_journal_last(dirfd) + 1;
+	fl_cleanup_close int fd = -1;
+	struct stat st;
+
+	if (fstatat(dirfd, FILE_NAME, &st, 0) == 0 && st.st_size > ROTATE_AT)
+		renameat(dirfd, FILE_NAME, dirfd, OLDER_NAME);
+	fd = openat(dirfd, FILE_NAME, O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return fl_err_errno(err, errno, FILE_NAME ": cannot be opened");
+	if (!ends_in_newline(fd, st.st_size))
+		fl_str_add(&line, "\n");
+	compose(event, seq, &line);
+	return append(fd, st.st_size, &line, err);
+}

@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+#include "common/num.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* The digits at the start of text; *end is behind them. */
+static int digits(const char *text, uint64_t *value, const char **end, struct fl_err *err)
+{
+	char *stop;
+
+	if (text[0] < '0' || text[0] > '9')
+		return fl_err_set(err, FL_ERR_INVALID, "\"%s\" is not a number", text);
+	errno = 0;
+	*value = strtoull(text, &stop, 10);
+	if (errno)
+		return fl_err_set(err, FL_ERR_INVALID, "\"%s\" is too large", text);
+	*end = stop;
+	return 0;
+}
+
+int fl_num_u64(const char *text, uint64_t min, uint64_t max, uint64_t *value, struct fl_err *err)
+{
+	const char *end;
+
+	if (digits(text, value, &end, err) < 0)
+		return -1;
+	if (*end)
+		return fl_err_set(err, FL_ERR_INVALID, "\"%s\" is not a number", text);
+	if (*value < min || *value > max)
+		return fl_err_set(err, FL_ERR_INVALID, "%s is not between %llu and %llu", text,
+				  (unsigned long long)min, (unsigned long long)max);
+	return 0;
+}
+
+int fl_num_i64(const char *text, int64_t min, int64_t max, int64_t *value, struct fl_err *err)
+{
+	uint64_t size;
+
+	if (fl_num_u64(text + (*text == '-'), 0, INT64_MAX, &size, err) < 0)
+		return -1;
+	*value = *text == '-' ? -(int64_t)size : (int64_t)size;
+	if (*value < min || *value > max)
+		return fl_err_set(err, FL_ERR_INVALID, "%s is not between %lld and %lld", text,
+				  (long long)min, (long long)max);
+	return 0;
+}
+
+static int unit_shift(const char *unit)
+{
+	static const char units[] = "KMGT";
+	const char *at;
+
+	if (!*unit)
+		return 0;
+	at = strchr(units, *unit >= 'a' ? *unit - 32 : *unit);
+	if (!at || (unit[1] && strcmp(unit + 1, "iB") != 0 && strcmp(unit + 1, "B") != 0))
+		return -1;
+	return 10 * (int)(at - units + 1);
+}
+
+int fl_num_size(const char *text, uint64_t min, uint64_t max, uint64_t *bytes,
+		struct fl_err *err)
+{
+	const char *unit;
+	uint64_t value;
+	int shift;
+
+	if (digits(text, &value, &unit, err) < 0)
+		return -1;
+	shift = unit_shift(unit);
+	if (shift < 0)
+		return fl_err_set(err, FL_ERR_INVALID,
+				  "\"%s\" is not a size; write bytes, or a number with K, M, G or T",
+				  text);
+	if (value > (UINT64_MAX >> shift) || value << shift < min || value << shift > max)
+		return fl_err_set(err, FL_ERR_INVALID, "size %s is out of range", text);
+	*bytes = value << shift;
+	return 0;
+}
+
+int fl_num_duration(const char *text, uint64_t *milliseconds, struct fl_err *err)
+{
+	static const struct {
+		const char *name;
+		uint64_t factor;
+	} units[] = { { "ms", 1 }, { "s", 1000 }, { "", 1000 }, { "m", 60000 }, { "h", 3600000 } };
+	const char *unit;
+	uint64_t value;
+
+	if (digits(text, &value, &unit, err) < 0)
+		return -1;
+	for (size_t i = 0; i < FL_COUNT(units); i++) {
+		if (strcmp(unit, units[i].name) != 0)
+			continue;
+		if (__builtin_mul_overflow(value, units[i].factor, milliseconds))
+			break;
+		return 0;
+	}
+	return fl_err_set(err, FL_ERR_INVALID,
+			  "\"%s\" is not a duration; write such as 500ms, 30s, 5m or 1h", text);
+}
+
+void fl_num_print_size(uint64_t bytes, char out[static 16])
+{
+	static const char *const units[] = { "B", "KiB", "MiB", "GiB", "TiB" };
+	double value = (double)bytes;
+	size_t unit = 0;
+
+	while (value >= 1024 && unit + 1 < FL_COUNT(units)) {
+		value /= 1024;
+		unit++;
+	}
+	snprintf(out, 16, unit ? "%.1f %s" : "%.0f %s", value, units[unit]);
+}

@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+#include "common/path.h"
+
+#include "common/alloc.h"
+#include "common/cleanup.h"
+
+#include <fcntl.h>
+#include <limits.h>
+#include <string.h>
+#include <sys/stat.h>
+
+bool fl_path_is_name(const char *text)
+{
+	size_t len = strlen(text);
+
+	return len >= 1 && len <= 63 && strcmp(text, ".") != 0 && strcmp(text, "..") != 0 &&
+	       strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-") ==
+		       len;
+}
+
+static int make_folder(const char *path, mode_t mode, struct fl_err *err)
+{
+	struct stat st;
+
+	if (mkdir(path, mode) == 0)
+		return 0;
+	if (errno == EEXIST && stat(path, &st) == 0 && S_ISDIR(st.st_mode))
+		return 0;
+	return fl_err_errno(err, errno, "%s: folder cannot be made", path);
+}
+
+int fl_path_make_folders(const char *path, mode_t mode, struct fl_err *err)
+{
+	fl_cleanup_free char *part = fl_strdup(path);
+	struct stat st;
+
+	if (stat(path, &st) == 0 && S_ISDIR(st.st_mode))
+		return 0;
+	for (char *slash = part + 1; (slash = strchr(slash, '/')); slash++) {
+		*slash = 0;
+		if (stat(part, &st) < 0 && make_folder(part, 0755, err) < 0)
+			return -1;
+		*slash = '/';
+	}
+	return make_folder(path, mode, err);
+}
+
+static int remove_below(int fd, const char *path, struct fl_err *err);
+
+static int remove_entry(int dirfd, const char *name, const char *path, struct fl_err *err)
+{
+	fl_cleanup_close int fd = -1;
+
+	if (unlinkat(dirfd, name, 0) == 0 || errno == ENOENT)
+		return 0;
+	if (errno != EISDIR && errno != EPERM)
+		return fl_err_errno(err, errno, "%s: cannot be removed", path);
+	fd = openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		return fl_err_errno(err, errno, "%s: cannot be removed", path);
+	if (remove_below(fl_steal_fd(&fd), path, err) < 0)
+		return -1;
+	if (unlinkat(dirfd, name, AT_REMOVEDIR) < 0 && errno != ENOENT)
+		return fl_err_errno(err, errno, "%s: cannot be removed", path);
+	return 0;
+}
+
+/* Takes fd. */
+static int remove_below(int fd, const char *path, struct fl_err *err)
+{
+	fl_cleanup_dir DIR *dir = fdopendir(fd);
+	struct dirent *entry;
+
+	if (!dir) {
+		close(fd);
+		return fl_err_errno(err, errno, "%s: cannot be listed", path);
+	}
+	while ((entry = readdir(dir))) {
+		if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
+			continue;
+		if (remove_entry(dirfd(dir), entry->d_name, entry->d_name, err) < 0)
+			return fl_err_prefix(err, "%s", path);
+	}
+	return 0;
+}
+
+int fl_path_remove_tree(int dirfd, const char *path, struct fl_err *err)
+{
+	return remove_entry(dirfd, path, path, err);
+}
+
+char *fl_path_of_program(void)
+{
+	char path[PATH_MAX];
+	ssize_t len = readlink("/proc/self/exe", path, sizeof(path) - 1);
+	char *slash;
+
+	if (len < 0)
+		return fl_strdup(".");
+	path[len] = 0;
+	slash = strrchr(path, '/');
+	if (slash)
+		*slash = 0;
+	return fl_strdup(path);
+}
+
+char *fl_path_beside_program(const char *below, const char *name)
+{
+	fl_cleanup_free char *folder = fl_path_of_program();
+	char *path = fl_asprintf("%s%s%s/%s", folder, *below ? "/../" : "", below, name);
+
+	if (access(path, X_OK) == 0)
+		return path;
+	free(path);
+	return fl_strdup(name);
+}

@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+#include "common/proc.h"
+
+#include "common/cleanup.h"
+#include "common/io.h"
+
+#include <fcntl.h>
+#include <linux/sched.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+static void default_signals(void)
+{
+	sigset_t none;
+
+	for (int i = 1; i < NSIG; i++)
+		if (i != SIGKILL && i != SIGSTOP)
+			signal(i, SIG_DFL);
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+/* Puts fd at its place; a descriptor that is there already only loses close-on-exec. */
+static int place(int fd, int at)
+{
+	if (fd < 0)
+		return 0;
+	return fd == at ? fcntl(fd, F_SETFD, 0) : dup2(fd, at);
+}
+
+static FL_NORETURN void child_main(const struct fl_proc_spec *spec, pid_t parent, int report)
+{
+	int errnum;
+
+	default_signals();
+	if (spec->die_with_parent &&
+	    (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != parent))
+		_exit(127);
+	if (spec->new_session)
+		setsid();
+	if (place(spec->in, 0) >= 0 && place(spec->out, 1) >= 0 && place(spec->errfd, 2) >= 0)
+		execvp(spec->argv[0], (char *const *)spec->argv);
+	errnum = errno;
+	if (write(report, &errnum, sizeof(errnum)) < 0)
+		_exit(126);
+	_exit(127);
+}
+
+static pid_t clone_child(int *pidfd, int cgroup)
+{
+	struct clone_args args = {
+		.flags = CLONE_PIDFD | (cgroup > 0 ? CLONE_INTO_CGROUP : 0),
+		.pidfd = (uint64_t)(uintptr_t)pidfd,
+		.exit_signal = SIGCHLD,
+		.cgroup = cgroup > 0 ? (uint64_t)cgroup : 0,
+	};
+
+	return (pid_t)syscall(SYS_clone3, &args, sizeof(args));
+}
+
+int fl_proc_spawn(struct fl_proc *child, const struct fl_proc_spec *spec, struct fl_err *err)
+{
+	fl_cleanup_close int from = -1, to = -1;
+	pid_t parent = getpid();
+	int report[2], errnum = 0;
+
+	*child = (struct fl_proc){ .pidfd = -1 };
+	if (pipe2(report, O_CLOEXEC) < 0)
+		return fl_err_errno(err, errno, "%s: cannot be started", spec->argv[0]);
+	from = report[0];
+	to = report[1];
+	child->pid = clone_child(&child->pidfd, spec->cgroup);
+	if (child->pid == 0)
+		child_main(spec, parent, to);
+	if (child->pid < 0)
+		return fl_err_errno(err, errno, "%s: cannot be started", spec->argv[0]);
+	close(fl_steal_fd(&to));
+	if (read(from, &errnum, sizeof(errnum)) == sizeof(errnum)) {
+		fl_proc_finish(child);
+		return fl_err_errno(err, errnum, "%s: cannot be executed", spec->argv[0]);
+	}
+	return 0;
+}
+
+static int reap(struct fl_proc *child)
+{
+	int status = 0;
+
+	while (waitpid(child->pid, &status, 0) < 0 && errno == EINTR)
+		;
+	close(child->pidfd);
+	child->pidfd = -1;
+	return WIFSIGNALED(status) ? 256 + WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+int fl_proc_wait(struct fl_proc *child, int timeout_ms, struct fl_err *err)
+{
+	struct pollfd ended = { .fd = child->pidfd, .events = POLLIN };
+	int ready = poll(&ended, 1, timeout_ms);
+
+	if (ready < 0 && errno == EINTR)
+		return fl_err_set(err, FL_ERR_INTERRUPTED, "interrupted");
+	if (ready < 0)
+		return fl_err_errno(err, errno, "process %d", child->pid);
+	if (ready == 0)
+		return fl_err_set(err, FL_ERR_TIMEOUT, "process %d still runs after %d ms",
+				  child->pid, timeout_ms);
+	return reap(child);
+}
+
+void fl_proc_signal(struct fl_proc *child, int sig)
+{
+	if (child->pidfd >= 0)
+		syscall(SYS_pidfd_send_signal, child->pidfd, sig, NULL, 0);
+}
+
+void fl_proc_finish(struct fl_proc *child)
+{
+	if (child->pid <= 0 || child->pidfd < 0)
+		return;
+	fl_proc_signal(child, SIGKILL);
+	reap(child);
+}

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+#include "common/provider.h"
+
+#include <string.h>
+
+const struct fl_provider fl_providers[] = {
+	{ .name = "qemu", .program = "qemu-system", .max_vcpu = 64 },
+	{ 0 },
+};
+
+const struct fl_provider *fl_provider_find(const char *name)
+{
+	const struct fl_provider *provider = fl_providers;
+
+	if (!*name)
+		return provider;
+	while (provider->name && strcmp(provider->name, name) != 0)
+		provider++;
+	return provider->name ? provider : NULL;
+}
+
+static void add(fl_json *violations, const char *path, const char *name, const char *what)
+{
+	fl_json *one = fl_json_new_object();
+	struct fl_str text = FL_STR_INIT;
+
+	fl_str_addf(&text, "provider %s: %s", name, what);
+	fl_json_set(one, "path", fl_json_new_text(path));
+	fl_json_set(one, "text", fl_json_new_text(text.data));
+	fl_json_add(violations, one);
+	fl_str_finish(&text);
+}
+
+void fl_provider_check_spec(const struct fl_spec *spec, fl_json *violations)
+{
+	const struct fl_provider *provider = fl_provider_find(spec->provider);
+
+	if (!provider) {
+		add(violations, "provider", spec->provider, "unknown; known is qemu");
+		return;
+	}
+	if (spec->vcpu > provider->max_vcpu)
+		add(violations, "vcpu", provider->name, "cannot give that many");
+	for (size_t i = 0; i < spec->interface_count; i++)
+		if (spec->interfaces[i].type == FL_INTERFACE_MACVTAP && !provider->macvtap)
+			add(violations, "interfaces", provider->name,
+			    "macvtap is not supported; set the interface's type to TAP");
+	for (size_t i = 0; i < spec->volume_count; i++)
+		if (spec->volumes[i].virtiofs && !provider->virtiofs)
+			add(violations, "additional_volumes", provider->name,
+			    "virtiofs is not supported; use an image");
+}

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/*
+ * The VMMs, as far as everyone must know them: names, what they can do, their limits.
+ * How they are driven is in cmd/fl-run.
+ *
+ *     const struct fl_provider *provider = fl_provider_find(spec->provider);
+ *     if (!provider) ...
+ */
+#pragma once
+
+#include "common/spec.h"
+
+struct fl_provider {
+	const char *name;
+	const char *program; /* looked up in PATH unless configured otherwise */
+	unsigned max_vcpu;
+	bool macvtap, virtiofs, metadata_service, vsock;
+};
+
+/* All of them, ended by one without a name; the first is the default. */
+extern const struct fl_provider fl_providers[];
+
+/* By name; "" is the default. NULL when unknown. */
+const struct fl_provider *fl_provider_find(const char *name);
+
+/* Adds to violations (see fl_spec_violations) what the spec's provider cannot do. */
+void fl_provider_check_spec(const struct fl_spec *spec, fl_json *violations);

@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* A microVM's record: loading, changing, wishes, claims, leaving. */
+#include "common/record.h"
+
+#include "common/alloc.h"
+#include "common/atomic.h"
+#include "common/io.h"
+#include "common/journal.h"
+#include "common/lock.h"
+#include "common/path.h"
+
+#include <fcntl.h>
+#include <string.h>
+
+#define RECORD_LIMIT (64 << 20)
+
+static int gone(const struct fl_vm *vm, struct fl_err *err)
+{
+	return fl_err_set(err, FL_ERR_NOT_FOUND, "%s/%s: microvm %s not found: it is gone",
+			  vm->name_space, vm->name, vm->uid);
+}
+
+fl_json *fl_vm_load(const struct fl_vm *vm, struct fl_err *err)
+{
+	fl_cleanup_str struct fl_str text = FL_STR_INIT;
+	fl_cleanup_json fl_json *record = NULL;
+	struct fl_err why;
+
+	if (fl_io_read_file(vm->dirfd, "record.json", RECORD_LIMIT, &text, &why) < 0) {
+		if (why.kind == FL_ERR_NOT_FOUND)
+			gone(vm, err);
+		else if (err)
+			*err = why;
+		return NULL;
+	}
+	record = fl_json_parse(text.data, text.len, "record.json", err);
+	if (!record) {
+		fl_err_prefix(err, "%s", vm->path);
+		return NULL;
+	}
+	if (fl_json_int(fl_json_at(record, "host.format")) > FL_RECORD_FORMAT) {
+		fl_err_set(err, FL_ERR_UNSUPPORTED,
+			   "%s: the record has format %lld, and this version knows up to %d; "
+			   "use a newer flintlock toolkit", vm->path,
+			   (long long)fl_json_int(fl_json_at(record, "host.format")),
+			   FL_RECORD_FORMAT);
+		return NULL;
+	}
+	return fl_json_ref(record);
+}
+
+int fl_record_save(const struct fl_vm *vm, const fl_json *record, const char *what,
+		   enum fl_save how, struct fl_err *err)
+{
+	fl_cleanup_atomic struct fl_atomic file = FL_ATOMIC_INIT;
+	fl_cleanup_str struct fl_str text = FL_STR_INIT;
+	struct fl_event event = { vm->uid, vm->name_space, vm->name, what };
+	fl_cleanup_close int events = -1;
+
+	fl_json_print(record, true, &text);
+	fl_str_add(&text, "\n");
+	if (fl_atomic_open(&file, vm->dirfd, "record.json", 0600, err) < 0 ||
+	    fl_io_write(file.fd, text.data, text.len, "record.json", err) < 0)
+		return fl_err_prefix(err, "%s", vm->path);
+	if (how == FL_SAVE_SYNC && fsync(file.fd) < 0)
+		return fl_err_errno(err, errno, "%s/record.json", vm->path);
+	events = fl_journal_lock(vm->state->dirfd, err);
+	if (events < 0 || fl_journal_add(vm->state->dirfd, &event, err) < 0)
+		return -1;
+	return fl_atomic_publish(&file, how == FL_SAVE_SYNC, err);
+}
+
+static int lock_record(const struct fl_vm *vm, struct fl_err *err)
+{
+	int lock = fl_lock_file(vm->dirfd, "lock", FL_LOCK_EXCLUSIVE, FL_LOCK_FOREVER, err);
+
+	if (lock >= 0 || !err)
+		return lock;
+	return err->kind == FL_ERR_NOT_FOUND ? gone(vm, err) : fl_err_prefix(err, "%s", vm->path);
+}
+
+int fl_vm_change(const struct fl_vm *vm, enum fl_save how, fl_vm_changer *change, void *arg,
+		 struct fl_err *err)
+{
+	fl_cleanup_close int lock = lock_record(vm, err);
+	fl_cleanup_json fl_json *record = lock < 0 ? NULL : fl_vm_load(vm, err);
+	fl_cleanup_json fl_json *before = NULL;
+
+	if (!record)
+		return -1;
+	before = fl_json_copy(record);
+	if (change(arg, record, err) < 0)
+		return -1;
+	if (fl_json_equal(before, record))
+		return 0;
+	return fl_record_save(vm, record, "changed", how, err);
+}
+
+struct put {
+	const char *path;
+	fl_json *value;
+};
+
+static int change_put(void *arg, fl_json *record, struct fl_err *err)
+{
+	struct put *put = arg;
+
+	(void)err;
+	fl_json_put(record, put->path, put->value ? fl_json_ref(put->value) : NULL);
+	return 0;
+}
+
+int fl_vm_put(const struct fl_vm *vm, const char *path, fl_json *value, struct fl_err *err)
+{
+	fl_cleanup_json fl_json *taken = value;
+	struct put put = { path, taken };
+
+	return fl_vm_change(vm, FL_SAVE_PLAIN, change_put, &put, err);
+}
+
+static int change_desired(void *arg, fl_json *record, struct fl_err *err)
+{
+	const char *now = fl_json_text(fl_json_at(record, "host.desired"));
+	const char *wanted = arg;
+
+	if (fl_str_equal(now, "deleted") && strcmp(wanted, "deleted") != 0)
+		return fl_err_set(err, FL_ERR_ABORTED, "the microVM is being deleted");
+	fl_json_put(record, "host.desired", fl_json_new_text(wanted));
+	if (strcmp(wanted, "deleted") == 0)
+		fl_json_put(record, "status.state", fl_json_new_text("DELETING"));
+	return 0;
+}
+
+int fl_vm_desire(const struct fl_vm *vm, const char *desired, struct fl_err *err)
+{
+	if (fl_vm_change(vm, FL_SAVE_SYNC, change_desired, (void *)desired, err) < 0)
+		return -1;
+	return 0;
+}
+
+/* host.claims is an object with a member per step, so that it reads well. */
+static int change_claim(void *arg, fl_json *record, struct fl_err *err)
+{
+	fl_cleanup_free char *path = fl_asprintf("host.claims.%s", (const char *)arg);
+
+	if (fl_str_equal(fl_json_text(fl_json_at(record, "host.desired")), "deleted"))
+		return fl_err_set(err, FL_ERR_ABORTED, "the microVM is being deleted");
+	fl_json_put(record, path, fl_json_new_bool(true));
+	return 0;
+}
+
+int fl_vm_claim(const struct fl_vm *vm, const char *step, struct fl_err *err)
+{
+	return fl_vm_change(vm, FL_SAVE_SYNC, change_claim, (void *)step, err);
+}
+
+static int change_release(void *arg, fl_json *record, struct fl_err *err)
+{
+	fl_cleanup_free char *path = fl_asprintf("host.claims.%s", (const char *)arg);
+
+	(void)err;
+	fl_json_put(record, path, NULL);
+	return 0;
+}
+
+int fl_vm_release(const struct fl_vm *vm, const char *step, struct fl_err *err)
+{
+	return fl_vm_change(vm, FL_SAVE_PLAIN, change_release, (void *)step, err);
+}
+
+static int lock_name(const struct fl_state *state, const char *name_space, const char *name,
+		     struct fl_err *err)
+{
+	fl_cleanup_free char *path = fl_asprintf("%s/vm/%s/%s", state->dir, name_space, name);
+	fl_cleanup_close int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd < 0)
+		return fl_err_errno(err, errno, "%s: cannot be opened", path);
+	if (fl_lock_fd(fd, path, FL_LOCK_EXCLUSIVE, FL_LOCK_FOREVER, err) < 0)
+		return -1;
+	return fl_steal_fd(&fd);
+}
+
+static void sweep_locked(const struct fl_state *state, int name_fd, const char *name_space,
+			 const char *name)
+{
+	fl_cleanup_free char *above = fl_asprintf("vm/%s", name_space);
+	fl_cleanup_free char *path = fl_asprintf("vm/%s/%s", name_space, name);
+	fl_cleanup_dir DIR *dir = fdopendir(openat(name_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+	struct dirent *entry;
+
+	while (dir && (entry = readdir(dir))) {
+		fl_cleanup_free char *record = fl_asprintf("%s/record.json", entry->d_name);
+
+		if (fl_ulid_is_valid(entry->d_name) && faccessat(name_fd, record, F_OK, 0) < 0)
+			fl_path_remove_tree(name_fd, entry->d_name, NULL);
+	}
+	unlinkat(state->dirfd, path, AT_REMOVEDIR);
+	unlinkat(state->dirfd, above, AT_REMOVEDIR);
+}
+
+void fl_state_sweep_name(const struct fl_state *state, const char *name_space, const char *name)
+{
+	fl_cleanup_close int lock = lock_name(state, name_space, name, NULL);
+
+	if (lock >= 0)
+		sweep_locked(state, lock, name_space, name);
+}
+
+static bool may_leave(const fl_json *record)
+{
+	return fl_str_equal(fl_json_text(fl_json_at(record, "host.desired")), "deleted") &&
+	       fl_json_count(fl_json_at(record, "host.claims")) == 0;
+}
+
+static int unlink_record(const struct fl_vm *vm, struct fl_err *err)
+{
+	struct fl_event event = { vm->uid, vm->name_space, vm->name, "deleted" };
+	fl_cleanup_close int events = fl_journal_lock(vm->state->dirfd, err);
+
+	if (events < 0 || fl_journal_add(vm->state->dirfd, &event, err) < 0)
+		return -1;
+	if (unlinkat(vm->dirfd, "record.json", 0) < 0 && errno != ENOENT)
+		return fl_err_errno(err, errno, "%s/record.json: cannot be removed", vm->path);
+	fsync(vm->dirfd);
+	return 0;
+}
+
+int fl_vm_leave(const struct fl_vm *vm, struct fl_err *err)
+{
+	fl_cleanup_close int name_fd = lock_name(vm->state, vm->name_space, vm->name, NULL);
+	fl_cleanup_close int lock = -1;
+	fl_cleanup_json fl_json *record = NULL;
+
+	if (name_fd < 0)
+		return 1;
+	if (faccessat(vm->dirfd, "record.json", F_OK, 0) == 0) {
+		lock = lock_record(vm, err);
+		record = lock < 0 ? NULL : fl_vm_load(vm, err);
+		if (!record)
+			return -1;
+		if (!may_leave(record))
+			return 0;
+		if (unlink_record(vm, err) < 0)
+			return -1;
+	}
+	fl_vm_unlink(vm);
+	sweep_locked(vm->state, name_fd, vm->name_space, vm->name);
+	return 1;
+}

@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+#include "common/spec.h"
+
+#include "common/alloc.h"
+#include "common/schema.h"
+
+#include <string.h>
+
+static const char *text_or(const fl_json *object, const char *key, const char *otherwise)
+{
+	const char *text = fl_json_text(fl_json_get(object, key));
+
+	return text && *text ? text : otherwise;
+}
+
+static void default_text(fl_json *object, const char *key, const char *text)
+{
+	if (!text_or(object, key, NULL))
+		fl_json_set(object, key, fl_json_new_text(text));
+}
+
+static void default_int(fl_json *object, const char *key, int64_t value)
+{
+	if (!fl_json_get(object, key))
+		fl_json_set(object, key, fl_json_new_int(value));
+}
+
+fl_json *fl_spec_read(const fl_json *input, struct fl_err *err)
+{
+	fl_json *spec = fl_schema_canonical(FL_SCHEMA_SPEC, input, err);
+
+	if (!spec)
+		return NULL;
+	default_text(spec, "namespace", "default");
+	default_int(spec, "vcpu", 2);
+	default_int(spec, "memory_in_mb", 1024);
+	if (fl_json_get(spec, "kernel"))
+		default_text(fl_json_get(spec, "kernel"), "filename", "boot/vmlinux");
+	if (fl_json_get(spec, "initrd"))
+		default_text(fl_json_get(spec, "initrd"), "filename", "initrd");
+	if (fl_json_get(spec, "root_volume"))
+		default_text(fl_json_get(spec, "root_volume"), "id", "root");
+	return spec;
+}
+
+static struct fl_volume view_volume(const fl_json *in)
+{
+	const fl_json *source = fl_json_get(in, "source");
+
+	return (struct fl_volume){
+		.id = text_or(in, "id", ""),
+		.read_only = fl_json_bool(fl_json_get(in, "is_read_only")),
+		.mount_point = text_or(in, "mount_point", NULL),
+		.image = text_or(source, "container_source", NULL),
+		.virtiofs = text_or(source, "virtiofs_source", NULL),
+		.size_mb = fl_json_int(fl_json_get(in, "size_in_mb")),
+	};
+}
+
+static struct fl_interface view_interface(const fl_json *in)
+{
+	const fl_json *address = fl_json_get(in, "address");
+
+	return (struct fl_interface){
+		.device_id = text_or(in, "device_id", ""),
+		.type = strcmp(text_or(in, "type", "MACVTAP"), "TAP") == 0 ? FL_INTERFACE_TAP
+									   : FL_INTERFACE_MACVTAP,
+		.mac = text_or(in, "guest_mac", NULL),
+		.address = text_or(address, "address", NULL),
+		.gateway = text_or(address, "gateway", NULL),
+		.nameservers = fl_json_get(address, "nameservers"),
+		.bridge = text_or(fl_json_get(in, "overrides"), "bridge_name", NULL),
+	};
+}
+
+static void view_lists(struct fl_spec *view, const fl_json *spec)
+{
+	const fl_json *root = fl_json_get(spec, "root_volume");
+	const fl_json *more = fl_json_get(spec, "additional_volumes");
+	const fl_json *interfaces = fl_json_get(spec, "interfaces");
+
+	view->volumes = fl_alloc_zero(fl_json_count(more) + 1, sizeof(*view->volumes));
+	if (root)
+		view->volumes[view->volume_count++] = view_volume(root);
+	for (size_t i = 0; i < fl_json_count(more); i++)
+		view->volumes[view->volume_count++] = view_volume(fl_json_item(more, i));
+	view->interfaces = fl_alloc_zero(fl_json_count(interfaces), sizeof(*view->interfaces));
+	for (size_t i = 0; i < fl_json_count(interfaces); i++)
+		view->interfaces[view->interface_count++] =
+			view_interface(fl_json_item(interfaces, i));
+}
+
+struct fl_spec fl_spec_view(const fl_json *spec)
+{
+	const fl_json *kernel = fl_json_get(spec, "kernel");
+	const fl_json *initrd = fl_json_get(spec, "initrd");
+	struct fl_spec view = {
+		.name = text_or(spec, "id", ""),
+		.name_space = text_or(spec, "namespace", ""),
+		.uid = text_or(spec, "uid", NULL),
+		.provider = text_or(spec, "provider", ""),
+		.vcpu = fl_json_int(fl_json_get(spec, "vcpu")),
+		.memory_mb = fl_json_int(fl_json_get(spec, "memory_in_mb")),
+		.kernel_image = text_or(kernel, "image", ""),
+		.kernel_file = text_or(kernel, "filename", "boot/vmlinux"),
+		.cmdline = fl_json_get(kernel, "cmdline"),
+		.add_network_config = fl_json_bool(fl_json_get(kernel, "add_network_config")),
+		.initrd_image = text_or(initrd, "image", NULL),
+		.initrd_file = text_or(initrd, "filename", NULL),
+		.metadata = fl_json_get(spec, "metadata"),
+		.labels = fl_json_get(spec, "labels"),
+	};
+
+	view_lists(&view, spec);
+	return view;
+}
+
+void fl_spec_finish(struct fl_spec *spec)
+{
+	free(spec->volumes);
+	free(spec->interfaces);
+	spec->volumes = NULL;
+	spec->interfaces = NULL;
+}
+
+const char *fl_spec_label(const struct fl_spec *spec, const char *key)
+{
+	return fl_json_text(fl_json_get(spec->labels, key));
+}
+
+/* Members that say who and when, not what. */
+static const char *const aside[] = { "uid", "created_at", "updated_at", "deleted_at" };
+
+static bool is_aside(const char *key)
+{
+	for (size_t i = 0; i < FL_COUNT(aside); i++)
+		if (strcmp(aside[i], key) == 0)
+			return true;
+	return false;
+}
+
+static void missing_or_different(const fl_json *a, const fl_json *b, bool only_missing,
+				 struct fl_str *names)
+{
+	for (void *i = fl_json_first(a); i; i = fl_json_next(a, i)) {
+		fl_json *other = fl_json_get(b, fl_json_key(i));
+
+		if (is_aside(fl_json_key(i)) ||
+		    (other && (only_missing || fl_json_equal(fl_json_value(i), other))))
+			continue;
+		fl_str_addf(names, "%s%s", names->len ? ", " : "", fl_json_key(i));
+	}
+}
+
+void fl_spec_difference(const fl_json *a, const fl_json *b, struct fl_str *names)
+{
+	missing_or_different(a, b, false, names);
+	missing_or_different(b, a, true, names);
+}
+
+bool fl_spec_equal(const fl_json *a, const fl_json *b)
+{
+	fl_cleanup_str struct fl_str names = FL_STR_INIT;
+
+	fl_spec_difference(a, b, &names);
+	return names.len == 0;
+}

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/*
+ * A MicroVMSpec: read from JSON, completed with its defaults, validated, and seen as a
+ * struct. The JSON stays the truth (unknown members survive in it); the struct points
+ * into it and lives as long as it is neither changed nor freed.
+ *
+ *     fl_cleanup_json fl_json *doc = fl_spec_read(input, err);
+ *     if (!doc || fl_spec_check(doc, err) < 0) return -1;
+ *     fl_cleanup_spec struct fl_spec spec = fl_spec_view(doc);
+ *     printf("%s/%s\n", spec.name_space, spec.name);
+ *
+ * Format: flintlock.types.MicroVMSpec in proto3 JSON; man page fl-record(5).
+ */
+#pragma once
+
+#include "common/json.h"
+
+enum fl_interface_type { FL_INTERFACE_MACVTAP, FL_INTERFACE_TAP };
+
+struct fl_interface {
+	const char *device_id;
+	enum fl_interface_type type;
+	const char *mac;     /* NULL: made from the uid */
+	const char *address; /* CIDR; NULL: none, or one handed out by a bridge of ours */
+	const char *gateway; /* address without or with prefix; NULL: none */
+	const fl_json *nameservers; /* list of text; NULL: none */
+	const char *bridge;         /* NULL: none named */
+};
+
+struct fl_volume {
+	const char *id;
+	bool read_only;
+	const char *mount_point; /* NULL: none */
+	const char *image;       /* image reference, or NULL */
+	const char *virtiofs;    /* folder of the host, or NULL */
+	uint32_t size_mb;        /* MiB; 0: by the content */
+};
+
+struct fl_spec {
+	const char *name, *name_space;
+	const char *uid;      /* NULL: none yet */
+	const char *provider; /* "": the host's default */
+	unsigned vcpu, memory_mb;
+	const char *kernel_image, *kernel_file;
+	const fl_json *cmdline; /* map of text; may be NULL */
+	bool add_network_config;
+	const char *initrd_image, *initrd_file; /* NULL without initrd */
+	struct fl_volume *volumes; /* the root first; owned by the view */
+	size_t volume_count;
+	struct fl_interface *interfaces; /* owned by the view */
+	size_t interface_count;
+	const fl_json *metadata; /* map of base 64; may be NULL */
+	const fl_json *labels;   /* map of text; may be NULL */
+};
+
+/* A canonical spec with its defaults (vcpu 2, memory 1024, namespace "default", kernel
+ * file "boot/vmlinux", initrd file "initrd", volume id "root"), not yet validated. Caller
+ * owns it; NULL on failure (FL_ERR_INVALID). */
+fl_json *fl_spec_read(const fl_json *input, struct fl_err *err);
+
+/* All that is wrong with a spec, as a list of {"path":…,"text":…}; empty when it is right. */
+fl_json *fl_spec_violations(const fl_json *spec);
+
+/* 0 when nothing is wrong; else FL_ERR_INVALID with all of it in words. */
+int fl_spec_check(const fl_json *spec, struct fl_err *err);
+
+struct fl_spec fl_spec_view(const fl_json *spec);
+void fl_spec_finish(struct fl_spec *spec);
+#define fl_cleanup_spec FL_CLEANUP(fl_spec_finish)
+
+/* The value of a label, or NULL. */
+const char *fl_spec_label(const struct fl_spec *spec, const char *key);
+
+/* Whether two specs ask for the same: uid and times are left aside. */
+bool fl_spec_equal(const fl_json *a, const fl_json *b);
+
+/* The names of the top-level members in which they differ: "vcpu, interfaces". */
+void fl_spec_difference(const fl_json *a, const fl_json *b, struct fl_str *names);

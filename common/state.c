@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* The state folder: opening, listing, finding. */
+#include "common/state.h"
+
+#include "common/alloc.h"
+#include "common/path.h"
+
+#include <fcntl.h>
+#include <limits.h>
+#include <string.h>
+#include <sys/stat.h>
+
+int fl_state_open(struct fl_state *state, const char *dir, bool make, struct fl_err *err)
+{
+	fl_cleanup_free char *vms = fl_asprintf("%s/vm", dir);
+	char real[PATH_MAX];
+
+	*state = (struct fl_state){ .dirfd = -1 };
+	if (make && fl_path_make_folders(vms, 0711, err) < 0)
+		return fl_err_prefix(err, "state folder");
+	if (!realpath(dir, real))
+		return fl_err_errno(err, errno, "%s: the state folder cannot be opened", dir);
+	state->dirfd = open(real, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (state->dirfd < 0)
+		return fl_err_errno(err, errno, "%s: the state folder cannot be opened", dir);
+	state->dir = fl_strdup(real);
+	return 0;
+}
+
+void fl_state_close(struct fl_state *state)
+{
+	if (state->dirfd >= 0)
+		close(state->dirfd);
+	free(state->dir);
+	*state = (struct fl_state){ .dirfd = -1 };
+}
+
+void fl_vm_close(struct fl_vm *vm)
+{
+	if (vm->dirfd >= 0)
+		close(vm->dirfd);
+	free(vm->name_space);
+	free(vm->name);
+	free(vm->path);
+	*vm = (struct fl_vm)FL_VM_INIT;
+}
+
+int fl_vm_open(const struct fl_state *state, const char *name_space, const char *name,
+	       const char *uid, struct fl_vm *vm, struct fl_err *err)
+{
+	*vm = (struct fl_vm)FL_VM_INIT;
+	if (!fl_path_is_name(name_space) || !fl_path_is_name(name) || !fl_ulid_is_valid(uid))
+		return fl_err_set(err, FL_ERR_INVALID, "%s/%s/%s: not the identity of a microVM",
+				  name_space, name, uid);
+	vm->path = fl_asprintf("%s/vm/%s/%s/%s", state->dir, name_space, name, uid);
+	vm->dirfd = open(vm->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (vm->dirfd < 0 || faccessat(vm->dirfd, "record.json", F_OK, 0) < 0) {
+		int saved = errno;
+
+		fl_vm_close(vm);
+		if (saved != ENOENT)
+			return fl_err_errno(err, saved, "%s/%s/%s", name_space, name, uid);
+		return fl_err_set(err, FL_ERR_NOT_FOUND,
+				  "%s/%s: microvm %s not found: it is gone, and only a spec without "
+				  "a uid makes a new one", name_space, name, uid);
+	}
+	vm->state = state;
+	vm->name_space = fl_strdup(name_space);
+	vm->name = fl_strdup(name);
+	snprintf(vm->uid, sizeof(vm->uid), "%s", uid);
+	return 0;
+}
+
+void fl_vm_names_finish(fl_vm_names *names)
+{
+	for (size_t i = 0; i < names->count; i++) {
+		free(names->items[i].name_space);
+		free(names->items[i].name);
+	}
+	free(names->items);
+	*names = (fl_vm_names){ 0 };
+}
+
+/* Calls each for the entries of a folder; a folder that went away holds none. */
+static void each_entry(const char *path, void (*each)(void *arg, const char *path,
+						      const char *entry), void *arg)
+{
+	fl_cleanup_dir DIR *dir = opendir(path);
+	struct dirent *entry;
+
+	while (dir && (entry = readdir(dir))) {
+		fl_cleanup_free char *below = NULL;
+
+		if (!fl_path_is_name(entry->d_name))
+			continue;
+		below = fl_asprintf("%s/%s", path, entry->d_name);
+		each(arg, below, entry->d_name);
+	}
+}
+
+struct walk {
+	fl_vm_names *names;
+	const char *name_space, *name;
+};
+
+static void take_uid(void *arg, const char *path, const char *entry)
+{
+	struct walk *walk = arg;
+	fl_cleanup_free char *record = fl_asprintf("%s/record.json", path);
+	struct fl_vm_name one = { 0 };
+
+	if (!fl_ulid_is_valid(entry) || access(record, F_OK) < 0)
+		return;
+	one.name_space = fl_strdup(walk->name_space);
+	one.name = fl_strdup(walk->name);
+	snprintf(one.uid, sizeof(one.uid), "%s", entry);
+	FL_VEC_ADD(walk->names, one);
+}
+
+static void take_name(void *arg, const char *path, const char *entry)
+{
+	struct walk *walk = arg;
+
+	walk->name = entry;
+	each_entry(path, take_uid, walk);
+}
+
+static void take_namespace(void *arg, const char *path, const char *entry)
+{
+	struct walk *walk = arg;
+
+	walk->name_space = entry;
+	each_entry(path, take_name, walk);
+}
+
+static int by_name(const void *a, const void *b)
+{
+	const struct fl_vm_name *x = a, *y = b;
+	int order = strcmp(x->name_space, y->name_space);
+
+	order = order ? order : strcmp(x->name, y->name);
+	return order ? order : strcmp(x->uid, y->uid);
+}
+
+int fl_state_list(const struct fl_state *state, fl_vm_names *names, struct fl_err *err)
+{
+	fl_cleanup_free char *path = fl_asprintf("%s/vm", state->dir);
+	struct walk walk = { .names = names };
+
+	*names = (fl_vm_names){ 0 };
+	if (access(path, R_OK | X_OK) < 0 && errno != ENOENT)
+		return fl_err_errno(err, errno, "%s: cannot be read", path);
+	each_entry(path, take_namespace, &walk);
+	if (names->count)
+		qsort(names->items, names->count, sizeof(*names->items), by_name);
+	return 0;
+}
+
+static void match_name(const struct fl_state *state, const char *name_space, const char *name,
+		       fl_vm_names *names)
+{
+	fl_cleanup_free char *path = fl_asprintf("%s/vm/%s/%s", state->dir, name_space, name);
+	struct walk walk = { .names = names, .name_space = name_space, .name = name };
+
+	each_entry(path, take_uid, &walk);
+	if (names->count)
+		qsort(names->items, names->count, sizeof(*names->items), by_name);
+}
+
+static int match_uid(const struct fl_state *state, const char *uid, fl_vm_names *names,
+		     struct fl_err *err)
+{
+	fl_vm_names all;
+
+	if (fl_state_list(state, &all, err) < 0)
+		return -1;
+	for (size_t i = 0; i < all.count; i++) {
+		if (strcmp(all.items[i].uid, uid) != 0)
+			continue;
+		FL_VEC_ADD(names, all.items[i]);
+		all.items[i] = (struct fl_vm_name){ 0 };
+	}
+	fl_vm_names_finish(&all);
+	return 0;
+}
+
+int fl_state_match(const struct fl_state *state, const char *text, fl_vm_names *names,
+		   struct fl_err *err)
+{
+	const char *slash = strchr(text, '/');
+	fl_cleanup_free char *name_space = slash ? fl_strndup(text, slash - text)
+						 : fl_strdup("default");
+	const char *name = slash ? slash + 1 : text;
+
+	*names = (fl_vm_names){ 0 };
+	if (fl_ulid_is_valid(text))
+		return match_uid(state, text, names, err);
+	if (!fl_path_is_name(name_space) || !fl_path_is_name(name))
+		return fl_err_set(err, FL_ERR_INVALID,
+				  "\"%s\" is neither NAMESPACE/NAME nor a uid", text);
+	match_name(state, name_space, name, names);
+	return 0;
+}

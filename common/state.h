@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/*
+ * The state folder: one folder per microVM, its record, its locks, what is wanted of it.
+ * Layout and rules: man page fl-state(5).
+ *
+ *     struct fl_state state;
+ *     fl_state_open(&state, dir, true, err);
+ *     fl_cleanup_vm struct fl_vm vm = FL_VM_INIT;
+ *     if (fl_vm_resolve(&state, document, false, &vm, err) < 0) return -1;
+ *     fl_cleanup_json fl_json *record = fl_vm_load(&vm, err);
+ *     fl_vm_change(&vm, FL_SAVE_PLAIN, set_state, "CREATED", err);
+ */
+#pragma once
+
+#include "common/cancel.h"
+#include "common/json.h"
+#include "common/spec.h"
+#include "common/ulid.h"
+#include "common/vec.h"
+
+#define FL_RECORD_FORMAT 1 /* host.format as written; a higher one is refused */
+
+struct fl_state {
+	char *dir; /* absolute */
+	int dirfd;
+};
+
+/* make: create the folder (0755, vm/ below it 0711) when it is missing. */
+int fl_state_open(struct fl_state *state, const char *dir, bool make, struct fl_err *err);
+void fl_state_close(struct fl_state *state);
+#define fl_cleanup_state FL_CLEANUP(fl_state_close)
+
+/* One microVM's folder, open. */
+struct fl_vm {
+	const struct fl_state *state; /* borrowed */
+	char *name_space, *name;
+	char uid[FL_ULID_TEXT];
+	char *path; /* of its folder */
+	int dirfd;
+};
+
+#define FL_VM_INIT { .dirfd = -1 }
+
+void fl_vm_close(struct fl_vm *vm);
+#define fl_cleanup_vm FL_CLEANUP(fl_vm_close)
+
+/* Opens by identity; FL_ERR_NOT_FOUND ("… not found: nothing of that name and uid …"). */
+int fl_vm_open(const struct fl_state *state, const char *name_space, const char *name,
+	       const char *uid, struct fl_vm *vm, struct fl_err *err);
+
+struct fl_vm_name {
+	char *name_space, *name;
+	char uid[FL_ULID_TEXT];
+};
+
+typedef FL_VEC(struct fl_vm_name) fl_vm_names;
+
+/* All microVMs that have a record, sorted by namespace, name and uid. */
+int fl_state_list(const struct fl_state *state, fl_vm_names *names, struct fl_err *err);
+void fl_vm_names_finish(fl_vm_names *names);
+#define fl_cleanup_vm_names FL_CLEANUP(fl_vm_names_finish)
+
+/* Those that "NS/NAME", "NAME" (namespace default) or a UID means; maybe none. */
+int fl_state_match(const struct fl_state *state, const char *text, fl_vm_names *names,
+		   struct fl_err *err);
+
+/*
+ * The microVM that a document means: a record or a spec with a uid means the one of that
+ * uid, and nothing is ever made for it when it is gone; a bare spec means the one live
+ * microVM of its name with an equal spec, or a new one. With another spec than the saved,
+ * a record that does not run gets it as its next version.
+ * another: a bare spec makes a new one always.
+ */
+int fl_vm_resolve(const struct fl_state *state, const fl_json *document, bool another,
+		  struct fl_vm *vm, struct fl_err *err);
+
+/* The record as saved. Caller owns it. */
+fl_json *fl_vm_load(const struct fl_vm *vm, struct fl_err *err);
+
+enum fl_save { FL_SAVE_PLAIN, FL_SAVE_SYNC /* on disk when it returns */ };
+
+/* Loads, lets change alter the record, saves with a line in the journal; all under the
+ * microVM's lock. A change that alters nothing saves nothing; one that returns -1 neither. */
+typedef int fl_vm_changer(void *arg, fl_json *record, struct fl_err *err);
+int fl_vm_change(const struct fl_vm *vm, enum fl_save save, fl_vm_changer *change, void *arg,
+		 struct fl_err *err);
+
+/* Puts value (taken) at the path of the record. */
+int fl_vm_put(const struct fl_vm *vm, const char *path, fl_json *value, struct fl_err *err);
+
+/* What is wanted: "running", "stopped", "paused" or "deleted". "deleted" is final. */
+int fl_vm_desire(const struct fl_vm *vm, const char *desired, struct fl_err *err);
+
+/* A claim says "this step may have made something"; it is on disk before the first thing is
+ * made and goes when all of it is gone. Without claims a microVM that is to be deleted
+ * leaves, folder and all (fl_vm_leave: 1 it left, 0 claims or wishes keep it). */
+int fl_vm_claim(const struct fl_vm *vm, const char *step, struct fl_err *err);
+int fl_vm_release(const struct fl_vm *vm, const char *step, struct fl_err *err);
+int fl_vm_leave(const struct fl_vm *vm, struct fl_err *err);
+
+/* Removes what dead programs left under a name: folders without a record. */
+void fl_state_sweep_name(const struct fl_state *state, const char *name_space, const char *name);
+
+/* step.lock: one chain at a time. Waits, unless cancel says stop. */
+int fl_vm_lock_step(const struct fl_vm *vm, const struct fl_cancel *cancel, struct fl_err *err);
+
+/* Whether a supervisor holds run.lock. */
+bool fl_vm_is_supervised(const struct fl_vm *vm);
+
+/* run.lock for the caller, who then is the supervisor or proves that there is none. */
+int fl_vm_lock_run(const struct fl_vm *vm, int timeout_ms, struct fl_err *err);
+
+/* A reason to stop: signals, or the record is wanted "deleted" (or is gone). Finish with
+ * fl_vm_watch_finish. */
+struct fl_vm_watch {
+	struct fl_cancel cancel;
+	const struct fl_vm *vm;
+	int inotify;
+};
+
+int fl_vm_watch_init(struct fl_vm_watch *watch, const struct fl_vm *vm, struct fl_err *err);
+void fl_vm_watch_finish(struct fl_vm_watch *watch);
+#define fl_cleanup_vm_watch FL_CLEANUP(fl_vm_watch_finish)
+
+/* Waits until judge says that the record is as it should be (1), or is never going to be
+ * (-1); 0 waits on. Every save is looked at; nothing is polled. */
+typedef int fl_vm_judge(void *arg, const fl_json *record, struct fl_err *err);
+int fl_vm_wait(const struct fl_vm *vm, int timeout_ms, fl_vm_judge *judge, void *arg,
+	       struct fl_err *err);
+
+/* The folder with a short path through which sockets are reached, /run/flintlock/UID or
+ * $XDG_RUNTIME_DIR/flintlock/UID; caller frees. fl_vm_link makes it, fl_vm_unlink not. */
+char *fl_vm_run_path(const struct fl_vm *vm);
+int fl_vm_link(const struct fl_vm *vm, struct fl_err *err);
+void fl_vm_unlink(const struct fl_vm *vm);

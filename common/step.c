@@ -1,0 +1,266 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+#include "common/step.h"
+
+#include "common/alloc.h"
+#include "common/documents.h"
+#include "common/dryrun.h"
+#include "common/log.h"
+#include "common/mask.h"
+
+#include <fcntl.h>
+#include <string.h>
+
+static const char *const order[] = { "pull", "snap", "net", "meta", "run" };
+
+static int place_of(const char *step)
+{
+	for (size_t i = 0; step && i < FL_COUNT(order); i++)
+		if (strcmp(order[i], step) == 0)
+			return (int)i;
+	return -1;
+}
+
+static fl_json *error_document(const char *step, const struct fl_err *failure)
+{
+	fl_json *error = fl_json_new_object();
+
+	fl_json_set(error, "kind", fl_json_new_text(fl_err_kind_name(failure->kind)));
+	fl_json_set(error, "text", fl_json_new_text(failure->text));
+	fl_json_set(error, "step", fl_json_new_text(step));
+	return error;
+}
+
+struct note {
+	const char *step;
+	const struct fl_err *failure;
+};
+
+static int change_error(void *arg, fl_json *record, struct fl_err *err)
+{
+	struct note *note = arg;
+	const char *of = fl_json_text(fl_json_at(record, "host.error.step"));
+	bool failed = note->failure->kind != FL_ERR_NONE;
+
+	(void)err;
+	if (failed)
+		fl_json_put(record, "host.error", error_document(note->step, note->failure));
+	else if (place_of(of) >= place_of(note->step))
+		fl_json_put(record, "host.error", NULL);
+	return 0;
+}
+
+int fl_step_note(const struct fl_vm *vm, const char *step, const struct fl_err *failure,
+		 struct fl_err *err)
+{
+	struct note note = { step, failure };
+
+	return fl_vm_change(vm, FL_SAVE_PLAIN, change_error, &note, err);
+}
+
+int fl_step_print(const struct fl_args *args, const fl_json *record, struct fl_err *err)
+{
+	fl_cleanup_json fl_json *shown = fl_args_flag(args, "with-metadata")
+						 ? fl_json_copy(record)
+						 : fl_mask_put_on(record);
+	fl_cleanup_str struct fl_str line = FL_STR_INIT;
+
+	if (!fl_cli_is_terminal() || fl_args_flag(args, "json"))
+		return fl_cli_print_json(shown, err);
+	fl_str_addf(&line, "%s/%s  %s  %s\n", fl_json_text(fl_json_at(record, "spec.namespace")),
+		    fl_json_text(fl_json_at(record, "spec.id")),
+		    fl_json_text(fl_json_at(record, "spec.uid")),
+		    fl_json_text(fl_json_at(record, "status.state")));
+	return fl_cli_print(line.data, line.len, err);
+}
+
+/* A failure for which there is no record: the document itself carries it on. */
+static int pass_on_document(const struct fl_step *step, const struct fl_args *args,
+			    const fl_json *document, const struct fl_err *failure)
+{
+	fl_cleanup_json fl_json *record = fl_json_new_object();
+
+	if (fl_json_get(document, "spec"))
+		fl_json_set(record, "spec", fl_json_copy(fl_json_get(document, "spec")));
+	else
+		fl_json_set(record, "spec", fl_json_copy(document));
+	fl_json_put(record, "host.format", fl_json_new_int(FL_RECORD_FORMAT));
+	fl_json_put(record, "host.error", error_document(step->name, failure));
+	if (!fl_cli_is_terminal())
+		fl_step_print(args, record, NULL);
+	return -1;
+}
+
+static int failure_of(const fl_json *record, struct fl_err *err)
+{
+	const fl_json *error = fl_json_at(record, "host.error");
+	const char *text = fl_json_text(fl_json_get(error, "text"));
+	const char *kind = fl_json_text(fl_json_get(error, "kind"));
+
+	return fl_err_set(err, fl_err_kind_of(kind ? kind : ""), "%s", text ? text : "failed");
+}
+
+static bool failed_earlier(const struct fl_step *step, const fl_json *record)
+{
+	const char *of = fl_json_text(fl_json_at(record, "host.error.step"));
+	int place = place_of(of);
+
+	return of && place >= 0 && place < place_of(step->name);
+}
+
+static int locked_up(const struct fl_step *step, struct fl_step_call *call, struct fl_err *err)
+{
+	static const struct fl_err none;
+	fl_cleanup_close int lock =
+		step->without_lock ? -1 : fl_vm_lock_step(call->vm, call->cancel, err);
+
+	if (!step->without_lock && lock < 0)
+		return -1;
+	if (step->claims && fl_vm_claim(call->vm, step->name, err) < 0)
+		return -1;
+	if (fl_step_note(call->vm, step->name, &none, err) < 0)
+		return -1;
+	call->record = fl_vm_load(call->vm, err);
+	if (!call->record)
+		return -1;
+	if (fl_str_equal(fl_json_text(fl_json_at(call->record, "host.desired")), "deleted"))
+		return fl_err_set(err, FL_ERR_ABORTED, "%s/%s: is being deleted",
+				  call->vm->name_space, call->vm->name);
+	call->spec = fl_spec_view(fl_json_get(call->record, "spec"));
+	return step->up(call, err);
+}
+
+static int watched_up(const struct fl_step *step, const struct fl_args *args,
+		      const struct fl_vm *vm, struct fl_err *err)
+{
+	fl_cleanup_vm_watch struct fl_vm_watch watch = { 0 };
+	struct fl_step_call call = { .args = args, .vm = vm };
+	int rc;
+
+	if (fl_vm_watch_init(&watch, vm, err) < 0)
+		return -1;
+	call.cancel = &watch.cancel;
+	rc = locked_up(step, &call, err);
+	fl_spec_finish(&call.spec);
+	fl_json_unref(call.record);
+	return rc;
+}
+
+struct up {
+	const struct fl_step *step;
+	struct fl_args *args;
+	struct fl_state state;
+};
+
+static int up_one(void *arg, fl_json *document, struct fl_err *err)
+{
+	struct up *up = arg;
+	fl_cleanup_vm struct fl_vm vm = FL_VM_INIT;
+	fl_cleanup_json fl_json *record = NULL;
+	bool bare = !fl_json_at(document, "spec.uid") && !fl_json_get(document, "uid");
+
+	if (bare && failed_earlier(up->step, document)) {
+		fl_step_print(up->args, document, NULL);
+		return failure_of(document, err);
+	}
+	if (fl_vm_resolve(&up->state, document, fl_args_flag(up->args, "new"), &vm, err) < 0)
+		return pass_on_document(up->step, up->args, document, err);
+	record = fl_vm_load(&vm, err);
+	if (!record)
+		return pass_on_document(up->step, up->args, document, err);
+	if (failed_earlier(up->step, record)) {
+		fl_step_print(up->args, record, NULL);
+		return failure_of(record, err);
+	}
+	if (watched_up(up->step, up->args, &vm, err) < 0) {
+		fl_cleanup_json fl_json *after = NULL;
+
+		fl_step_note(&vm, up->step->name, err, NULL);
+		after = fl_vm_load(&vm, NULL);
+		if (!after)
+			return pass_on_document(up->step, up->args, document, err);
+		fl_step_print(up->args, after, NULL);
+		return -1;
+	}
+	fl_json_unref(record);
+	record = fl_vm_load(&vm, err);
+	return record ? fl_step_print(up->args, record, err) : -1;
+}
+
+/* Words about every failure but the first, which main says. */
+static void keep_first(struct fl_err *first, const struct fl_err *failure)
+{
+	if (first->kind == FL_ERR_NONE)
+		*first = *failure;
+	else
+		fl_log(FL_LOG_ERROR, "%s", failure->text);
+}
+
+static int each_of_stream(struct fl_documents *in,
+			  int (*each)(void *arg, fl_json *document, struct fl_err *err),
+			  void *arg, struct fl_err *first, struct fl_err *err)
+{
+	size_t count = 0;
+
+	for (;;) {
+		struct fl_err failure = { 0 };
+		fl_cleanup_json fl_json *document = fl_documents_next(in, &failure);
+
+		if (!document && failure.kind != FL_ERR_NONE)
+			keep_first(first, &failure);
+		if (!document && !count && failure.kind == FL_ERR_NONE)
+			return fl_err_set(err, FL_ERR_INVALID, "%s: empty; a spec or record is "
+					  "wanted, such as \"fl spec\" prints", in->name);
+		if (!document)
+			return 0;
+		count++;
+		if (each(arg, document, &failure) < 0)
+			keep_first(first, &failure);
+		if (fl_cancel_signal())
+			return 0;
+	}
+}
+
+int fl_step_each_document(struct fl_args *args,
+			  int (*each)(void *arg, fl_json *document, struct fl_err *err),
+			  void *arg, struct fl_err *err)
+{
+	static char dash[] = "-";
+	char *standard_input[] = { dash };
+	char **names = args->operands.count ? args->operands.items : standard_input;
+	size_t count = args->operands.count ? args->operands.count : 1;
+	struct fl_err first = { 0 };
+
+	for (size_t i = 0; i < count; i++) {
+		fl_cleanup_close int fd = -1;
+		fl_cleanup_documents struct fl_documents in = { .name = names[i] };
+		bool is_stdin = strcmp(names[i], "-") == 0;
+
+		if (!is_stdin)
+			fd = open(names[i], O_RDONLY | O_CLOEXEC);
+		if (!is_stdin && fd < 0)
+			return fl_err_errno(err, errno, "%s: cannot be opened", names[i]);
+		in.fd = is_stdin ? STDIN_FILENO : fd;
+		in.name = is_stdin ? "standard input" : names[i];
+		if (each_of_stream(&in, each, arg, &first, err) < 0)
+			return -1;
+	}
+	if (first.kind == FL_ERR_NONE)
+		return 0;
+	if (err)
+		*err = first;
+	return -1;
+}
+
+int fl_step_up(const struct fl_step *step, struct fl_args *args, struct fl_err *err)
+{
+	struct up up = { .step = step, .args = args };
+	int rc;
+
+	if (fl_args_flag(args, "dry-run"))
+		return fl_step_dry_run(step, args, err);
+	if (fl_args_state(args, true, &up.state, err) < 0)
+		return -1;
+	rc = fl_step_each_document(args, up_one, &up, err);
+	fl_state_close(&up.state);
+	return rc;
+}

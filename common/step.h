@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/*
+ * One step of the chain, done to every record that comes in: what "up" and "down" of the
+ * five programs have in common. Records come from files or standard input and leave on
+ * standard output; a failure is written into its record and passed on; later steps hand it
+ * through.
+ *
+ *     static const struct fl_step step = { "net", up, down, plan };
+ *     static int run_up(struct fl_args *args, struct fl_err *err)
+ *     {
+ *             return fl_step_up(&step, args, err);
+ *     }
+ */
+#pragma once
+
+#include "common/cli.h"
+#include "common/num.h"
+
+struct fl_step_call {
+	const struct fl_args *args;
+	const struct fl_vm *vm;
+	const struct fl_cancel *cancel; /* signals, and the wish to delete */
+	fl_json *record;                /* as saved when the step began; owned by the caller */
+	struct fl_spec spec;            /* a view of it */
+};
+
+struct fl_step {
+	const char *name; /* "pull", "snap", "net", "meta" or "run": also the claim's name */
+	/* Makes what is missing. With claims, the claim is on disk before up is called. */
+	int (*up)(struct fl_step_call *call, struct fl_err *err);
+	/* Removes what up may have made; NULL: nothing. The claim goes afterwards. */
+	int (*down)(struct fl_step_call *call, struct fl_err *err);
+	/* Adds lines that say what up would do. */
+	int (*plan)(struct fl_step_call *call, struct fl_str *out, struct fl_err *err);
+	bool claims;       /* makes things outside of the record */
+	bool without_lock; /* step.lock is not held (for downloads) */
+};
+
+/* The options of every "up" and "down", to stand first in a command's table. */
+#define FL_STEP_UP_OPTIONS                                                                      \
+	{ "dry-run", 'n', NULL, "print what would be done, and do nothing" },                   \
+	{ "new", 0, NULL, "make another microVM, even if one with this spec exists" },          \
+	{ "with-metadata", 0, NULL, "print metadata values, not their digests" }
+#define FL_STEP_DOWN_OPTIONS                                                                    \
+	{ "all", 'a', NULL, "all microVMs of a name, not only a single one" },                  \
+	{ "with-metadata", 0, NULL, "print metadata values, not their digests" }
+
+/* The commands "up [FILE…]" and "down [NAMESPACE/NAME|UID…]". */
+int fl_step_up(const struct fl_step *step, struct fl_args *args, struct fl_err *err);
+int fl_step_down(const struct fl_step *step, struct fl_args *args, struct fl_err *err);
+
+/* Calls each for every document of the operands (files, "-") or standard input; goes on
+ * after a failure and keeps the first. */
+int fl_step_each_document(struct fl_args *args,
+			  int (*each)(void *arg, fl_json *document, struct fl_err *err),
+			  void *arg, struct fl_err *err);
+
+/* Calls each for every microVM that the operands name, or that the records on standard
+ * input mean. Several of one name need --all. With none_is_fine a name without microVM is
+ * no error. */
+int fl_step_each_vm(struct fl_args *args, const struct fl_state *state, bool none_is_fine,
+		    int (*each)(void *arg, const struct fl_vm *vm, struct fl_err *err), void *arg,
+		    struct fl_err *err);
+
+/* Writes host.error; FL_ERR_NONE clears what step or a later one wrote. */
+int fl_step_note(const struct fl_vm *vm, const char *step, const struct fl_err *failure,
+		 struct fl_err *err);
+
+/* Prints a record as the options ask: masked or not. */
+int fl_step_print(const struct fl_args *args, const fl_json *record, struct fl_err *err);

@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* The store: an OCI image layout, blobs and names. */
+#include "common/image.h"
+
+#include "common/alloc.h"
+#include "common/io.h"
+#include "common/lock.h"
+#include "common/path.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#define REF_NAME "org.opencontainers.image.ref.name"
+#define INDEX_LIMIT (64 << 20)
+
+static int write_if_missing(int dirfd, const char *name, const char *text, struct fl_err *err)
+{
+	if (faccessat(dirfd, name, F_OK, 0) == 0)
+		return 0;
+	return fl_atomic_write(dirfd, name, 0644, text, strlen(text), false, err);
+}
+
+static int make_layout(const char *path, struct fl_err *err)
+{
+	fl_cleanup_free char *blobs = fl_asprintf("%s/blobs/sha256", path);
+	fl_cleanup_close int dirfd = -1;
+
+	if (fl_path_make_folders(blobs, 0755, err) < 0)
+		return -1;
+	dirfd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (dirfd < 0)
+		return fl_err_errno(err, errno, "%s: cannot be opened", path);
+	if (write_if_missing(dirfd, "oci-layout", "{\"imageLayoutVersion\":\"1.0.0\"}\n", err) < 0)
+		return -1;
+	return write_if_missing(dirfd, "index.json", "{\"schemaVersion\":2,\"manifests\":[]}\n",
+				err);
+}
+
+int fl_store_open(struct fl_store *store, const char *state_dir, bool make, struct fl_err *err)
+{
+	*store = (struct fl_store){ .path = fl_asprintf("%s/images", state_dir), .dirfd = -1,
+				    .blobs = -1 };
+	if (make && make_layout(store->path, err) < 0)
+		return -1;
+	store->dirfd = open(store->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (store->dirfd >= 0)
+		store->blobs = openat(store->dirfd, "blobs/sha256",
+				      O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (store->blobs < 0)
+		return fl_err_errno(err, errno, "%s: the image store cannot be opened",
+				    store->path);
+	return 0;
+}
+
+void fl_store_close(struct fl_store *store)
+{
+	if (store->dirfd >= 0)
+		close(store->dirfd);
+	if (store->blobs >= 0)
+		close(store->blobs);
+	free(store->path);
+	*store = (struct fl_store){ .dirfd = -1, .blobs = -1 };
+}
+
+int fl_store_lock(const struct fl_store *store, bool exclusive, struct fl_err *err)
+{
+	return fl_lock_file(store->dirfd, ".lock", exclusive ? FL_LOCK_EXCLUSIVE : FL_LOCK_SHARED,
+			    exclusive ? 0 : FL_LOCK_FOREVER, err);
+}
+
+bool fl_store_has(const struct fl_store *store, const char *digest, uint64_t size)
+{
+	struct stat st;
+
+	return fstatat(store->blobs, fl_digest_hex(digest), &st, 0) == 0 &&
+	       (uint64_t)st.st_size == size &&
+	       fl_durable_is_good(store->blobs, fl_digest_hex(digest));
+}
+
+int fl_store_open_blob(const struct fl_store *store, const char *digest, struct fl_err *err)
+{
+	int fd = openat(store->blobs, fl_digest_hex(digest), O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return fl_err_errno(err, errno, "%s: not in the store; pull the image again",
+				    digest);
+	return fd;
+}
+
+fl_json *fl_store_read(const struct fl_store *store, const char *digest, struct fl_err *err)
+{
+	fl_cleanup_str struct fl_str text = FL_STR_INIT;
+	fl_cleanup_close int fd = fl_store_open_blob(store, digest, err);
+	char real[FL_DIGEST_TEXT];
+
+	if (fd < 0 || fl_io_read_all(fd, FL_MANIFEST_LIMIT, &text, digest, err) < 0)
+		return NULL;
+	fl_digest_of(text.data, text.len, real);
+	if (strcmp(real, digest) == 0)
+		return fl_json_parse(text.data, text.len, digest, err);
+	fl_err_set(err, FL_ERR_CORRUPT, "%s: the store holds other bytes (%s); remove the file and "
+		   "pull the image again", digest, real);
+	return NULL;
+}
+
+int fl_store_put(const struct fl_store *store, const void *data, size_t size,
+		 char digest[static FL_DIGEST_TEXT], struct fl_err *err)
+{
+	fl_cleanup_durable struct fl_durable durable = FL_DURABLE_INIT;
+	fl_cleanup_atomic struct fl_atomic file = FL_ATOMIC_INIT;
+	int have;
+
+	fl_digest_of(data, size, digest);
+	have = fl_durable_begin(&durable, store->blobs, fl_digest_hex(digest), true, NULL,
+				err);
+	if (have != 0)
+		return have < 0 ? -1 : 0;
+	if (fl_atomic_open(&file, store->blobs, fl_digest_hex(digest), 0444, err) < 0 ||
+	    fl_io_write(file.fd, data, size, digest, err) < 0)
+		return -1;
+	return fl_durable_publish(&durable, &file, err);
+}
+
+static fl_json *read_index(const struct fl_store *store, struct fl_err *err)
+{
+	fl_cleanup_str struct fl_str text = FL_STR_INIT;
+	fl_json *index;
+
+	if (fl_io_read_file(store->dirfd, "index.json", INDEX_LIMIT, &text, err) < 0)
+		return NULL;
+	index = fl_json_parse(text.data, text.len, "index.json", err);
+	if (index && !fl_json_is_array(fl_json_get(index, "manifests")))
+		fl_json_set(index, "manifests", fl_json_new_array());
+	return index;
+}
+
+static bool is_named(const fl_json *descriptor, const char *text)
+{
+	const fl_json *annotations = fl_json_get(descriptor, "annotations");
+
+	return fl_str_equal(fl_json_text(fl_json_get(annotations, REF_NAME)), text);
+}
+
+fl_json *fl_store_list(const struct fl_store *store, struct fl_err *err)
+{
+	fl_cleanup_json fl_json *index = read_index(store, err);
+
+	return index ? fl_json_ref(fl_json_get(index, "manifests")) : NULL;
+}
+
+fl_json *fl_store_find(const struct fl_store *store, const char *text, const char *platform)
+{
+	fl_cleanup_json fl_json *list = fl_store_list(store, NULL);
+
+	for (size_t i = 0; i < fl_json_count(list); i++) {
+		fl_json *descriptor = fl_json_item(list, i);
+		const fl_json *has = fl_json_get(descriptor, "platform");
+
+		if (is_named(descriptor, text) && (!has || fl_image_fits(has, platform)))
+			return fl_json_ref(descriptor);
+	}
+	return NULL;
+}
+
+static void replace(fl_json *index, const char *text, fl_json *descriptor)
+{
+	const fl_json *old = fl_json_get(index, "manifests");
+	fl_json *list = fl_json_new_array();
+
+	for (size_t i = 0; i < fl_json_count(old); i++) {
+		fl_json *one = fl_json_item(old, i);
+
+		if (!is_named(one, text) || !fl_json_equal(fl_json_get(one, "platform"),
+							   fl_json_get(descriptor, "platform")))
+			fl_json_add(list, fl_json_ref(one));
+	}
+	fl_json_add(list, descriptor);
+	fl_json_set(index, "manifests", list);
+}
+
+int fl_store_name(const struct fl_store *store, const char *text, fl_json *descriptor,
+		  struct fl_err *err)
+{
+	fl_cleanup_close int lock = fl_lock_file(store->dirfd, ".index.lock", FL_LOCK_EXCLUSIVE,
+						 FL_LOCK_FOREVER, err);
+	fl_cleanup_json fl_json *index = lock < 0 ? NULL : read_index(store, err);
+	fl_cleanup_str struct fl_str out = FL_STR_INIT;
+	fl_json *annotations = fl_json_new_object();
+
+	fl_json_set(annotations, REF_NAME, fl_json_new_text(text));
+	fl_json_set(descriptor, "annotations", annotations);
+	if (!index) {
+		fl_json_unref(descriptor);
+		return -1;
+	}
+	replace(index, text, descriptor);
+	fl_json_print(index, true, &out);
+	fl_str_add(&out, "\n");
+	return fl_atomic_write(store->dirfd, "index.json", 0644, out.data, out.len, false, err);
+}

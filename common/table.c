@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+#include "common/table.h"
+
+#include "common/alloc.h"
+#include "common/cli.h"
+
+#include <string.h>
+
+void fl_table_column(struct fl_table *table, const char *title, const char *path)
+{
+	FL_VEC_ADD(&table->columns, (struct fl_table_column){ title, path });
+}
+
+void fl_table_row(struct fl_table *table, fl_json *row)
+{
+	if (!table->rows)
+		table->rows = fl_json_new_array();
+	fl_json_add(table->rows, row);
+}
+
+void fl_table_finish(struct fl_table *table)
+{
+	free(table->columns.items);
+	fl_json_unref(table->rows);
+	*table = (struct fl_table)FL_TABLE_INIT;
+}
+
+/* Control characters in a value must not steer the terminal. */
+static void cell(const fl_json *row, const char *path, struct fl_str *out)
+{
+	const fl_json *value = fl_json_at(row, path);
+	size_t from = out->len;
+
+	if (fl_json_is_text(value))
+		fl_str_add(out, fl_json_text(value));
+	else if (value && !fl_json_is_null(value))
+		fl_json_print(value, false, out);
+	if (out->len == from)
+		fl_str_add(out, "-");
+	for (size_t i = from; i < out->len; i++)
+		if ((unsigned char)out->data[i] < 0x20 || out->data[i] == 0x7f)
+			out->data[i] = '?';
+}
+
+static size_t width_of(const struct fl_table *table, size_t column)
+{
+	size_t width = strlen(table->columns.items[column].title);
+
+	for (size_t i = 0; i < fl_json_count(table->rows); i++) {
+		fl_cleanup_str struct fl_str text = FL_STR_INIT;
+
+		cell(fl_json_item(table->rows, i), table->columns.items[column].path, &text);
+		width = text.len > width ? text.len : width;
+	}
+	return width;
+}
+
+static void add_columns(const struct fl_table *table, const size_t *widths, const fl_json *row,
+			struct fl_str *out)
+{
+	for (size_t i = 0; i < table->columns.count; i++) {
+		fl_cleanup_str struct fl_str text = FL_STR_INIT;
+		bool last = i + 1 == table->columns.count;
+
+		if (row)
+			cell(row, table->columns.items[i].path, &text);
+		else
+			fl_str_add(&text, table->columns.items[i].title);
+		fl_str_addf(out, "%-*s%s", last ? 0 : (int)widths[i], text.data,
+			    last ? "\n" : "  ");
+	}
+}
+
+static void add_text(const struct fl_table *table, struct fl_str *out)
+{
+	fl_cleanup_free size_t *widths = fl_alloc_zero(table->columns.count, sizeof(*widths));
+
+	for (size_t i = 0; i < table->columns.count; i++)
+		widths[i] = width_of(table, i);
+	add_columns(table, widths, NULL, out);
+	for (size_t i = 0; i < fl_json_count(table->rows); i++)
+		add_columns(table, widths, fl_json_item(table->rows, i), out);
+}
+
+int fl_table_print(const struct fl_table *table, bool json, struct fl_err *err)
+{
+	fl_cleanup_str struct fl_str out = FL_STR_INIT;
+
+	if (!json)
+		add_text(table, &out);
+	for (size_t i = 0; json && i < fl_json_count(table->rows); i++) {
+		fl_json_print(fl_json_item(table->rows, i), false, &out);
+		fl_str_add(&out, "\n");
+	}
+	return fl_cli_print(out.data ? out.data : "", out.len, err);
+}

@@ -1,0 +1,237 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* The rules of a spec, one function per part of it. */
+#include "common/spec.h"
+
+#include "common/alloc.h"
+#include "common/base64.h"
+#include "common/inet.h"
+#include "common/path.h"
+#include "common/provider.h"
+#include "common/reference.h"
+
+#include <string.h>
+
+static FL_PRINTF(3, 4) void add(fl_json *violations, const char *path, const char *fmt, ...)
+{
+	fl_json *one = fl_json_new_object();
+	struct fl_str text = FL_STR_INIT;
+	va_list args;
+
+	va_start(args, fmt);
+	fl_str_vaddf(&text, fmt, args);
+	va_end(args);
+	fl_json_set(one, "path", fl_json_new_text(path));
+	fl_json_set(one, "text", fl_json_new_text(text.data));
+	fl_json_add(violations, one);
+	fl_str_finish(&text);
+}
+
+static void check_name(fl_json *violations, const char *path, const char *name)
+{
+	if (!*name)
+		add(violations, path, "a name is required");
+	else if (!fl_path_is_name(name))
+		add(violations, path,
+		    "\"%s\" is not a name: 1 to 63 of the characters A-Z a-z 0-9 . _ -, "
+		    "and neither \".\" nor \"..\"", name);
+}
+
+static void check_range(fl_json *violations, const char *path, int64_t value, int64_t min,
+			int64_t max)
+{
+	if (value < min || value > max)
+		add(violations, path, "%lld is not between %lld and %lld", (long long)value,
+		    (long long)min, (long long)max);
+}
+
+static void check_image(fl_json *violations, const char *path, const char *image)
+{
+	struct fl_reference reference;
+	struct fl_err err;
+
+	if (!image || !*image)
+		add(violations, path, "an image is required");
+	else if (fl_reference_parse(image, &reference, &err) < 0)
+		add(violations, path, "%s", err.text);
+	else
+		fl_reference_finish(&reference);
+}
+
+/* A file named inside an image: resolved in the image's own tree, so ".." is only a
+ * mistake there, but one worth telling. */
+static void check_file(fl_json *violations, const char *path, const char *file)
+{
+	const char *at = file;
+
+	for (; *at; at += strcspn(at, "/"), at += strspn(at, "/"))
+		if (strncmp(at, "..", 2) == 0 && (at[2] == '/' || !at[2])) {
+			add(violations, path, "\"%s\" leaves the image with \"..\"", file);
+			return;
+		}
+}
+
+static void check_volume(fl_json *violations, const char *path, const struct fl_volume *volume)
+{
+	fl_cleanup_free char *id = fl_asprintf("%s.id", path);
+	fl_cleanup_free char *source = fl_asprintf("%s.source", path);
+	fl_cleanup_free char *mount = fl_asprintf("%s.mount_point", path);
+
+	check_name(violations, id, volume->id);
+	if (volume->image && volume->virtiofs)
+		add(violations, source, "both an image and a folder are given; one is enough");
+	else if (!volume->virtiofs)
+		check_image(violations, source, volume->image);
+	if (volume->mount_point && *volume->mount_point != '/')
+		add(violations, mount, "\"%s\" is not an absolute path", volume->mount_point);
+}
+
+static void check_volumes(fl_json *violations, const struct fl_spec *spec, bool has_root)
+{
+	if (!has_root && !spec->initrd_image)
+		add(violations, "root_volume", "a root volume or an initrd is required");
+	for (size_t i = 0; i < spec->volume_count; i++) {
+		fl_cleanup_free char *path =
+			i == 0 && has_root ? fl_strdup("root_volume")
+					   : fl_asprintf("additional_volumes[%zu]", i - has_root);
+
+		check_volume(violations, path, &spec->volumes[i]);
+		if (i == 0 && has_root && spec->volumes[i].virtiofs)
+			add(violations, path, "a root on virtiofs is not possible");
+		for (size_t k = 0; k < i; k++)
+			if (strcmp(spec->volumes[i].id, spec->volumes[k].id) == 0)
+				add(violations, path, "the id \"%s\" is used twice",
+				    spec->volumes[i].id);
+	}
+}
+
+static void check_address(fl_json *violations, const char *path, const char *text)
+{
+	struct fl_cidr cidr;
+	struct fl_err err;
+
+	if (text && fl_inet_parse_cidr(text, &cidr, &err) < 0)
+		add(violations, path, "%s", err.text);
+}
+
+static bool is_device_id(const char *id)
+{
+	return *id >= 'a' && *id <= 'z' && strlen(id) <= 15 &&
+	       strspn(id, "abcdefghijklmnopqrstuvwxyz0123456789_") == strlen(id);
+}
+
+static void check_interface(fl_json *violations, const char *path, const struct fl_interface *in)
+{
+	fl_cleanup_free char *id = fl_asprintf("%s.device_id", path);
+	fl_cleanup_free char *mac = fl_asprintf("%s.guest_mac", path);
+	fl_cleanup_free char *address = fl_asprintf("%s.address.address", path);
+	fl_cleanup_free char *gateway = fl_asprintf("%s.address.gateway", path);
+	fl_cleanup_free char *servers = fl_asprintf("%s.address.nameservers", path);
+	struct fl_mac parsed;
+	struct fl_err err;
+
+	if (!is_device_id(in->device_id))
+		add(violations, id, "\"%s\" is not a device name: a-z, then a-z 0-9 _, at most 15",
+		    in->device_id);
+	if (in->mac && fl_inet_parse_mac(in->mac, &parsed, &err) < 0)
+		add(violations, mac, "%s", err.text);
+	check_address(violations, address, in->address);
+	check_address(violations, gateway, in->gateway);
+	for (size_t i = 0; i < fl_json_count(in->nameservers); i++)
+		check_address(violations, servers, fl_json_text(fl_json_item(in->nameservers, i)));
+	if (in->bridge && (strlen(in->bridge) > 15 || strchr(in->bridge, '/')))
+		add(violations, path, "\"%s\" is not the name of a bridge", in->bridge);
+}
+
+static void check_interfaces(fl_json *violations, const struct fl_spec *spec)
+{
+	for (size_t i = 0; i < spec->interface_count; i++) {
+		fl_cleanup_free char *path = fl_asprintf("interfaces[%zu]", i);
+
+		check_interface(violations, path, &spec->interfaces[i]);
+		for (size_t k = 0; k < i; k++)
+			if (strcmp(spec->interfaces[i].device_id,
+				   spec->interfaces[k].device_id) == 0)
+				add(violations, path, "the device_id \"%s\" is used twice",
+				    spec->interfaces[i].device_id);
+	}
+}
+
+static void check_metadata(fl_json *violations, const fl_json *metadata)
+{
+	for (void *i = fl_json_first(metadata); i; i = fl_json_next(metadata, i)) {
+		fl_cleanup_free char *path = fl_asprintf("metadata.%s", fl_json_key(i));
+		fl_cleanup_str struct fl_str bytes = FL_STR_INIT;
+
+		if (!fl_base64_decode(fl_json_text(fl_json_value(i)), &bytes))
+			add(violations, path, "is not base 64; encode it with \"base64 -w0 FILE\"");
+		if (strchr(fl_json_key(i), '/') || strlen(fl_json_key(i)) > 200)
+			add(violations, path, "is not a file name");
+	}
+}
+
+/* A value may be quoted to hold white space, as the kernel reads it; else it would add
+ * arguments of its own. */
+static bool is_one_argument(const char *text)
+{
+	bool quoted = false;
+
+	for (; *text; text++) {
+		unsigned char c = *text;
+
+		if (c == '"')
+			quoted = !quoted;
+		if (c < 0x20 || c == 0x7f || (c == ' ' && !quoted))
+			return false;
+	}
+	return !quoted;
+}
+
+static void check_cmdline(fl_json *violations, const fl_json *cmdline)
+{
+	for (void *i = fl_json_first(cmdline); i; i = fl_json_next(cmdline, i)) {
+		const char *key = fl_json_key(i), *value = fl_json_text(fl_json_value(i));
+
+		if (!*key || strpbrk(key, " \t\n\"=") || !is_one_argument(key) ||
+		    !is_one_argument(value))
+			add(violations, "kernel.cmdline",
+			    "\"%s=%s\" is not one argument; quote white space with \"", key, value);
+	}
+}
+
+fl_json *fl_spec_violations(const fl_json *doc)
+{
+	fl_cleanup_spec struct fl_spec spec = fl_spec_view(doc);
+	fl_json *violations = fl_json_new_array();
+
+	check_name(violations, "id", spec.name);
+	check_name(violations, "namespace", spec.name_space);
+	check_range(violations, "vcpu", fl_json_int(fl_json_get(doc, "vcpu")), 1, 64);
+	check_range(violations, "memory_in_mb", fl_json_int(fl_json_get(doc, "memory_in_mb")), 64,
+		    1 << 20);
+	check_image(violations, "kernel.image", spec.kernel_image);
+	check_file(violations, "kernel.filename", spec.kernel_file);
+	if (fl_json_get(doc, "initrd")) {
+		check_image(violations, "initrd.image", spec.initrd_image);
+		check_file(violations, "initrd.filename", spec.initrd_file);
+	}
+	check_volumes(violations, &spec, fl_json_get(doc, "root_volume"));
+	check_interfaces(violations, &spec);
+	check_metadata(violations, spec.metadata);
+	check_cmdline(violations, spec.cmdline);
+	fl_provider_check_spec(&spec, violations);
+	return violations;
+}
+
+int fl_spec_check(const fl_json *spec, struct fl_err *err)
+{
+	fl_cleanup_json fl_json *violations = fl_spec_violations(spec);
+	fl_cleanup_str struct fl_str text = FL_STR_INIT;
+
+	for (size_t i = 0; i < fl_json_count(violations); i++) {
+		const fl_json *one = fl_json_item(violations, i);
+
+		fl_str_addf(&text, "%s%s: %s", i ? "; " : "", fl_json_text(fl_json_get(one, "path")),
+			    fl_json_text(fl_json_get(one, "text")));
+	}
+	return text.len ? fl_err_set(err, FL_ERR_INVALID, "%s", text.data) : 0;
+}

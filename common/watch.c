@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* Locks of a microVM, waiting for its record, and its short path. */
+#include "common/state.h"
+
+#include "common/alloc.h"
+#include "common/atomic.h"
+#include "common/clock.h"
+#include "common/lock.h"
+#include "common/path.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <sys/inotify.h>
+#include <sys/stat.h>
+
+int fl_vm_lock_step(const struct fl_vm *vm, const struct fl_cancel *cancel, struct fl_err *err)
+{
+	struct fl_err why = { 0 };
+
+	for (;;) {
+		int lock = fl_lock_file(vm->dirfd, "step.lock", FL_LOCK_EXCLUSIVE, 200, &why);
+
+		if (lock >= 0) {
+			fl_atomic_sweep(vm->dirfd);
+			return lock;
+		}
+		if (fl_cancel_check(cancel, err) < 0)
+			return -1;
+		if (why.kind != FL_ERR_BUSY)
+			return fl_err_set(err, why.kind, "%s: %s", vm->path, why.text);
+	}
+}
+
+int fl_vm_lock_run(const struct fl_vm *vm, int timeout_ms, struct fl_err *err)
+{
+	return fl_lock_file(vm->dirfd, "run.lock", FL_LOCK_EXCLUSIVE, timeout_ms, err);
+}
+
+bool fl_vm_is_supervised(const struct fl_vm *vm)
+{
+	fl_cleanup_close int lock = -1;
+
+	if (faccessat(vm->dirfd, "run.lock", F_OK, 0) < 0)
+		return false;
+	lock = fl_lock_file(vm->dirfd, "run.lock", FL_LOCK_SHARED, 0, NULL);
+	return lock < 0;
+}
+
+/* Empties the queue; what was in it only says "look again". */
+static void drain(int inotify)
+{
+	char events[4096];
+
+	while (read(inotify, events, sizeof(events)) > 0)
+		;
+}
+
+static int check_wanted(void *arg, struct fl_err *err)
+{
+	struct fl_vm_watch *watch = arg;
+	fl_cleanup_json fl_json *record = NULL;
+	char event[4096];
+
+	if (read(watch->inotify, event, sizeof(event)) <= 0)
+		return 0;
+	drain(watch->inotify);
+	record = fl_vm_load(watch->vm, err);
+	if (!record)
+		return -1;
+	if (fl_str_equal(fl_json_text(fl_json_at(record, "host.desired")), "deleted"))
+		return fl_err_set(err, FL_ERR_ABORTED, "%s/%s: is being deleted",
+				  watch->vm->name_space, watch->vm->name);
+	return 0;
+}
+
+int fl_vm_watch_init(struct fl_vm_watch *watch, const struct fl_vm *vm, struct fl_err *err)
+{
+	*watch = (struct fl_vm_watch){ .vm = vm };
+	watch->inotify = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+	if (watch->inotify < 0 ||
+	    inotify_add_watch(watch->inotify, vm->path, IN_MOVED_TO | IN_DELETE) < 0)
+		return fl_err_errno(err, errno, "%s: cannot be watched", vm->path);
+	watch->cancel = (struct fl_cancel){ watch->inotify, check_wanted, watch };
+	return 0;
+}
+
+void fl_vm_watch_finish(struct fl_vm_watch *watch)
+{
+	if (watch->vm && watch->inotify >= 0)
+		close(watch->inotify);
+	watch->vm = NULL;
+}
+
+int fl_vm_wait(const struct fl_vm *vm, int timeout_ms, fl_vm_judge *judge, void *arg,
+	       struct fl_err *err)
+{
+	fl_cleanup_close int inotify = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+	int64_t end = fl_clock_ms() + timeout_ms;
+
+	if (inotify < 0 || inotify_add_watch(inotify, vm->path, IN_MOVED_TO | IN_DELETE) < 0)
+		return fl_err_errno(err, errno, "%s: cannot be watched", vm->path);
+	for (;;) {
+		fl_cleanup_json fl_json *record = fl_vm_load(vm, err);
+		int64_t left = timeout_ms < 0 ? -1 : end - fl_clock_ms();
+		int ready, verdict = record ? judge(arg, record, err) : -1;
+
+		if (verdict != 0)
+			return verdict < 0 ? -1 : 0;
+		if (timeout_ms >= 0 && left <= 0)
+			return fl_err_set(err, FL_ERR_TIMEOUT, "%s/%s: not within %d ms",
+					  vm->name_space, vm->name, timeout_ms);
+		ready = fl_cancel_wait(NULL, inotify, (int)left, err);
+		if (ready < 0)
+			return -1;
+		drain(inotify);
+	}
+}
+
+static char *run_folder(void)
+{
+	const char *set = getenv("FL_RUN_DIR");
+	const char *user = getenv("XDG_RUNTIME_DIR");
+
+	if (set)
+		return fl_strdup(set);
+	if (access("/run", W_OK) == 0 || !user)
+		return fl_strdup("/run/flintlock");
+	return fl_asprintf("%s/flintlock", user);
+}
+
+char *fl_vm_run_path(const struct fl_vm *vm)
+{
+	fl_cleanup_free char *folder = run_folder();
+
+	return fl_asprintf("%s/%s", folder, vm->uid);
+}
+
+int fl_vm_link(const struct fl_vm *vm, struct fl_err *err)
+{
+	fl_cleanup_free char *folder = run_folder();
+	fl_cleanup_free char *path = fl_vm_run_path(vm);
+	char target[4096];
+	ssize_t len;
+
+	if (fl_path_make_folders(folder, 0755, err) < 0)
+		return -1;
+	len = readlink(path, target, sizeof(target) - 1);
+	if (len > 0 && (size_t)len == strlen(vm->path) && memcmp(target, vm->path, len) == 0)
+		return 0;
+	if (len > 0)
+		unlink(path);
+	if (symlink(vm->path, path) < 0 && errno != EEXIST)
+		return fl_err_errno(err, errno, "%s: cannot be made", path);
+	return 0;
+}
+
+void fl_vm_unlink(const struct fl_vm *vm)
+{
+	fl_cleanup_free char *folder = run_folder();
+	fl_cleanup_free char *path = fl_vm_run_path(vm);
+
+	unlink(path);
+	rmdir(folder);
+}

@@ -1,0 +1,111 @@
+#!/bin/sh
+# SPDX-License-Identifier: MPL-2.0
+#
+# Debian's cloud kernel as a microVM boots it, out of the package, without installing it.
+#
+#   images/kernel.sh [OUT [PACKAGE]]      OUT: build/images/kernel
+#
+#   OUT/tree/boot/vmlinux, initrd.img     the kernel image's content
+#   OUT/modules/usr/lib/modules/VERSION   a layer for roots that want more modules
+#   OUT/version                           what uname -r says
+set -eu
+
+here=$(cd "$(dirname "$0")" && pwd)
+out=${1:-build/images/kernel}
+package=${2:-linux-image-cloud-amd64}
+# shellcheck source=images/recipe.sh
+. "$here/recipe.sh"
+
+# In the initrd: buses, disks, nets, consoles, what seeds and roots are formatted with.
+initrd_modules='virtio_mmio virtio_pci virtio_blk virtio_scsi sd_mod virtio_net virtio_rng
+virtio_console virtio_balloon virtiofs vmw_vsock_virtio_transport button pvpanic-mmio
+pvpanic-pci vfat nls_cp437
+nls_ascii nls_utf8 isofs squashfs erofs overlay'
+initrd_applets='sh mount modprobe cat findfs hexdump sleep mkdir switch_root'
+# Hardware that no microVM has.
+pruned='arch/x86/kvm drivers/ata drivers/comedi drivers/cpufreq drivers/hid drivers/hv
+drivers/infiniband drivers/input drivers/net/ethernet drivers/net/hyperv drivers/net/wwan
+drivers/nvme drivers/platform drivers/target drivers/thermal drivers/vfio drivers/watchdog
+drivers/xen net/smc net/rds net/tipc net/dccp fs/orangefs fs/nfsd fs/smb'
+
+# The versioned package behind a name such as linux-image-cloud-amd64.
+real_package() {
+	real=$(apt-cache depends "$1" | sed -n 's/^ *Depends: \(linux-image-[0-9].*\)/\1/p')
+	echo "${real:-$1}"
+}
+
+# A number of SIZE bytes at OFFSET of a bzImage's header.
+header() {
+	od -A n -t "u$2" -j "$1" -N "$2" "$3" | tr -d ' '
+}
+
+# The ELF kernel inside a bzImage (Documentation/x86/boot.rst: payload_offset, payload_length).
+extract_vmlinux() {
+	start=$((($(header 497 1 "$1") + 1) * 512 + $(header 584 4 "$1")))
+	length=$(header 588 4 "$1")
+	tail -c "+$((start + 1))" "$1" | head -c "$length" >"$2.packed"
+	case $(od -A n -t x1 -N 4 "$2.packed" | tr -d ' ') in
+	# The size that follows the stream confuses lz4 and xz; the others ignore it.
+	02214c18) head -c -4 "$2.packed" | lz4 -d -c ;;
+	fd377a58) xz -d -c --single-stream <"$2.packed" ;;
+	1f8b*) gzip -d -c <"$2.packed" || [ $? = 2 ] ;;
+	28b52ffd) head -c -4 "$2.packed" | zstd -d -c ;;
+	*) recipe_die "$1: compressed in a way this recipe does not know" ;;
+	esac >"$2"
+	rm "$2.packed"
+	[ "$(head -c 4 "$2")" = "$(printf '\177ELF')" ] || recipe_die "$1: holds no ELF kernel"
+}
+
+# Copies named modules and what they need from the tree $1 to the tree $2.
+copy_modules() {
+	for module in $initrd_modules; do
+		modprobe -d "$1/usr" -S "$version" --show-depends "$module"
+	done | sed -n 's/^insmod //p' | sort -u | while read -r file; do
+		install -D -m 0644 "$file" "$2/lib${file#"$1/usr/lib"}"
+	done
+	cp "$1/usr/lib/modules/$version/modules.builtin"* "$2/lib/modules/$version/"
+	cp "$1/usr/lib/modules/$version/modules.order" "$2/lib/modules/$version/"
+	depmod -b "$2" "$version"
+	# busybox reads the text files only.
+	rm "$2/lib/modules/$version"/*.bin
+}
+
+make_initrd() {
+	mkdir -p "$1/bin" "$1/sbin" "$1/dev" "$1/proc" "$1/sys" "$1/root"
+	install -m 0755 /bin/busybox "$1/bin/busybox"
+	for applet in $initrd_applets; do
+		ln -s busybox "$1/bin/$applet"
+	done
+	# The kernel itself calls this one, for a file system it does not know.
+	ln -s ../bin/busybox "$1/sbin/modprobe"
+	install -m 0755 "$here/initrd/init" "$1/init"
+	copy_modules "$RECIPE_WORK/modules" "$1"
+	find "$1" -exec touch -h -d "@$epoch" {} +
+	(cd "$1" && find . | LC_ALL=C sort | cpio --quiet --reproducible -o -H newc -R 0:0) >"$2"
+}
+
+busybox --list 2>/dev/null | grep -qx findfs ||
+	recipe_die 'no busybox with findfs: apt install busybox-static'
+real=$(real_package "$package")
+deb=$(apt-cache show --no-all-versions "$real" 2>/dev/null | sed -n 's/^SHA256: //p')
+[ "$deb" ] || recipe_die "$package: apt does not know it: apt-get update, or name another"
+key=$(recipe_key "$0" "$here/recipe.sh" "$here/initrd/init" /bin/busybox "$deb")
+recipe_begin "$out" "$key"
+
+(cd "$RECIPE_WORK" && apt-get -q -q -o APT::Sandbox::User=root download "$real")
+dpkg-deb -x "$RECIPE_WORK"/*.deb "$RECIPE_WORK/package"
+version=$(ls "$RECIPE_WORK/package/lib/modules")
+epoch=$(stat -c %Y "$RECIPE_WORK/package/boot/vmlinuz-$version")
+mkdir -p "$RECIPE_WORK/tree/boot" "$RECIPE_WORK/modules/usr/lib"
+extract_vmlinux "$RECIPE_WORK/package/boot/vmlinuz-$version" "$RECIPE_WORK/tree/boot/vmlinux"
+mv "$RECIPE_WORK/package/lib/modules" "$RECIPE_WORK/modules/usr/lib/modules"
+depmod -b "$RECIPE_WORK/modules/usr" "$version"
+make_initrd "$RECIPE_WORK/initrd" "$RECIPE_WORK/tree/boot/initrd.img"
+for folder in $pruned; do
+	rm -rf "$RECIPE_WORK/modules/usr/lib/modules/$version/kernel/$folder"
+done
+depmod -b "$RECIPE_WORK/modules/usr" "$version"
+rm -rf "$RECIPE_WORK/package" "$RECIPE_WORK/initrd" "$RECIPE_WORK"/*.deb
+find "$RECIPE_WORK/tree" "$RECIPE_WORK/modules" -exec touch -h -d "@$epoch" {} +
+echo "$version" >"$RECIPE_WORK/version"
+recipe_publish "$out" "$key"

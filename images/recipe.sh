@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: MPL-2.0
+# shellcheck shell=sh
+#
+# What every recipe does around its work: one builder at a time, nothing built twice,
+# nothing half-built under its final name.
+#
+#     recipe_begin "$out" "$key"    # ends the script when $out was built from the same key
+#     ... fill "$RECIPE_WORK" ...
+#     recipe_publish "$out" "$key"
+
+recipe_die() {
+	echo "${0##*/}: $*" >&2
+	exit 1
+}
+
+# A text that changes whenever one of the files or words does.
+recipe_key() {
+	for input; do
+		if [ -f "$input" ]; then
+			sha256sum <"$input"
+		else
+			echo "$input"
+		fi
+	done | sha256sum | cut -d ' ' -f 1
+}
+
+recipe_clean() {
+	rm -rf --one-file-system "$RECIPE_WORK"
+}
+
+recipe_begin() {
+	mkdir -p "$(dirname "$1")"
+	exec 9>"$1.lock"
+	flock 9
+	if [ "$(cat "$1/.key" 2>/dev/null)" = "$2" ]; then
+		echo "$1: up to date" >&2
+		exit 0
+	fi
+	RECIPE_WORK=$1.new
+	recipe_clean
+	mkdir "$RECIPE_WORK"
+	trap recipe_clean EXIT
+	trap 'exit 130' INT TERM HUP
+}
+
+recipe_publish() {
+	echo "$2" >"$RECIPE_WORK/.key"
+	rm -rf --one-file-system "$1.old"
+	if [ -d "$1" ]; then
+		mv -T "$1" "$1.old"
+	fi
+	mv -T "$RECIPE_WORK" "$1"
+	rm -rf --one-file-system "$1.old"
+	echo "$1: built" >&2
+}

@@ -1,0 +1,64 @@
+#!/bin/sh
+# SPDX-License-Identifier: MPL-2.0
+#
+# A Debian bookworm root for microVMs, with systemd, cloud-init and sshd, as layers.
+#
+#   images/root.sh [OUT]                  OUT: build/images/root; run as root
+#
+#   OUT/1-base.tar 2-packages.tar 3-configuration.tar
+#
+# The packages come from where this machine's apt gets its own.
+set -eu
+
+here=$(cd "$(dirname "$0")" && pwd)
+out=${1:-build/images/root}
+suite=bookworm
+packages='systemd-sysv udev dbus systemd-resolved libnss-resolve netplan.io cloud-init
+cloud-guest-utils openssh-server iproute2 iputils-ping netbase sudo procps ca-certificates'
+# shellcheck source=images/recipe.sh
+. "$here/recipe.sh"
+
+# The machine's apt sources of the suite, in one-line form.
+sources() {
+	# shellcheck disable=SC2016 # apt's own placeholders
+	apt-get indextargets --format 'deb $(REPO_URI) $(RELEASE) $(COMPONENT)' \
+		'Created-By: Packages' 'Origin: Debian' | grep -E " $suite(-[a-z]+)* " | sort -u
+}
+
+# mmdebstrap reads nothing of the machine's apt configuration; a proxy is often needed.
+proxies() {
+	for scheme in http https; do
+		proxy=''
+		eval "$(apt-config shell proxy "Acquire::$scheme::Proxy")"
+		if [ "$proxy" ]; then
+			echo "Acquire::$scheme::Proxy \"$proxy\";"
+		fi
+	done >"$RECIPE_WORK/apt.conf"
+}
+
+[ "$(id -u)" = 0 ] || recipe_die 'must run as root: the layers hold files of many owners'
+sources=$(sources)
+[ "$sources" ] || recipe_die "apt has no sources of Debian $suite: apt-get update, or add them"
+# A security update is an input, too: its versions are in the lists.
+# shellcheck disable=SC2086 # a list
+versions=$(apt-cache policy systemd libc6 $packages | grep Candidate)
+set -- "$out" "$(recipe_key "$0" "$here/recipe.sh" "$here/root/layer" "$here/root/configure" \
+	"$versions" "$(cd "$here/root/files" && find . -type f -print -exec cat {} + | sha256sum)")"
+recipe_begin "$1" "$2"
+
+SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git -C "$here" log -1 --format=%ct 2>/dev/null || date +%s)}
+LAYERS=$(cd "$RECIPE_WORK" && pwd)
+export SOURCE_DATE_EPOCH LAYERS
+proxies
+# shellcheck disable=SC2016 # expanded by mmdebstrap's shell
+echo "$sources" | mmdebstrap --quiet --mode=root --format=null --variant=minbase \
+	--aptopt="$LAYERS/apt.conf" --aptopt='APT::Install-Recommends "false"' \
+	--customize-hook="'$here/root/layer' \"\$1\" 1-base" \
+	--customize-hook="chroot \"\$1\" apt-get -q -q --yes install $(echo "$packages" | tr '\n' ' ')" \
+	--customize-hook='rm -f "$1"/etc/ssh/ssh_host_*' \
+	--customize-hook="'$here/root/layer' \"\$1\" 2-packages" \
+	--customize-hook="'$here/root/configure' \"\$1\"" \
+	--customize-hook="'$here/root/layer' \"\$1\" 3-configuration" \
+	"$suite" - - 9>&-
+find "$LAYERS" -mindepth 1 ! -name '*.tar' -delete
+recipe_publish "$1" "$2"
