@@ -19,9 +19,9 @@ PROGRAMS := $(notdir $(patsubst %/,%,$(wildcard cmd/*/)))
 LIBEXEC := $(filter fl-supervise,$(PROGRAMS))
 BINARIES := $(filter-out $(LIBEXEC),$(PROGRAMS))
 
-# Foreign libraries, each with the programs that link it. jansson, libcurl and libcrypto
-# have their owner in common/; --as-needed drops them where they are not used.
-PKGS_common := jansson libcurl libcrypto
+# Foreign libraries, each with the programs that link it. Those of common have
+# their owner there; --as-needed drops them where they are not used.
+PKGS_common := jansson libcurl libcrypto yaml-0.1
 PKGS_fl-snap := libarchive ext2fs com_err libzstd zlib
 PKGS_fl-pack := libarchive libzstd zlib
 PKGS_fl-net := libnl-3.0 libnl-route-3.0 libnftables

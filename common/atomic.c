@@ -40,6 +40,25 @@ int fl_atomic_open(struct fl_atomic *file, int dirfd, const char *name, mode_t m
 	return 0;
 }
 
+int fl_atomic_open_path(struct fl_atomic *file, const char *path, mode_t mode, struct fl_err *err)
+{
+	const char *slash = strrchr(path, '/');
+	fl_cleanup_free char *folder = slash ? fl_strndup(path, (size_t)(slash - path) + 1)
+					     : fl_strdup(".");
+	int dirfd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	*file = (struct fl_atomic)FL_ATOMIC_INIT;
+	if (dirfd < 0)
+		return fl_err_errno(err, errno, "%s: its folder cannot be opened", path);
+	if (fl_atomic_open(file, dirfd, slash ? slash + 1 : path, mode, err) < 0) {
+		close(dirfd);
+		file->dirfd = -1;
+		return -1;
+	}
+	file->owns_dirfd = true;
+	return 0;
+}
+
 int fl_atomic_publish(struct fl_atomic *file, bool sync, struct fl_err *err)
 {
 	if (sync && fsync(file->fd) < 0)
@@ -60,6 +79,8 @@ void fl_atomic_finish(struct fl_atomic *file)
 		unlinkat(file->dirfd, file->aside, 0);
 	if (file->fd >= 0)
 		close(file->fd);
+	if (file->owns_dirfd)
+		close(file->dirfd);
 	free(file->name);
 	free(file->aside);
 	*file = (struct fl_atomic)FL_ATOMIC_INIT;

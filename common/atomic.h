@@ -19,13 +19,14 @@
 #include <sys/types.h>
 
 struct fl_atomic {
-	int dirfd;  /* borrowed */
+	int dirfd;  /* borrowed, unless owned */
+	bool owns_dirfd;
 	int fd;     /* write to this */
 	char *name; /* owned */
 	char *aside;
 };
 
-#define FL_ATOMIC_INIT { -1, -1, NULL, NULL }
+#define FL_ATOMIC_INIT { .dirfd = -1, .fd = -1 }
 
 /* Opens a new file beside name in the folder dirfd, which must stay open until publish.
  * The file is opened for reading and writing, with exactly mode. Two writers of the same
@@ -33,6 +34,9 @@ struct fl_atomic {
  * holder keeps an exclusive flock on it so that sweepers can tell it from a dead one's. */
 int fl_atomic_open(struct fl_atomic *file, int dirfd, const char *name, mode_t mode,
 		   struct fl_err *err);
+
+/* The same for a path that a user gave. */
+int fl_atomic_open_path(struct fl_atomic *file, const char *path, mode_t mode, struct fl_err *err);
 
 /* Gives the file its name, replacing another; with sync, content and folder are on
  * disk when it returns. fd stays open until finish. */

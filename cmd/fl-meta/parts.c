@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+#include "cmd/fl-meta/parts.h"
+
+#include "common/alloc.h"
+#include "common/base64.h"
+#include "common/yaml.h"
+
+#include <string.h>
+
+#define BOUNDARY "==flintlock=part=="
+
+struct addition {
+	const char *keys[2]; /* either spelling counts as present */
+	const char *key, *value;
+};
+
+static void add_keys(const struct fl_yaml *yaml, const struct addition *additions, size_t count,
+		     struct fl_str *out)
+{
+	for (size_t i = 0; i < count; i++) {
+		const struct addition *one = &additions[i];
+
+		if (fl_yaml_has(yaml, one->keys[0]) || fl_yaml_has(yaml, one->keys[1]))
+			continue;
+		fl_str_addf(out, "%s: \"%s\"%s", one->key, one->value,
+			    yaml->is_flow ? (yaml->keys.count ? ", " : "") : "\n");
+	}
+}
+
+int fl_parts_meta_data(const struct fl_spec *spec, const struct fl_str *user, struct fl_str *out,
+		       struct fl_err *err)
+{
+	const struct addition additions[] = {
+		{ { "instance_id", "instance_id" }, "instance_id", spec->uid },
+		{ { "instance-id", "instance-id" }, "instance-id", spec->uid },
+		{ { "local-hostname", "local_hostname" }, "local-hostname", spec->name },
+	};
+	fl_cleanup_yaml struct fl_yaml yaml = { 0 };
+	const char *text = user->data ? user->data : "";
+
+	if (fl_yaml_look(text, user->len, "metadata.meta-data", &yaml, err) < 0)
+		return -1;
+	if (!yaml.is_mapping && !yaml.is_empty)
+		return fl_err_set(err, FL_ERR_INVALID, "metadata.meta-data: not a YAML mapping");
+	if (!yaml.is_flow) {
+		fl_str_add_bytes(out, text, user->len);
+		if (out->len && out->data[out->len - 1] != '\n')
+			fl_str_add(out, "\n");
+		add_keys(&yaml, additions, FL_COUNT(additions), out);
+		return 0;
+	}
+	fl_str_add_bytes(out, text, yaml.flow_at);
+	add_keys(&yaml, additions, FL_COUNT(additions), out);
+	fl_str_add_bytes(out, text + yaml.flow_at, user->len - yaml.flow_at);
+	return 0;
+}
+
+static void add_quoted(struct fl_str *out, const char *text)
+{
+	fl_cleanup_json fl_json *value = fl_json_new_text(text);
+
+	/* JSON's text is YAML's double-quoted style. */
+	fl_json_print(value, false, out);
+}
+
+static void add_servers(const struct fl_interface *in, const fl_json *from, struct fl_str *out)
+{
+	const fl_json *servers = fl_json_count(in->nameservers) ? in->nameservers : from;
+
+	if (!fl_json_count(servers))
+		return;
+	fl_str_add(out, "    nameservers:\n      addresses: ");
+	fl_json_print(servers, false, out);
+	fl_str_add(out, "\n");
+}
+
+static void add_route(const char *gateway, struct fl_str *out)
+{
+	fl_cleanup_free char *bare = fl_strndup(gateway, strcspn(gateway, "/"));
+
+	fl_str_addf(out, "    routes:\n      - to: \"%s\"\n        via: \"%s\"\n",
+		    strchr(bare, ':') ? "::/0" : "0.0.0.0/0", bare);
+}
+
+static void add_interface(const fl_json *record, const struct fl_interface *in, struct fl_str *out)
+{
+	fl_cleanup_free char *path = fl_asprintf("host.network.%s", in->device_id);
+	const fl_json *made = fl_json_at(record, path);
+	const char *mac = fl_json_text(fl_json_get(made, "mac"));
+	const char *address = fl_json_text(fl_json_get(made, "address"));
+	const char *gateway = fl_json_text(fl_json_get(made, "gateway"));
+
+	mac = mac ? mac : in->mac;
+	address = address ? address : in->address;
+	gateway = gateway ? gateway : in->gateway;
+	fl_str_addf(out, "  %s:\n", in->device_id);
+	if (mac)
+		/* Not every renderer matches by MAC alone: the name is set as well. */
+		fl_str_addf(out, "    match:\n      macaddress: \"%s\"\n    set-name: %s\n", mac,
+			    in->device_id);
+	if (!address) {
+		fl_str_add(out, "    dhcp4: true\n    dhcp-identifier: mac\n");
+		return;
+	}
+	fl_str_add(out, "    dhcp4: false\n    addresses: [");
+	add_quoted(out, address);
+	fl_str_add(out, "]\n");
+	if (gateway)
+		add_route(gateway, out);
+	add_servers(in, fl_json_get(made, "nameservers"), out);
+}
+
+void fl_parts_network(const fl_json *record, const struct fl_spec *spec, struct fl_str *out)
+{
+	fl_str_add(out, "version: 2\nethernets:");
+	fl_str_add(out, spec->interface_count ? "\n" : " {}\n");
+	for (size_t i = 0; i < spec->interface_count; i++)
+		add_interface(record, &spec->interfaces[i], out);
+}
+
+static void open_part(struct fl_str *out, const char *type, const char *name)
+{
+	fl_str_addf(out, "--" BOUNDARY "\nContent-Type: %s; charset=\"utf-8\"\n"
+		    "Content-Transfer-Encoding: base64\n"
+		    "Content-Disposition: attachment; filename=\"%s\"\nMIME-Version: 1.0\n",
+		    type, name);
+}
+
+static void close_part(struct fl_str *out, const char *text, size_t size)
+{
+	fl_cleanup_str struct fl_str encoded = FL_STR_INIT;
+
+	fl_base64_encode(text, size, &encoded);
+	fl_str_add(out, "\n");
+	for (size_t i = 0; i < encoded.len; i += 76)
+		fl_str_addf(out, "%.*s\n", encoded.len - i < 76 ? (int)(encoded.len - i) : 76,
+			    encoded.data + i);
+}
+
+/* cloud-init finds the type of such a part by its first line, as without MIME. */
+static void add_users(struct fl_str *out, const struct fl_str *user)
+{
+	if (!user->len)
+		return;
+	open_part(out, "text/plain", "vendor-data");
+	close_part(out, user->data, user->len);
+}
+
+static void add_mounts(const fl_json *record, const struct fl_spec *spec, struct fl_str *out)
+{
+	fl_cleanup_str struct fl_str text = FL_STR_INIT;
+
+	for (size_t i = 1; i < spec->volume_count; i++) {
+		const struct fl_volume *volume = &spec->volumes[i];
+		fl_cleanup_free char *path = fl_asprintf("host.volumes.%s.uuid", volume->id);
+		const char *uuid = fl_json_text(fl_json_at(record, path));
+
+		if (!volume->mount_point || !uuid)
+			continue;
+		fl_str_add(&text, text.len ? "" : "#cloud-config\nmounts:\n");
+		fl_str_addf(&text, "  - [\"UUID=%s\", ", uuid);
+		add_quoted(&text, volume->mount_point);
+		fl_str_addf(&text, ", auto, \"%s,nofail\", \"0\", \"2\"]\n",
+			    volume->read_only ? "ro" : "defaults");
+	}
+	if (!text.len)
+		return;
+	open_part(out, "text/cloud-config", "flintlock-mounts.cfg");
+	fl_str_add(out, "X-Merge-Type: list(append)+dict(no_replace,recurse_list)+str()\n");
+	close_part(out, text.data, text.len);
+}
+
+/* A boothook runs on every boot, early; it waits in the background and says one line at
+ * the end, which the supervisor looks for. */
+static const char report[] =
+	"#!/bin/sh\n"
+	"(\n"
+	"\texec </dev/null >/dev/null 2>&1\n"
+	"\twhile [ ! -e /run/cloud-init/result.json ]; do sleep 0.2; done\n"
+	"\terrors=$(tr -d '\\n' </run/cloud-init/result.json |\n"
+	"\t\tsed -n 's/.*\"errors\": *\\[ *\\([^]]*\\)\\].*/\\1/p' | cut -c1-200)\n"
+	"\tif [ -n \"$errors\" ]; then word=\"error: $errors\"; else word=done; fi\n"
+	"\techo \"flintlock-cloud-init: $word\" >/dev/console\n"
+	") &\n"
+	"exit 0\n";
+
+void fl_parts_vendor(const fl_json *record, const struct fl_spec *spec, const struct fl_str *user,
+		     struct fl_str *out)
+{
+	fl_str_add(out, "Content-Type: multipart/mixed; boundary=\"" BOUNDARY "\"\n"
+			"MIME-Version: 1.0\n\n");
+	add_users(out, user);
+	add_mounts(record, spec, out);
+	open_part(out, "text/cloud-boothook", "flintlock-report.sh");
+	close_part(out, report, sizeof(report) - 1);
+	fl_str_add(out, "--" BOUNDARY "--\n");
+}

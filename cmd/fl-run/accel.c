@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+#include "cmd/fl-run/accel.h"
+
+#ifdef __x86_64__
+
+#include "common/cleanup.h"
+#include "common/clock.h"
+
+#include <fcntl.h>
+#include <linux/kvm.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <time.h>
+
+#define PAGE 4096
+#define BOUND_NS 5000000LL
+
+/* mov ecx,10000; dec ecx; jnz back; hlt, in real mode. */
+static const unsigned char loop[] = { 0x66, 0xb9, 0x10, 0x27, 0, 0, 0x66, 0x49, 0x75, 0xfc, 0xf4 };
+
+static long long now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * 1000000000LL + now.tv_nsec;
+}
+
+static bool set_registers(int cpu)
+{
+	struct kvm_sregs special;
+	struct kvm_regs regs = { .rflags = 2 };
+
+	if (ioctl(cpu, KVM_GET_SREGS, &special) < 0)
+		return false;
+	special.cs.base = special.cs.selector = 0;
+	return ioctl(cpu, KVM_SET_SREGS, &special) == 0 && ioctl(cpu, KVM_SET_REGS, &regs) == 0;
+}
+
+/* How long the loop takes, in nanoseconds; -1 when it cannot be run. */
+static long long run_loop(int cpu, size_t size)
+{
+	struct kvm_run *run = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, cpu, 0);
+	long long start = now_ns(), took = -1;
+
+	if (run == MAP_FAILED)
+		return -1;
+	if (ioctl(cpu, KVM_RUN, 0) == 0 && run->exit_reason == KVM_EXIT_HLT)
+		took = now_ns() - start;
+	munmap(run, size);
+	return took;
+}
+
+static long long time_loop(int kvm, void *page)
+{
+	fl_cleanup_close int vm = ioctl(kvm, KVM_CREATE_VM, 0);
+	struct kvm_userspace_memory_region region = {
+		.memory_size = PAGE, .userspace_addr = (unsigned long)page
+	};
+	fl_cleanup_close int cpu = -1;
+	int size;
+
+	memcpy(page, loop, sizeof(loop));
+	if (vm < 0 || ioctl(vm, KVM_SET_USER_MEMORY_REGION, &region) < 0)
+		return -1;
+	cpu = ioctl(vm, KVM_CREATE_VCPU, 0);
+	size = ioctl(kvm, KVM_GET_VCPU_MMAP_SIZE, 0);
+	if (cpu < 0 || size < 0 || !set_registers(cpu))
+		return -1;
+	return run_loop(cpu, (size_t)size);
+}
+
+bool fl_accel_kvm_works(const char **why)
+{
+	fl_cleanup_close int kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC);
+	void *page;
+	long long took;
+
+	*why = errno == EACCES ? "/dev/kvm may not be opened" : "there is no /dev/kvm";
+	if (kvm < 0)
+		return false;
+	page = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	took = page == MAP_FAILED ? -1 : time_loop(kvm, page);
+	if (page != MAP_FAILED)
+		munmap(page, PAGE);
+	*why = took < 0          ? "/dev/kvm cannot run a guest"
+	       : took > BOUND_NS ? "/dev/kvm emulates every instruction"
+				 : "/dev/kvm works";
+	return took >= 0 && took <= BOUND_NS;
+}
+
+#else
+
+#include "common/macro.h"
+
+#include <unistd.h>
+
+bool fl_accel_kvm_works(const char **why)
+{
+	bool usable = access("/dev/kvm", R_OK | W_OK) == 0;
+
+	*why = usable ? "/dev/kvm works" : "there is no /dev/kvm";
+	return usable;
+}
+
+#endif

@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+#include "cmd/fl-run/life.h"
+
+#include "cmd/fl-run/start.h"
+#include "common/alloc.h"
+#include "common/control.h"
+#include "common/num.h"
+
+#include <string.h>
+
+int fl_life_each(struct fl_args *args,
+		 int (*each)(void *arg, const struct fl_vm *vm, struct fl_err *err),
+		 struct fl_err *err)
+{
+	fl_cleanup_state struct fl_state state = { .dirfd = -1 };
+
+	if (fl_args_state(args, false, &state, err) < 0)
+		return -1;
+	return fl_step_each_vm(args, &state, false, each, args, err);
+}
+
+static int not_running(const struct fl_vm *vm, struct fl_err *err)
+{
+	return fl_err_set(err, FL_ERR_PRECONDITION, "%s/%s: does not run; \"fl start %s\" starts it",
+			  vm->name_space, vm->name, vm->uid);
+}
+
+/* What a stop leaves is stopped, whoever kept it before. */
+static int put_stopped(void *arg, fl_json *record, struct fl_err *err)
+{
+	(void)arg;
+	(void)err;
+	fl_json_put(record, "host.vmm.state", fl_json_new_text("stopped"));
+	fl_json_put(record, "status.state", fl_json_new_text("CREATED"));
+	return 0;
+}
+
+static int ask_stop(void *arg, fl_json *record, struct fl_err *err)
+{
+	(void)err;
+	fl_json_put(record, "host.stop_ms", fl_json_new_int(*(int64_t *)arg));
+	fl_json_put(record, "host.desired", fl_json_new_text("stopped"));
+	return 0;
+}
+
+static int stop_one(void *arg, const struct fl_vm *vm, struct fl_err *err)
+{
+	const struct fl_args *args = arg;
+	bool supervised = fl_vm_is_supervised(vm);
+	uint64_t timeout;
+	int64_t ms;
+
+	if (fl_args_duration(args, "timeout", 30000, &timeout, err) < 0)
+		return -1;
+	ms = fl_args_flag(args, "force") ? 0 : (int64_t)timeout;
+	if (fl_vm_change(vm, FL_SAVE_SYNC, ask_stop, &ms, err) < 0)
+		return -1;
+	if (fl_stop_for_good(vm, (int)ms + 10000, err) < 0)
+		return -1;
+	return supervised ? 0 : fl_vm_change(vm, FL_SAVE_PLAIN, put_stopped, NULL, err);
+}
+
+int fl_life_stop(struct fl_args *args, struct fl_err *err)
+{
+	return fl_life_each(args, stop_one, err);
+}
+
+static int start_locked(struct fl_args *args, const struct fl_vm *vm,
+			const struct fl_cancel *cancel, struct fl_err *err)
+{
+	static const struct fl_err none;
+	fl_cleanup_close int lock = fl_vm_lock_step(vm, cancel, err);
+	fl_cleanup_json fl_json *record = NULL;
+	struct fl_step_call call = { .args = args, .vm = vm, .cancel = cancel };
+	int rc;
+
+	if (lock < 0 || fl_vm_claim(vm, "run", err) < 0 ||
+	    fl_step_note(vm, "run", &none, err) < 0)
+		return -1;
+	record = fl_vm_load(vm, err);
+	if (!record)
+		return -1;
+	call.record = record;
+	call.spec = fl_spec_view(fl_json_get(record, "spec"));
+	rc = fl_start(&call, err);
+	fl_spec_finish(&call.spec);
+	return rc;
+}
+
+static int start_one(void *arg, const struct fl_vm *vm, struct fl_err *err)
+{
+	fl_cleanup_vm_watch struct fl_vm_watch watch = { 0 };
+
+	if (fl_vm_watch_init(&watch, vm, err) < 0)
+		return -1;
+	if (start_locked(arg, vm, &watch.cancel, err) == 0)
+		return 0;
+	fl_step_note(vm, "run", err, NULL);
+	return -1;
+}
+
+int fl_life_start(struct fl_args *args, struct fl_err *err)
+{
+	return fl_life_each(args, start_one, err);
+}
+
+static int judge_state(void *arg, const fl_json *record, struct fl_err *err)
+{
+	const char *state = fl_json_text(fl_json_at(record, "host.vmm.state"));
+
+	if (fl_str_equal(state, arg))
+		return 1;
+	if (fl_str_equal(state, "failed") || fl_str_equal(state, "stopped"))
+		return fl_err_set(err, FL_ERR_PRECONDITION, "it ended meanwhile");
+	return 0;
+}
+
+static int wish_and_wait(const struct fl_vm *vm, const char *wish, struct fl_err *err)
+{
+	if (!fl_vm_is_supervised(vm))
+		return not_running(vm, err);
+	if (fl_vm_desire(vm, wish, err) < 0)
+		return -1;
+	return fl_vm_wait(vm, 15000, judge_state, (void *)wish, err);
+}
+
+static int pause_one(void *arg, const struct fl_vm *vm, struct fl_err *err)
+{
+	(void)arg;
+	return wish_and_wait(vm, "paused", err);
+}
+
+static int resume_one(void *arg, const struct fl_vm *vm, struct fl_err *err)
+{
+	(void)arg;
+	return wish_and_wait(vm, "running", err);
+}
+
+int fl_life_pause(struct fl_args *args, struct fl_err *err)
+{
+	return fl_life_each(args, pause_one, err);
+}
+
+int fl_life_resume(struct fl_args *args, struct fl_err *err)
+{
+	return fl_life_each(args, resume_one, err);
+}
+
+static int judge_reboots(void *arg, const fl_json *record, struct fl_err *err)
+{
+	if (fl_json_int(fl_json_at(record, "host.vmm.reboots")) > *(int64_t *)arg)
+		return fl_start_judge(NULL, record, err);
+	return 0;
+}
+
+static int reboot_one(void *arg, const struct fl_vm *vm, struct fl_err *err)
+{
+	fl_cleanup_json fl_json *record = fl_vm_load(vm, err);
+	fl_cleanup_json fl_json *request = fl_json_new_object();
+	int64_t before = fl_json_int(fl_json_at(record, "host.vmm.reboots"));
+
+	(void)arg;
+	if (!record)
+		return -1;
+	if (!fl_vm_is_supervised(vm))
+		return not_running(vm, err);
+	fl_json_set(request, "do", fl_json_new_text("reboot"));
+	if (fl_control_ask(vm, request, err) < 0)
+		return -1;
+	return fl_vm_wait(vm, 120000, judge_reboots, &before, err);
+}
+
+int fl_life_reboot(struct fl_args *args, struct fl_err *err)
+{
+	return fl_life_each(args, reboot_one, err);
+}
+
+struct condition {
+	struct fl_args *args;
+	const char *what;
+};
+
+static int is_ended(const fl_json *record)
+{
+	const char *state = fl_json_text(fl_json_at(record, "host.vmm.state"));
+
+	return fl_str_equal(state, "stopped") || fl_str_equal(state, "failed");
+}
+
+static int judge_cloud_init(const fl_json *record, struct fl_err *err)
+{
+	const char *said = fl_json_text(fl_json_at(record, "host.vmm.cloud_init"));
+
+	if (said && fl_str_starts(said, "done"))
+		return 1;
+	if (said)
+		return fl_err_set(err, FL_ERR_GUEST, "cloud-init ended with %s", said);
+	return 0;
+}
+
+static int judge_condition(void *arg, const fl_json *record, struct fl_err *err)
+{
+	const struct condition *condition = arg;
+	const char *reason = fl_json_text(fl_json_at(record, "host.vmm.exit.reason"));
+	const char *state = fl_json_text(fl_json_at(record, "host.vmm.state"));
+	int verdict = 0;
+
+	if (strcmp(condition->what, "exit") == 0)
+		return is_ended(record);
+	if (strcmp(condition->what, "running") == 0)
+		verdict = fl_str_equal(state, "running");
+	if (strcmp(condition->what, "cloud-init") == 0)
+		verdict = judge_cloud_init(record, err);
+	if (verdict == 0 && is_ended(record))
+		return fl_err_set(err, FL_ERR_GUEST, "it does not run: %s",
+				  reason ? reason : "it was stopped");
+	return verdict;
+}
+
+static int wait_one(void *arg, const struct fl_vm *vm, struct fl_err *err)
+{
+	struct condition *condition = arg;
+	uint64_t timeout;
+
+	if (fl_args_duration(condition->args, "timeout", 300000, &timeout, err) < 0)
+		return -1;
+	if (fl_vm_wait(vm, (int)timeout, judge_condition, condition, err) == 0)
+		return 0;
+	if (err->kind == FL_ERR_TIMEOUT && strcmp(condition->what, "cloud-init") == 0)
+		return fl_err_set(err, FL_ERR_TIMEOUT, "%s/%s: cloud-init: unknown: nothing was heard "
+				  "of it within the timeout", vm->name_space, vm->name);
+	return err->kind == FL_ERR_GUEST ? fl_err_prefix(err, "%s/%s", vm->name_space, vm->name)
+					 : -1;
+}
+
+int fl_life_wait(struct fl_args *args, struct fl_err *err)
+{
+	static const char *const known[] = { "running", "cloud-init", "exit" };
+	struct condition condition = { args, fl_args_text(args, "for", "running") };
+	fl_cleanup_state struct fl_state state = { .dirfd = -1 };
+
+	for (size_t i = 0; i < FL_COUNT(known); i++)
+		if (strcmp(known[i], condition.what) == 0) {
+			if (fl_args_state(args, false, &state, err) < 0)
+				return -1;
+			return fl_step_each_vm(args, &state, false, wait_one, &condition, err);
+		}
+	return fl_err_set(err, FL_ERR_USAGE, "option --for: \"%s\" is not running, cloud-init or exit",
+			  condition.what);
+}

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+#include "cmd/fl-run/life.h"
+#include "cmd/fl-run/show.h"
+#include "cmd/fl-run/start.h"
+#include "common/alloc.h"
+
+static int step_down(struct fl_step_call *call, struct fl_err *err)
+{
+	/* "deleted" is written already: the supervisor kills at once. */
+	if (fl_stop_for_good(call->vm, 10000, err) < 0)
+		return -1;
+	fl_vm_unlink(call->vm);
+	return 0;
+}
+
+static const struct fl_step step = {
+	.name = "run", .up = fl_start, .down = step_down, .plan = fl_start_plan, .claims = true
+};
+
+static int run_up(struct fl_args *args, struct fl_err *err)
+{
+	return fl_step_up(&step, args, err);
+}
+
+static int run_down(struct fl_args *args, struct fl_err *err)
+{
+	return fl_step_down(&step, args, err);
+}
+
+#define START_OPTIONS                                                                          \
+	{ "accel", 0, "WHICH", "auto (KVM where it works, default), kvm or tcg" },             \
+	{ "qemu", 0, "PROGRAM", "the QEMU to run (qemu-system-ARCH)" },                        \
+	{ "restart", 0, "POLICY", "no (default), on-failure or always" },                      \
+	{ "settle", 0, "TIME", "how long a guest must live to count as created (2s)" }
+
+static const struct fl_option up_options[] = { FL_STEP_UP_OPTIONS, START_OPTIONS, { 0 } };
+static const struct fl_option down_options[] = { FL_STEP_DOWN_OPTIONS, { 0 } };
+#define ALL_OPTION { "all", 'a', NULL, "all microVMs of a name, not only a single one" }
+static const struct fl_option start_options[] = { START_OPTIONS, ALL_OPTION, { 0 } };
+static const struct fl_option all_options[] = { ALL_OPTION, { 0 } };
+static const struct fl_option stop_options[] = {
+	{ "timeout", 't', "TIME", "kill after this, when the guest does not power off (30s)" },
+	{ "force", 'f', NULL, "kill at once" },
+	ALL_OPTION,
+	{ 0 },
+};
+static const struct fl_option wait_options[] = {
+	{ "for", 0, "WHAT", "running (default), cloud-init or exit" },
+	{ "timeout", 't', "TIME", "give up after this (5m)" },
+	ALL_OPTION,
+	{ 0 },
+};
+static const struct fl_option console_options[] = {
+	{ "print", 0, NULL, "print what the guest said so far" },
+	ALL_OPTION,
+	{ 0 },
+};
+
+#define VM "NAMESPACE/NAME|UID…"
+
+static const struct fl_command commands[] = {
+	{ "up", "[FILE…]", "start the VMMs of specs or records", up_options, 0, -1, run_up },
+	{ "down", "[" VM "]", "end them; without operands, of the records on standard input",
+	  down_options, 0, -1, run_down },
+	{ "start", VM, "start what was stopped", start_options, 1, -1, fl_life_start },
+	{ "stop", VM, "power off, and kill what does not", stop_options, 1, -1, fl_life_stop },
+	{ "pause", VM, "hold the guest's processors", all_options, 1, -1, fl_life_pause },
+	{ "resume", VM, "let a paused guest go on", all_options, 1, -1, fl_life_resume },
+	{ "reboot", VM, "power off and start again", all_options, 1, -1, fl_life_reboot },
+	{ "wait", VM, "wait until something is so", wait_options, 1, -1, fl_life_wait },
+	{ "status", VM, "tell how it is", all_options, 1, -1, fl_show_status },
+	{ "ls", "", "list the microVMs", NULL, 0, 0, fl_show_ls },
+	{ "console", VM, "what the guest said", console_options, 1, -1, fl_show_console },
+	{ "logs", VM, "what the VMM said", all_options, 1, -1, fl_show_logs },
+	{ "providers", "", "list the VMMs and what they can do", NULL, 0, 0, fl_show_providers },
+	{ 0 },
+};
+
+static const struct fl_program program = { "fl-run", "the VMM and its life", commands, NULL };
+
+int main(int argc, char **argv)
+{
+	return fl_cli_main(&program, argc, argv);
+}

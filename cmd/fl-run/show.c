@@ -1,0 +1,267 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+#include "cmd/fl-run/show.h"
+
+#include "cmd/fl-run/accel.h"
+#include "cmd/fl-run/life.h"
+#include "common/alloc.h"
+#include "common/clock.h"
+#include "common/io.h"
+#include "common/provider.h"
+#include "common/table.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <time.h>
+
+static const char *text_at(const fl_json *record, const char *path)
+{
+	return fl_json_text(fl_json_at(record, path));
+}
+
+/* A record cannot know of its supervisor's violent end; the lock does. */
+static bool lost(const struct fl_vm *vm, const char *state)
+{
+	static const char *const alive[] = { "starting", "running",   "paused",
+					     "stopping", "rebooting", "waiting" };
+
+	for (size_t i = 0; state && i < FL_COUNT(alive); i++)
+		if (strcmp(alive[i], state) == 0)
+			return !fl_vm_is_supervised(vm);
+	return false;
+}
+
+static void copy(fl_json *row, const char *key, const fl_json *record, const char *path)
+{
+	const fl_json *value = fl_json_at(record, path);
+
+	fl_json_set(row, key, value ? fl_json_copy(value) : fl_json_new_null());
+}
+
+static void add_addresses(fl_json *row, const fl_json *record)
+{
+	const fl_json *network = fl_json_at(record, "host.network");
+	fl_json *list = fl_json_new_array();
+	fl_cleanup_str struct fl_str text = FL_STR_INIT;
+
+	for (void *i = fl_json_first(network); i; i = fl_json_next(network, i)) {
+		const char *address = fl_json_text(fl_json_get(fl_json_value(i), "address"));
+
+		if (!address)
+			continue;
+		fl_json_add(list, fl_json_new_text(address));
+		fl_str_addf(&text, "%s%.*s", text.len ? "," : "", (int)strcspn(address, "/"),
+			    address);
+	}
+	fl_json_set(row, "addresses", list);
+	fl_json_set(row, "address", text.len ? fl_json_new_text(text.data) : fl_json_new_null());
+}
+
+static void add_age(fl_json *row, const fl_json *record)
+{
+	int64_t born = fl_clock_parse(text_at(record, "spec.created_at"));
+	int64_t age = born ? time(NULL) - born : 0;
+	char text[32];
+
+	if (age >= 86400)
+		snprintf(text, sizeof(text), "%lldd", (long long)age / 86400);
+	else if (age >= 3600)
+		snprintf(text, sizeof(text), "%lldh", (long long)age / 3600);
+	else if (age >= 60)
+		snprintf(text, sizeof(text), "%lldm", (long long)age / 60);
+	else
+		snprintf(text, sizeof(text), "%llds", (long long)age);
+	fl_json_set(row, "age", fl_json_new_text(text));
+}
+
+static void add_state(fl_json *row, const struct fl_vm *vm, const fl_json *record)
+{
+	const char *vmm = text_at(record, "host.vmm.state");
+	const char *state = text_at(record, "status.state");
+	const char *error = text_at(record, "host.error.text");
+	const char *reason = text_at(record, "host.vmm.exit.reason");
+	bool is_lost = lost(vm, vmm);
+	bool tell = is_lost || error || fl_str_equal(vmm, "failed") ||
+		    fl_str_equal(vmm, "waiting") || fl_str_equal(vmm, "stopped");
+
+	if (is_lost)
+		reason = "its supervisor is gone: killed, or the host was restarted; "
+			 "\"fl up\" or \"fl restore\" brings it back";
+	fl_json_set(row, "state", fl_json_new_text(is_lost ? "FAILED" : state ? state : "PENDING"));
+	fl_json_set(row, "vmm_state", vmm ? fl_json_new_text(is_lost ? "lost" : vmm)
+					  : fl_json_new_null());
+	reason = error ? error : reason;
+	fl_json_set(row, "reason",
+		    tell && reason ? fl_json_new_text(reason) : fl_json_new_null());
+}
+
+static fl_json *row_of(const struct fl_vm *vm, const fl_json *record)
+{
+	fl_json *row = fl_json_new_object();
+
+	fl_json_set(row, "namespace", fl_json_new_text(vm->name_space));
+	fl_json_set(row, "name", fl_json_new_text(vm->name));
+	fl_json_set(row, "uid", fl_json_new_text(vm->uid));
+	add_state(row, vm, record);
+	copy(row, "desired", record, "host.desired");
+	add_addresses(row, record);
+	copy(row, "vcpu", record, "spec.vcpu");
+	copy(row, "memory_in_mb", record, "spec.memory_in_mb");
+	copy(row, "image", record, "spec.root_volume.source.container_source");
+	copy(row, "cloud_init", record, "host.vmm.cloud_init");
+	copy(row, "restarts", record, "host.vmm.restarts");
+	copy(row, "reboots", record, "host.vmm.reboots");
+	copy(row, "pid", record, "host.vmm.pid");
+	copy(row, "accel", record, "host.vmm.launch.accel");
+	copy(row, "exit", record, "host.vmm.exit");
+	add_age(row, record);
+	return row;
+}
+
+int fl_show_ls(struct fl_args *args, struct fl_err *err)
+{
+	static const struct fl_table_column columns[] = {
+		{ "NAMESPACE", "namespace" }, { "NAME", "name" },   { "UID", "uid" },
+		{ "STATE", "state" },         { "VMM", "vmm_state" }, { "ADDRESS", "address" },
+		{ "CPU", "vcpu" },            { "MIB", "memory_in_mb" }, { "AGE", "age" },
+		{ "REASON", "reason" },
+	};
+	fl_cleanup_table struct fl_table table = FL_TABLE_INIT;
+	fl_cleanup_state struct fl_state state = { .dirfd = -1 };
+	fl_cleanup_vm_names fl_vm_names names = { 0 };
+	struct fl_err missing = { 0 };
+
+	for (size_t i = 0; i < FL_COUNT(columns); i++)
+		fl_table_column(&table, columns[i].title, columns[i].path);
+	if (fl_args_state(args, false, &state, &missing) < 0 && missing.kind != FL_ERR_NOT_FOUND)
+		return fl_err_set(err, missing.kind, "%s", missing.text);
+	if (state.dirfd >= 0 && fl_state_list(&state, &names, err) < 0)
+		return -1;
+	for (size_t i = 0; i < names.count; i++) {
+		fl_cleanup_vm struct fl_vm vm = FL_VM_INIT;
+		fl_cleanup_json fl_json *record = NULL;
+		const struct fl_vm_name *one = &names.items[i];
+
+		if (fl_vm_open(&state, one->name_space, one->name, one->uid, &vm, NULL) == 0)
+			record = fl_vm_load(&vm, NULL);
+		if (record)
+			fl_table_row(&table, row_of(&vm, record));
+	}
+	return fl_table_print(&table, fl_args_flag(args, "json"), err);
+}
+
+static int print_pairs(const fl_json *row, struct fl_err *err)
+{
+	fl_cleanup_str struct fl_str out = FL_STR_INIT;
+
+	for (void *i = fl_json_first(row); i; i = fl_json_next(row, i)) {
+		const fl_json *value = fl_json_value(i);
+
+		if (fl_json_is_null(value))
+			continue;
+		fl_str_addf(&out, "%-14s", fl_json_key(i));
+		if (fl_json_is_text(value))
+			fl_str_add(&out, fl_json_text(value));
+		else
+			fl_json_print(value, false, &out);
+		fl_str_add(&out, "\n");
+	}
+	return fl_cli_print(out.data, out.len, err);
+}
+
+static int status_one(void *arg, const struct fl_vm *vm, struct fl_err *err)
+{
+	const struct fl_args *args = arg;
+	fl_cleanup_json fl_json *record = fl_vm_load(vm, err);
+	fl_cleanup_json fl_json *row = NULL;
+
+	if (!record)
+		return -1;
+	row = row_of(vm, record);
+	return fl_args_flag(args, "json") ? fl_cli_print_json(row, err) : print_pairs(row, err);
+}
+
+int fl_show_status(struct fl_args *args, struct fl_err *err)
+{
+	return fl_life_each(args, status_one, err);
+}
+
+static int print_file(const struct fl_vm *vm, const char *name, struct fl_err *err)
+{
+	fl_cleanup_close int fd = openat(vm->dirfd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	char data[65536];
+	ssize_t got;
+
+	if (fd < 0)
+		return errno == ENOENT ? 0 : fl_err_errno(err, errno, "%s/%s", vm->path, name);
+	while ((got = read(fd, data, sizeof(data))) > 0)
+		if (fl_cli_print(data, (size_t)got, err) < 0)
+			return -1;
+	return got < 0 ? fl_err_errno(err, errno, "%s/%s", vm->path, name) : 0;
+}
+
+/* The part rotated away, then the present one. */
+static int print_log(const struct fl_vm *vm, const char *key, struct fl_err *err)
+{
+	fl_cleanup_json fl_json *record = fl_vm_load(vm, err);
+	fl_cleanup_free char *path = fl_asprintf("host.vmm.launch.%s", key);
+	const char *name = text_at(record, path);
+	fl_cleanup_free char *older = NULL;
+
+	if (!record)
+		return -1;
+	if (!name || strchr(name, '/'))
+		return fl_err_set(err, FL_ERR_PRECONDITION, "%s/%s: was not started yet",
+				  vm->name_space, vm->name);
+	older = fl_asprintf("%s.1", name);
+	if (print_file(vm, older, err) < 0)
+		return -1;
+	return print_file(vm, name, err);
+}
+
+static int console_one(void *arg, const struct fl_vm *vm, struct fl_err *err)
+{
+	(void)arg;
+	return print_log(vm, "console", err);
+}
+
+int fl_show_console(struct fl_args *args, struct fl_err *err)
+{
+	if (!fl_args_flag(args, "print"))
+		return fl_err_set(err, FL_ERR_USAGE, "give --print: what the guest said so far");
+	return fl_life_each(args, console_one, err);
+}
+
+static int logs_one(void *arg, const struct fl_vm *vm, struct fl_err *err)
+{
+	(void)arg;
+	return print_log(vm, "stderr", err);
+}
+
+int fl_show_logs(struct fl_args *args, struct fl_err *err)
+{
+	return fl_life_each(args, logs_one, err);
+}
+
+int fl_show_providers(struct fl_args *args, struct fl_err *err)
+{
+	fl_cleanup_table struct fl_table table = FL_TABLE_INIT;
+	const char *why;
+	bool kvm = fl_accel_kvm_works(&why);
+
+	fl_table_column(&table, "PROVIDER", "name");
+	fl_table_column(&table, "MAX-CPU", "max_vcpu");
+	fl_table_column(&table, "MACVTAP", "macvtap");
+	fl_table_column(&table, "KVM", "kvm");
+	fl_table_column(&table, "REMARK", "remark");
+	for (const struct fl_provider *one = fl_providers; one->name; one++) {
+		fl_json *row = fl_json_new_object();
+
+		fl_json_set(row, "name", fl_json_new_text(one->name));
+		fl_json_set(row, "max_vcpu", fl_json_new_int(one->max_vcpu));
+		fl_json_set(row, "macvtap", fl_json_new_bool(one->macvtap));
+		fl_json_set(row, "kvm", fl_json_new_bool(kvm));
+		fl_json_set(row, "remark", fl_json_new_text(why));
+		fl_table_row(&table, row);
+	}
+	return fl_table_print(&table, fl_args_flag(args, "json"), err);
+}

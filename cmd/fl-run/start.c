@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+#include "cmd/fl-run/start.h"
+
+#include "cmd/fl-run/vmm.h"
+#include "common/alloc.h"
+#include "common/boot.h"
+#include "common/cgroup.h"
+#include "common/clock.h"
+#include "common/io.h"
+#include "common/path.h"
+#include "common/proc.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+
+/* How long a supervisor may take to answer at all, on a machine under load. */
+#define ANSWER_MS 30000
+#define RUNNING_MS 60000
+
+static int compose(struct fl_step_call *call, bool check, fl_json **launch, struct fl_err *err)
+{
+	const struct fl_vmm *vmm = fl_vmm_find(call->spec.provider);
+	struct fl_vmm_request request = {
+		.vm = call->vm,
+		.record = call->record,
+		.spec = &call->spec,
+		.accel = fl_args_text(call->args, "accel", "auto"),
+		.program = fl_args_text(call->args, "qemu", NULL),
+		.check = check,
+	};
+
+	if (strcmp(request.accel, "auto") != 0 && strcmp(request.accel, "kvm") != 0 &&
+	    strcmp(request.accel, "tcg") != 0)
+		return fl_err_set(err, FL_ERR_USAGE, "option --accel: \"%s\" is not auto, kvm or tcg",
+				  request.accel);
+	if (!vmm)
+		return fl_err_set(err, FL_ERR_UNSUPPORTED, "provider %s cannot be driven",
+				  call->spec.provider);
+	return vmm->compose(&request, launch, err);
+}
+
+/* In single quotes for a shell. */
+static void add_quoted(struct fl_str *out, const char *word)
+{
+	fl_str_add(out, "'");
+	for (; *word; word++)
+		if (*word == '\'')
+			fl_str_add(out, "'\\''");
+		else
+			fl_str_add_bytes(out, word, 1);
+	fl_str_add(out, "'");
+}
+
+int fl_start_plan(struct fl_step_call *call, struct fl_str *out, struct fl_err *err)
+{
+	fl_cleanup_json fl_json *launch = NULL;
+	fl_cleanup_free char *run = fl_vm_run_path(call->vm);
+	const fl_json *argv;
+
+	if (compose(call, false, &launch, err) < 0)
+		return -1;
+	argv = fl_json_get(launch, "argv");
+	fl_str_addf(out, "mkdir -p %.*s && ln -sfn %s %s\n", (int)(strrchr(run, '/') - run), run,
+		    call->vm->path, run);
+	for (size_t i = 0; i < fl_json_count(argv); i++) {
+		if (i)
+			fl_str_add(out, " ");
+		add_quoted(out, fl_json_text(fl_json_item(argv, i)));
+	}
+	fl_str_add(out, "\n");
+	return 0;
+}
+
+static int put_launch(void *arg, fl_json *record, struct fl_err *err)
+{
+	char boot[FL_BOOT_ID_TEXT];
+
+	(void)err;
+	fl_boot_id(boot);
+	fl_json_put(record, "host.boot_id", fl_json_new_text(boot));
+	fl_json_put(record, "host.desired", fl_json_new_text("running"));
+	fl_json_put(record, "host.vmm", NULL);
+	fl_json_put(record, "host.vmm.launch", fl_json_ref(arg));
+	fl_json_put(record, "host.vmm.state", fl_json_new_text("starting"));
+	fl_json_put(record, "status.state", fl_json_new_text("PENDING"));
+	return 0;
+}
+
+static int take_report(const char *report, struct fl_err *err)
+{
+	const char *space = strchrnul(report, ' ');
+	fl_cleanup_free char *kind = fl_strndup(report, (size_t)(space - report));
+	size_t len = strlen(report);
+
+	if (strcmp(report, "ready\n") == 0)
+		return 0;
+	if (!len || !*space)
+		return fl_err_set(err, FL_ERR_SYSTEM, "the supervisor ended without a word");
+	return fl_err_set(err, fl_err_kind_of(kind), "%.*s", (int)(report + len - 1 - space - 1),
+			  space + 1);
+}
+
+static int read_report(int fd, struct fl_err *err)
+{
+	fl_cleanup_str struct fl_str text = FL_STR_INIT;
+
+	if (fl_cancel_wait(NULL, fd, ANSWER_MS, err) < 0)
+		return -1;
+	if (fl_io_read_all(fd, 4096, &text, "supervisor", err) < 0)
+		return -1;
+	return take_report(text.data, err);
+}
+
+/* The supervisor is a child only until it has said that the VMM was started. */
+static int spawn_supervisor(const struct fl_vm *vm, struct fl_err *err)
+{
+	fl_cleanup_free char *program =
+		fl_path_beside_program("libexec/flintlock", "fl-supervise");
+	const char *argv[] = { program, vm->state->dir, vm->name_space, vm->name, vm->uid, NULL };
+	fl_cleanup_close int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	fl_cleanup_close int from = -1, to = -1;
+	struct fl_proc child;
+	int ends[2];
+
+	if (pipe2(ends, O_CLOEXEC) < 0)
+		return fl_err_errno(err, errno, "a pipe for the supervisor");
+	from = ends[0];
+	to = ends[1];
+	if (fl_proc_spawn(&child, &(struct fl_proc_spec){ .argv = argv, .in = null, .out = to,
+							  .errfd = null, .new_session = true },
+			  err) < 0)
+		return -1;
+	close(child.pidfd);
+	close(fl_steal_fd(&to));
+	return read_report(from, err);
+}
+
+int fl_start_judge(void *arg, const fl_json *record, struct fl_err *err)
+{
+	const char *state = fl_json_text(fl_json_at(record, "host.vmm.state"));
+	const char *reason = fl_json_text(fl_json_at(record, "host.vmm.exit.reason"));
+	const char *desired = fl_json_text(fl_json_at(record, "host.desired"));
+
+	(void)arg;
+	if (fl_str_equal(desired, "deleted"))
+		return fl_err_set(err, FL_ERR_ABORTED, "the microVM is being deleted");
+	if (fl_str_equal(state, "running") || fl_str_equal(state, "paused"))
+		return 1;
+	if (fl_str_equal(state, "failed") || fl_str_equal(state, "waiting"))
+		return fl_err_set(err, FL_ERR_GUEST, "%s/%s: %s; see \"fl console %s --print\"",
+				  fl_json_text(fl_json_at(record, "spec.namespace")),
+				  fl_json_text(fl_json_at(record, "spec.id")),
+				  reason ? reason : "it ended",
+				  fl_json_text(fl_json_at(record, "spec.uid")));
+	if (fl_str_equal(state, "stopped"))
+		return fl_err_set(err, FL_ERR_ABORTED, "it was stopped meanwhile");
+	return 0;
+}
+
+/* A supervisor was killed: its VMM dies with it, but not before it is dead. */
+static int bury(const struct fl_vm *vm, struct fl_err *err)
+{
+	if (fl_cgroup_remove(vm->uid, 500))
+		return 0;
+	fl_cgroup_kill(vm->uid);
+	if (fl_cgroup_remove(vm->uid, 5000))
+		return 0;
+	return fl_err_set(err, FL_ERR_BUSY, "%s/%s: processes of an earlier run do not end",
+			  vm->name_space, vm->name);
+}
+
+static int set_running(const struct fl_vm *vm, struct fl_err *err)
+{
+	return fl_vm_desire(vm, "running", err);
+}
+
+static int launch(struct fl_step_call *call, struct fl_err *err)
+{
+	fl_cleanup_json fl_json *launch_doc = NULL;
+	uint64_t settle;
+	const char *label = fl_spec_label(&call->spec, "host.flintlock/restart");
+
+	if (fl_args_duration(call->args, "settle", 2000, &settle, err) < 0 ||
+	    bury(call->vm, err) < 0 || compose(call, true, &launch_doc, err) < 0)
+		return -1;
+	fl_json_set(launch_doc, "settle_ms", fl_json_new_int((int64_t)settle));
+	fl_json_set(launch_doc, "restart",
+		    fl_json_new_text(fl_args_text(call->args, "restart", label ? label : "no")));
+	if (fl_vm_link(call->vm, err) < 0 ||
+	    fl_vm_change(call->vm, FL_SAVE_SYNC, put_launch, launch_doc, err) < 0)
+		return -1;
+	return spawn_supervisor(call->vm, err);
+}
+
+static int put_failed(void *arg, fl_json *record, struct fl_err *err)
+{
+	(void)arg;
+	(void)err;
+	fl_json_put(record, "status.state", fl_json_new_text("FAILED"));
+	fl_json_put(record, "host.vmm.state", fl_json_new_text("failed"));
+	return 0;
+}
+
+int fl_start(struct fl_step_call *call, struct fl_err *err)
+{
+	if (fl_vm_is_supervised(call->vm)) {
+		if (set_running(call->vm, err) < 0)
+			return -1;
+	} else if (launch(call, err) < 0) {
+		fl_vm_change(call->vm, FL_SAVE_PLAIN, put_failed, NULL, NULL);
+		return -1;
+	}
+	return fl_vm_wait(call->vm, RUNNING_MS, fl_start_judge, NULL, err);
+}
+
+int fl_stop_for_good(const struct fl_vm *vm, int timeout_ms, struct fl_err *err)
+{
+	fl_cleanup_close int lock = fl_vm_lock_run(vm, timeout_ms, err);
+
+	if (lock < 0) {
+		fl_cgroup_kill(vm->uid);
+		lock = fl_vm_lock_run(vm, 2000, err);
+	}
+	if (lock < 0)
+		return fl_err_prefix(err, "%s/%s: the supervisor does not end", vm->name_space,
+				     vm->name);
+	return bury(vm, err);
+}

@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+#include "cmd/fl-supervise/console.h"
+
+#include "common/io.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#define ROTATE_AT (4 << 20)
+
+static void open_file(struct fl_console *console)
+{
+	struct stat st;
+
+	console->fd = openat(console->dirfd, console->name,
+			     O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
+	console->size = console->fd >= 0 && fstat(console->fd, &st) == 0 ? (uint64_t)st.st_size : 0;
+}
+
+void fl_console_init(struct fl_console *console, int dirfd, const char *name)
+{
+	memset(console, 0, sizeof(*console));
+	console->dirfd = dirfd;
+	snprintf(console->name, sizeof(console->name), "%s", name);
+	open_file(console);
+}
+
+void fl_console_finish(struct fl_console *console)
+{
+	if (console->fd >= 0)
+		close(console->fd);
+	console->fd = -1;
+}
+
+void fl_console_restart(struct fl_console *console)
+{
+	console->line_len = 0;
+	console->panic[0] = console->no_root[0] = console->cloud_init[0] = 0;
+	console->halted = false;
+}
+
+static void rotate(struct fl_console *console)
+{
+	char older[sizeof(console->name) + 2];
+
+	snprintf(older, sizeof(older), "%s.1", console->name);
+	fl_console_finish(console);
+	renameat(console->dirfd, console->name, console->dirfd, older);
+	open_file(console);
+}
+
+static void keep(struct fl_console *console, const char *data, size_t size)
+{
+	if (console->size + size > ROTATE_AT)
+		rotate(console);
+	/* A full disk loses console text; the guest must not stop for that. */
+	if (console->fd >= 0 && fl_io_write(console->fd, data, size, console->name, NULL) == 0)
+		console->size += size;
+}
+
+/* Copies from the finding on, once; true when it is the first. */
+static bool find(const char *line, const char *mark, bool after, char *into)
+{
+	const char *at = strstr(line, mark);
+
+	if (!at || *into)
+		return false;
+	snprintf(into, FL_CONSOLE_LINE, "%s", after ? at + strlen(mark) : at);
+	return *into;
+}
+
+static bool search(struct fl_console *console)
+{
+	const char *line = console->line;
+	bool halted = strstr(line, "reboot: System halted") && !console->halted;
+	bool found = halted;
+
+	if (*line)
+		snprintf(console->last, sizeof(console->last), "%s", line);
+	console->halted |= halted;
+	found |= find(line, "Kernel panic - not syncing: ", false, console->panic);
+	found |= find(line, "flintlock-initrd: no root found", false, console->no_root);
+	found |= find(line, "VFS: Unable to mount root fs", false, console->no_root);
+	found |= find(line, "flintlock-cloud-init: ", true, console->cloud_init);
+	return found;
+}
+
+bool fl_console_add(struct fl_console *console, const char *data, size_t size)
+{
+	bool found = false;
+
+	keep(console, data, size);
+	for (size_t i = 0; i < size; i++) {
+		if (data[i] == '\n') {
+			console->line[console->line_len] = 0;
+			found |= search(console);
+			console->line_len = 0;
+		} else if (data[i] >= 0x20 && console->line_len + 1 < FL_CONSOLE_LINE) {
+			console->line[console->line_len++] = data[i];
+		}
+	}
+	return found;
+}

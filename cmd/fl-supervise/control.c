@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+#include "cmd/fl-supervise/control.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+
+int fl_control_listen(struct fl_control *control, const char *path, const char *uid,
+		      struct fl_err *err)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+
+	memset(control, 0, sizeof(*control));
+	memset(control->clients, -1, sizeof(control->clients));
+	control->listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (control->listener < 0 || strlen(path) >= sizeof(address.sun_path))
+		return fl_err_set(err, FL_ERR_SYSTEM, "%s: no socket can be made there", path);
+	strcpy(address.sun_path, path);
+	snprintf(control->path, sizeof(control->path), "%s", path);
+	snprintf(control->uid, sizeof(control->uid), "%s", uid);
+	unlink(path);
+	if (bind(control->listener, (struct sockaddr *)&address, sizeof(address)) < 0 ||
+	    chmod(path, 0600) < 0 || listen(control->listener, FL_CONTROL_CLIENTS) < 0)
+		return fl_err_errno(err, errno, "%s: no socket can be made there", path);
+	return 0;
+}
+
+void fl_control_finish(struct fl_control *control)
+{
+	for (size_t i = 0; i < FL_CONTROL_CLIENTS; i++)
+		if (control->clients[i] >= 0)
+			close(control->clients[i]);
+	if (control->listener >= 0)
+		close(control->listener);
+	if (*control->path)
+		unlink(control->path);
+	control->listener = -1;
+}
+
+/* A client that does not read is not waited for. */
+static void say(int fd, fl_json *value)
+{
+	fl_cleanup_json fl_json *taken = value;
+	fl_cleanup_str struct fl_str line = FL_STR_INIT;
+
+	fl_json_print(taken, false, &line);
+	fl_str_add(&line, "\n");
+	if (send(fd, line.data, line.len, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
+		shutdown(fd, SHUT_RDWR);
+}
+
+static fl_json *hello(const struct fl_control *control)
+{
+	fl_json *doc = fl_json_new_object(), *versions = fl_json_new_array();
+
+	if (FL_CONTROL_PROTOCOL > 1)
+		fl_json_add(versions, fl_json_new_int(FL_CONTROL_PROTOCOL - 1));
+	fl_json_add(versions, fl_json_new_int(FL_CONTROL_PROTOCOL));
+	fl_json_set(doc, "hello", fl_json_new_text("fl-supervise"));
+	fl_json_set(doc, "version", fl_json_new_text(FL_VERSION));
+	fl_json_set(doc, "protocols", versions);
+	fl_json_set(doc, "uid", fl_json_new_text(control->uid));
+	fl_json_set(doc, "pid", fl_json_new_int(getpid()));
+	return doc;
+}
+
+static void accept_one(struct fl_control *control)
+{
+	int fd = accept4(control->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+	if (fd < 0)
+		return;
+	for (size_t i = 0; i < FL_CONTROL_CLIENTS; i++)
+		if (control->clients[i] < 0) {
+			control->clients[i] = fd;
+			say(fd, hello(control));
+			return;
+		}
+	close(fd);
+}
+
+static void drop(int *fd)
+{
+	close(*fd);
+	*fd = -1;
+}
+
+/* A request is one line that arrives at once; requests are a few dozen bytes. */
+static void serve(int *fd, fl_control_handler *handle, void *arg)
+{
+	char line[1024];
+	ssize_t got = read(*fd, line, sizeof(line));
+	fl_cleanup_json fl_json *request = NULL;
+
+	if (got < 0 && errno == EAGAIN)
+		return;
+	if (got <= 0) {
+		drop(fd);
+		return;
+	}
+	request = fl_json_parse(line, (size_t)got, "request", NULL);
+	if (request)
+		say(*fd, handle(arg, request));
+	else
+		drop(fd);
+}
+
+void fl_control_poll(struct fl_control *control, fl_control_handler *handle, void *arg)
+{
+	accept_one(control);
+	for (size_t i = 0; i < FL_CONTROL_CLIENTS; i++)
+		if (control->clients[i] >= 0)
+			serve(&control->clients[i], handle, arg);
+}

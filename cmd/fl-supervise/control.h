@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/*
+ * The control socket of a supervisor: JSON Lines over a unix stream socket. The server
+ * opens with a hello that names the protocols it speaks; see fl-state(5).
+ *
+ *     fl_control_listen(&control, "/run/flintlock/UID/supervisor.sock");
+ *     fl_control_poll(&control, handle, arg);        // when a descriptor is readable
+ */
+#pragma once
+
+#include "common/control.h"
+
+#define FL_CONTROL_CLIENTS 8
+
+struct fl_control {
+	int listener;
+	int clients[FL_CONTROL_CLIENTS]; /* -1: free */
+	char path[108];
+	char uid[32];
+};
+
+/* A stale socket of a dead supervisor is replaced; the caller holds run.lock. */
+int fl_control_listen(struct fl_control *control, const char *path, const char *uid,
+		      struct fl_err *err);
+void fl_control_finish(struct fl_control *control);
+
+/* Accepts, reads requests, answers each with what handle returns (taken). */
+typedef fl_json *fl_control_handler(void *arg, const fl_json *request);
+void fl_control_poll(struct fl_control *control, fl_control_handler *handle, void *arg);

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/*
+ * The life of one microVM: starts its VMM, follows what is wanted of it, and judges how
+ * each run ended. One thread, one loop.
+ *
+ *     struct fl_machine machine;
+ *     if (fl_machine_init(&machine, &vm, err) < 0) return -1;
+ *     fl_machine_run(&machine);          // returns when there is nothing left to keep
+ *     fl_machine_finish(&machine);
+ */
+#pragma once
+
+#include "cmd/fl-supervise/console.h"
+#include "cmd/fl-supervise/control.h"
+#include "cmd/fl-supervise/qmp.h"
+#include "common/proc.h"
+#include "common/state.h"
+
+enum fl_machine_phase {
+	FL_MACHINE_SETTLING, /* the VMM runs; the guest may still die young */
+	FL_MACHINE_RUNNING,
+	FL_MACHINE_STOPPING, /* asked to end; killed at the deadline */
+	FL_MACHINE_WAITING,  /* for the next try */
+	FL_MACHINE_DONE
+};
+
+enum fl_machine_wish { FL_WISH_RUNNING, FL_WISH_STOPPED, FL_WISH_PAUSED, FL_WISH_DELETED };
+enum fl_machine_policy { FL_POLICY_NO, FL_POLICY_ON_FAILURE, FL_POLICY_ALWAYS };
+
+struct fl_machine {
+	const struct fl_vm *vm;
+	fl_json *launch; /* host.vmm.launch */
+	enum fl_machine_phase phase;
+	enum fl_machine_wish wish;
+	enum fl_machine_policy policy;
+	int64_t deadline;   /* of the phase, on fl_clock_ms(); 0: none */
+	int64_t started;    /* of this run */
+	int64_t connect_by; /* monitor connection is tried until then; 0: not */
+	uint64_t settle_ms, stop_ms;
+	unsigned tries, restarts, reboots;
+	bool reboot_wanted; /* the end of this run is to be followed by the next */
+	struct fl_proc vmm;
+	int out, errors, in; /* pipes from and to the VMM */
+	int inotify;
+	struct fl_console console, stderr_text;
+	struct fl_qmp qmp;
+	struct fl_control control;
+};
+
+int fl_machine_init(struct fl_machine *machine, const struct fl_vm *vm, struct fl_err *err);
+int fl_machine_start(struct fl_machine *machine, struct fl_err *err);
+void fl_machine_run(struct fl_machine *machine);
+void fl_machine_finish(struct fl_machine *machine);
+
+/* Guest reset without a guest's doing: the VMM ends and is started again. */
+void fl_machine_reboot(struct fl_machine *machine);

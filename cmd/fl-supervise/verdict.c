@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+#include "cmd/fl-supervise/verdict.h"
+
+#include "common/alloc.h"
+#include "common/clock.h"
+
+#include <signal.h>
+#include <string.h>
+
+static FL_PRINTF(2, 3) void say(struct fl_verdict *verdict, const char *fmt, ...)
+{
+	va_list args;
+
+	va_start(args, fmt);
+	vsnprintf(verdict->reason, sizeof(verdict->reason), fmt, args);
+	va_end(args);
+}
+
+/* The VMM itself failed: its last words on stderr are the best there is. */
+static void say_fault(struct fl_verdict *verdict, const struct fl_machine *machine)
+{
+	const char *words = machine->stderr_text.last;
+
+	if (verdict->status >= 256)
+		say(verdict, "the VMM was ended by signal %d (%s)%s%s", verdict->status - 256,
+		    strsignal(verdict->status - 256), *words ? ": " : "", words);
+	else
+		say(verdict, "the VMM ended with status %d%s%s", verdict->status,
+		    *words ? ": " : "", words);
+}
+
+static void say_no_root(struct fl_verdict *verdict, const struct fl_console *console)
+{
+	say(verdict, "the guest found no root: %s", console->no_root);
+}
+
+struct fl_verdict fl_verdict_of(const struct fl_machine *machine, int status)
+{
+	const struct fl_console *console = &machine->console;
+	const char *reason = machine->qmp.reason;
+	struct fl_verdict verdict = { .kind = FL_ENDED_FAULT, .status = status };
+
+	if (*console->no_root) {
+		verdict.kind = FL_ENDED_PANIC;
+		say_no_root(&verdict, console);
+	} else if (*console->panic) {
+		verdict.kind = FL_ENDED_PANIC;
+		say(&verdict, "the guest panicked: %s", console->panic);
+	} else if (strcmp(reason, "guest-panic") == 0) {
+		verdict.kind = FL_ENDED_PANIC;
+		say(&verdict, "the guest panicked%s%s", *console->last ? ": " : "", console->last);
+	} else if (status != 0) {
+		say_fault(&verdict, machine);
+	} else if (strcmp(reason, "guest-reset") == 0) {
+		verdict.kind = FL_ENDED_REBOOT;
+		say(&verdict, "the guest rebooted");
+	} else if (strcmp(reason, "guest-shutdown") == 0 || console->halted) {
+		verdict.kind = FL_ENDED_POWEROFF;
+		say(&verdict, "the guest powered off");
+	} else if (strcmp(reason, "host-signal") == 0) {
+		say(&verdict, "the VMM was told to end by a signal");
+	} else {
+		say(&verdict, "the VMM ended without a reason%s%s",
+		    *console->last ? "; the console's last line: " : "", console->last);
+	}
+	return verdict;
+}
+
+struct saving {
+	const struct fl_machine *machine;
+	const char *vmm_state, *state;
+	const struct fl_verdict *verdict;
+};
+
+static void put_text(fl_json *record, const char *path, const char *text)
+{
+	fl_json_put(record, path, text && *text ? fl_json_new_text(text) : NULL);
+}
+
+static void put_exit(fl_json *record, const struct saving *saving)
+{
+	static const char *const kinds[] = { "reboot", "poweroff", "panic", "fault" };
+	const struct fl_verdict *verdict = saving->verdict;
+	char now[FL_CLOCK_TEXT];
+
+	fl_clock_print_now(now);
+	put_text(record, "host.vmm.exit.kind", kinds[verdict->kind]);
+	put_text(record, "host.vmm.exit.reason", verdict->reason);
+	put_text(record, "host.vmm.exit.panic", saving->machine->console.panic);
+	put_text(record, "host.vmm.exit.last_line", saving->machine->console.last);
+	put_text(record, "host.vmm.exit.at", now);
+	fl_json_put(record, "host.vmm.exit.status", fl_json_new_int(verdict->status));
+}
+
+static int change(void *arg, fl_json *record, struct fl_err *err)
+{
+	const struct saving *saving = arg;
+	const struct fl_machine *machine = saving->machine;
+	const char *desired = fl_json_text(fl_json_at(record, "host.desired"));
+	bool powered_off = saving->verdict && saving->verdict->kind == FL_ENDED_POWEROFF;
+
+	(void)err;
+	put_text(record, "host.vmm.state", saving->vmm_state);
+	put_text(record, "host.vmm.cloud_init", machine->console.cloud_init);
+	fl_json_put(record, "host.vmm.restarts", fl_json_new_int(machine->restarts));
+	fl_json_put(record, "host.vmm.reboots", fl_json_new_int(machine->reboots));
+	if (machine->vmm.pidfd >= 0)
+		fl_json_put(record, "host.vmm.pid", fl_json_new_int(machine->vmm.pid));
+	else
+		fl_json_put(record, "host.vmm.pid", NULL);
+	if (saving->verdict)
+		put_exit(record, saving);
+	if (fl_str_equal(desired, "deleted"))
+		return 0;
+	if (saving->state)
+		put_text(record, "status.state", saving->state);
+	/* Switched off from inside, and no policy to switch it on again: that is a stop, and
+	 * a restore after the host's reboot must not undo it. */
+	if (powered_off && strcmp(saving->vmm_state, "stopped") == 0)
+		put_text(record, "host.desired", "stopped");
+	return 0;
+}
+
+void fl_verdict_save(const struct fl_machine *machine, const char *vmm_state, const char *state,
+		     const struct fl_verdict *verdict)
+{
+	struct saving saving = { machine, vmm_state, state, verdict };
+
+	fl_vm_change(machine->vm, FL_SAVE_PLAIN, change, &saving, NULL);
+}

@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+#include "common/cgroup.h"
+
+#include "common/alloc.h"
+#include "common/cleanup.h"
+#include "common/clock.h"
+#include "common/io.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#define SLICE "fl.slice"
+
+/* Where cgroup v2 is mounted, from the mount table; caller frees; NULL: nowhere. */
+static char *find_mount(void)
+{
+	fl_cleanup_file FILE *file = fopen("/proc/self/mountinfo", "re");
+	char line[4096], point[2048];
+
+	while (file && fgets(line, sizeof(line), file))
+		if (strstr(line, " - cgroup2 ") && sscanf(line, "%*s %*s %*s %*s %2047s", point) == 1)
+			return fl_strdup(point);
+	return NULL;
+}
+
+static char *path_of(const char *uid, const char *below)
+{
+	fl_cleanup_free char *mount = find_mount();
+
+	return mount ? fl_asprintf("%s/" SLICE "/%s%s%s", mount, uid, *below ? "/" : "", below)
+		     : NULL;
+}
+
+static bool make(const char *uid, const char *below)
+{
+	fl_cleanup_free char *path = path_of(uid, below);
+
+	return path && (mkdir(path, 0755) == 0 || errno == EEXIST);
+}
+
+bool fl_cgroup_make(const char *uid)
+{
+	fl_cleanup_free char *slice = path_of(".", "");
+
+	if (!slice || (mkdir(slice, 0755) < 0 && errno != EEXIST))
+		return false;
+	return make(uid, "") && make(uid, "supervisor") && make(uid, "vmm");
+}
+
+int fl_cgroup_open(const char *uid, const char *part)
+{
+	fl_cleanup_free char *path = path_of(uid, part);
+
+	return path ? open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+}
+
+static int write_file(const char *uid, const char *below, const char *text)
+{
+	fl_cleanup_free char *path = path_of(uid, below);
+
+	return path ? fl_io_write_existing(AT_FDCWD, path, text, NULL) : -1;
+}
+
+void fl_cgroup_enter(const char *uid, const char *part)
+{
+	fl_cleanup_free char *file = fl_asprintf("%s/cgroup.procs", part);
+
+	write_file(uid, file, "0");
+}
+
+bool fl_cgroup_is_alive(const char *uid)
+{
+	fl_cleanup_free char *path = path_of(uid, "cgroup.events");
+	fl_cleanup_str struct fl_str text = FL_STR_INIT;
+
+	if (!path || fl_io_read_file(AT_FDCWD, path, 4096, &text, NULL) < 0)
+		return false;
+	return strstr(text.data, "populated 1");
+}
+
+void fl_cgroup_kill(const char *uid)
+{
+	write_file(uid, "cgroup.kill", "1");
+}
+
+static bool remove_folder(const char *uid, const char *below)
+{
+	fl_cleanup_free char *path = path_of(uid, below);
+
+	return !path || rmdir(path) == 0 || errno == ENOENT || errno == ENOTDIR;
+}
+
+bool fl_cgroup_remove(const char *uid, int timeout_ms)
+{
+	int64_t end = fl_clock_ms() + timeout_ms;
+
+	for (;;) {
+		bool supervisor = remove_folder(uid, "supervisor"), vmm = remove_folder(uid, "vmm");
+
+		if (supervisor && vmm && remove_folder(uid, ""))
+			break;
+		if (fl_clock_ms() >= end)
+			return false;
+		nanosleep(&(struct timespec){ .tv_nsec = 2000000 }, NULL);
+	}
+	remove_folder(".", "");
+	return true;
+}

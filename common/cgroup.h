@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/*
+ * A control group (v2) per microVM, so that all of its processes can be seen and ended
+ * together. Where cgroup v2 cannot be written there is none, and that is no error.
+ *
+ *     fl_cgroup_make(uid);
+ *     int fd = fl_cgroup_open(uid, "vmm");          // for clone3, or -1
+ *     if (fl_cgroup_is_alive(uid)) fl_cgroup_kill(uid);
+ *     fl_cgroup_remove(uid, 1000);
+ *
+ * Format: Documentation/admin-guide/cgroup-v2.rst of the kernel.
+ */
+#pragma once
+
+#include <stdbool.h>
+
+/* Makes MOUNT/fl.slice/UID with "supervisor" and "vmm" below. False where impossible. */
+bool fl_cgroup_make(const char *uid);
+
+/* A descriptor of the part's folder; -1 when there is none. Caller closes. */
+int fl_cgroup_open(const char *uid, const char *part);
+
+/* Moves the calling process into the part. */
+void fl_cgroup_enter(const char *uid, const char *part);
+
+/* Whether any process lives in it. */
+bool fl_cgroup_is_alive(const char *uid);
+
+/* SIGKILL to all of it. */
+void fl_cgroup_kill(const char *uid);
+
+/* Removes the folders, waiting up to timeout_ms for dying processes. True when gone. */
+bool fl_cgroup_remove(const char *uid, int timeout_ms);

@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+#include "common/yaml.h"
+
+#include <string.h>
+#include <yaml.h>
+
+void fl_yaml_finish(struct fl_yaml *yaml)
+{
+	for (size_t i = 0; i < yaml->keys.count; i++)
+		free(yaml->keys.items[i]);
+	free(yaml->keys.items);
+	memset(yaml, 0, sizeof(*yaml));
+}
+
+bool fl_yaml_has(const struct fl_yaml *yaml, const char *key)
+{
+	for (size_t i = 0; i < yaml->keys.count; i++)
+		if (strcmp(yaml->keys.items[i], key) == 0)
+			return true;
+	return false;
+}
+
+/* How far the walk through the events has come. */
+struct walk {
+	struct fl_yaml *yaml;
+	int depth;      /* of open mappings and sequences */
+	bool is_value;  /* at depth 1: the next node is a value, not a key */
+	bool started;
+};
+
+static void take_node(struct walk *walk, const yaml_event_t *event)
+{
+	bool opens = event->type == YAML_MAPPING_START_EVENT ||
+		     event->type == YAML_SEQUENCE_START_EVENT;
+
+	if (walk->depth == 0 && !walk->started) {
+		walk->started = true;
+		walk->yaml->is_mapping = event->type == YAML_MAPPING_START_EVENT;
+		walk->yaml->is_flow =
+			walk->yaml->is_mapping &&
+			event->data.mapping_start.style == YAML_FLOW_MAPPING_STYLE;
+		walk->yaml->flow_at = event->end_mark.index;
+		walk->yaml->is_empty = event->type == YAML_SCALAR_EVENT &&
+				       event->data.scalar.length == 0;
+	} else if (walk->depth == 1 && walk->yaml->is_mapping) {
+		if (!walk->is_value && event->type == YAML_SCALAR_EVENT)
+			FL_VEC_ADD(&walk->yaml->keys,
+				   fl_strndup((const char *)event->data.scalar.value,
+					      event->data.scalar.length));
+		walk->is_value = !walk->is_value;
+	}
+	walk->depth += opens;
+}
+
+/* True at the end of the first document. */
+static bool take_event(struct walk *walk, const yaml_event_t *event)
+{
+	switch (event->type) {
+	case YAML_SCALAR_EVENT:
+	case YAML_ALIAS_EVENT:
+	case YAML_MAPPING_START_EVENT:
+	case YAML_SEQUENCE_START_EVENT:
+		take_node(walk, event);
+		return false;
+	case YAML_MAPPING_END_EVENT:
+	case YAML_SEQUENCE_END_EVENT:
+		walk->depth--;
+		return false;
+	default:
+		return event->type == YAML_DOCUMENT_END_EVENT ||
+		       event->type == YAML_STREAM_END_EVENT;
+	}
+}
+
+int fl_yaml_look(const char *text, size_t size, const char *name, struct fl_yaml *yaml,
+		 struct fl_err *err)
+{
+	struct walk walk = { .yaml = yaml };
+	yaml_parser_t parser;
+	yaml_event_t event;
+	bool done = false;
+	int rc = 0;
+
+	memset(yaml, 0, sizeof(*yaml));
+	yaml->is_empty = true;
+	if (!yaml_parser_initialize(&parser))
+		abort();
+	yaml_parser_set_input_string(&parser, (const unsigned char *)text, size);
+	while (!done && rc == 0) {
+		if (!yaml_parser_parse(&parser, &event)) {
+			rc = fl_err_set(err, FL_ERR_INVALID, "%s: not YAML: line %zu, column %zu: %s",
+					name, parser.problem_mark.line + 1,
+					parser.problem_mark.column + 1,
+					parser.problem ? parser.problem : "unknown");
+			break;
+		}
+		done = take_event(&walk, &event);
+		yaml_event_delete(&event);
+	}
+	yaml_parser_delete(&parser);
+	if (rc < 0)
+		fl_yaml_finish(yaml);
+	return rc;
+}

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/*
+ * YAML, as far as it must be understood to leave it alone: which keys a document has, and
+ * where another can be put without touching a byte of it. The one owner of libyaml.
+ *
+ *     struct fl_yaml yaml;
+ *     if (fl_yaml_look(text, size, "meta-data", &yaml, err) < 0) return -1;
+ *     if (!fl_yaml_has(&yaml, "instance-id")) ...
+ *     fl_yaml_finish(&yaml);
+ */
+#pragma once
+
+#include "common/cleanup.h"
+#include "common/err.h"
+#include "common/vec.h"
+
+#include <stdbool.h>
+
+struct fl_yaml {
+	FL_VEC(char *) keys; /* of the top-level mapping */
+	bool is_empty;       /* nothing but comments */
+	bool is_mapping;
+	bool is_flow;     /* "{a: b}", as JSON is; else block style */
+	size_t flow_at;   /* is_flow: the byte behind "{" */
+};
+
+/* The first document of text. FL_ERR_INVALID with line and column when it is not YAML. */
+int fl_yaml_look(const char *text, size_t size, const char *name, struct fl_yaml *yaml,
+		 struct fl_err *err);
+bool fl_yaml_has(const struct fl_yaml *yaml, const char *key);
+void fl_yaml_finish(struct fl_yaml *yaml);
+#define fl_cleanup_yaml FL_CLEANUP(fl_yaml_finish)
