@@ -76,3 +76,8 @@ void fl_sha256_hex(const void *data, size_t size, char hex[static FL_SHA256_HEX]
 	fl_sha256_sum(data, size, sum);
 	to_hex(sum, hex);
 }
+
+void fl_sha1_sum(const void *data, size_t size, unsigned char sum[static FL_SHA1_SIZE])
+{
+	must(EVP_Digest(data, size, sum, NULL, EVP_sha1(), NULL));
+}

@@ -26,3 +26,7 @@ void fl_sha256_end_hex(struct fl_sha256 *hash, char hex[static FL_SHA256_HEX]);
 
 void fl_sha256_hex(const void *data, size_t size, char hex[static FL_SHA256_HEX]);
 void fl_sha256_sum(const void *data, size_t size, unsigned char sum[static FL_SHA256_SIZE]);
+
+/* SHA-1, for UUIDs of version 5 and nothing that must be safe. */
+#define FL_SHA1_SIZE 20
+void fl_sha1_sum(const void *data, size_t size, unsigned char sum[static FL_SHA1_SIZE]);

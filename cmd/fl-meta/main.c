@@ -133,11 +133,11 @@ static int run_seed(struct fl_args *args, struct fl_err *err)
 	int rc = 0;
 
 	for (int i = 0; rc == 0 && i < FILES; i++) {
-		const char *file = fl_args_text(args, names[i], NULL);
+		const char *from = fl_args_text(args, names[i], NULL);
 
 		fl_str_add(&seed.text[i], "");
-		if (file)
-			rc = fl_io_read_file(AT_FDCWD, file, FL_FAT_MOST, &seed.text[i], err);
+		if (from)
+			rc = fl_io_read_file(AT_FDCWD, from, FL_FAT_MOST, &seed.text[i], err);
 	}
 	if (rc == 0)
 		rc = fl_atomic_open_path(&file, args->operands.items[0], 0644, err);

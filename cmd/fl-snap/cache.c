@@ -1,0 +1,251 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+#include "cmd/fl-snap/cache.h"
+
+#include "cmd/fl-snap/extract.h"
+#include "common/alloc.h"
+#include "common/io.h"
+#include "common/path.h"
+#include "common/uuid.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#define DEFAULT_MIB 10240
+
+static int open_folder(const char *dir, const char *name, struct fl_err *err)
+{
+	fl_cleanup_free char *path = fl_asprintf("%s/%s", dir, name);
+	int fd;
+
+	if (fl_path_make_folders(path, 0755, err) < 0)
+		return -1;
+	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return fd < 0 ? fl_err_errno(err, errno, "%s: cannot be opened", path) : fd;
+}
+
+int fl_cache_open(struct fl_cache *cache, const char *state_dir, struct fl_err *err)
+{
+	*cache = (struct fl_cache){ .bases = -1, .files = -1,
+				    .store = { .dirfd = -1, .blobs = -1 } };
+	if (fl_store_open(&cache->store, state_dir, true, err) < 0)
+		return -1;
+	cache->dir = fl_strdup(state_dir);
+	cache->bases = open_folder(state_dir, "bases", err);
+	cache->files = cache->bases < 0 ? -1 : open_folder(state_dir, "files", err);
+	if (cache->files < 0)
+		return -1;
+	fl_atomic_sweep(cache->bases);
+	fl_atomic_sweep(cache->files);
+	return 0;
+}
+
+void fl_cache_close(struct fl_cache *cache)
+{
+	fl_store_close(&cache->store);
+	if (cache->bases >= 0)
+		close(cache->bases);
+	if (cache->files >= 0)
+		close(cache->files);
+	free(cache->dir);
+	*cache = (struct fl_cache){ .bases = -1, .files = -1,
+				    .store = { .dirfd = -1, .blobs = -1 } };
+}
+
+uint64_t fl_cache_default_mib(const struct fl_image *image)
+{
+	uint64_t large = (image->size >> 20) * 6;
+
+	return large > DEFAULT_MIB ? large : DEFAULT_MIB;
+}
+
+/* The layers as the builder takes them. Caller finishes. */
+struct layers {
+	struct fl_base_layer *items;
+	size_t count;
+};
+
+static void layers_finish(struct layers *layers)
+{
+	for (size_t i = 0; i < layers->count; i++)
+		free((void *)layers->items[i].path);
+	free(layers->items);
+}
+
+static int layers_of(struct fl_cache *cache, const struct fl_image *image, struct layers *layers,
+		     struct fl_err *err)
+{
+	layers->count = image->layer_count;
+	layers->items = fl_alloc_zero(image->layer_count, sizeof(*layers->items));
+	for (size_t i = 0; i < image->layer_count; i++) {
+		const struct fl_layer *layer = &image->layers[i];
+
+		if (!fl_store_has(&cache->store, layer->digest, layer->size))
+			return fl_err_set(err, FL_ERR_NOT_FOUND,
+					  "layer %s is not in the store; pull the image again",
+					  layer->digest);
+		layers->items[i].path = fl_asprintf("%s/blobs/sha256/%s", cache->store.path,
+						    fl_digest_hex(layer->digest));
+		layers->items[i].diff_id = layer->diff_id;
+	}
+	return 0;
+}
+
+/* The builder asks often and from several threads: the answer costs a look at a flag and a
+ * non-blocking read at most. */
+static bool is_cancelled(void *arg)
+{
+	const struct fl_cache_watch *watch = arg;
+
+	return fl_cancel_check(watch->cancel, NULL) < 0;
+}
+
+static void tell(void *arg, uint64_t done, uint64_t total)
+{
+	const struct fl_cache_watch *watch = arg;
+
+	if (watch->progress)
+		watch->progress(watch->arg, done, total);
+}
+
+static struct fl_base_options options_of(const struct fl_cache_watch *watch)
+{
+	return (struct fl_base_options){ .threads = 2, .cancelled = is_cancelled,
+					 .progress = tell, .arg = (void *)watch };
+}
+
+/* A stop that the builder was told of comes back with its real reason. */
+static int explain(const struct fl_cache_watch *watch, struct fl_err *err)
+{
+	if (err && err->kind == FL_ERR_ABORTED)
+		fl_cancel_check(watch->cancel, err);
+	return -1;
+}
+
+int fl_cache_build(struct fl_cache *cache, int fd, const char *name, const struct fl_image *image,
+		   uint64_t mib, const struct fl_cache_watch *watch, struct fl_err *err)
+{
+	struct fl_base_options options = options_of(watch);
+	struct fl_base_result result;
+	struct layers layers = { 0 };
+	struct fl_uuid uuid;
+	int rc = layers_of(cache, image, &layers, err);
+
+	fl_uuid_of("base", image->chain_id, &uuid);
+	memcpy(options.uuid, uuid.byte, sizeof(options.uuid));
+	options.size = mib << 20;
+	if (rc == 0)
+		rc = fl_base_build(fd, name, layers.items, layers.count, &options, &result, err);
+	layers_finish(&layers);
+	return rc < 0 ? explain(watch, err) : 0;
+}
+
+static int build_base(struct fl_cache *cache, const char *name, const struct fl_image *image,
+		      uint64_t mib, const struct fl_cache_watch *watch, struct fl_err *err)
+{
+	fl_cleanup_durable struct fl_durable durable = FL_DURABLE_INIT;
+	fl_cleanup_atomic struct fl_atomic file = FL_ATOMIC_INIT;
+	int have = fl_durable_begin(&durable, cache->bases, name, true, watch->cancel, err);
+
+	if (have != 0)
+		return have < 0 ? -1 : 0;
+	if (fl_atomic_open(&file, cache->bases, name, 0444, err) < 0 ||
+	    fl_cache_build(cache, file.fd, name, image, mib, watch, err) < 0)
+		return -1;
+	return fl_durable_publish(&durable, &file, err);
+}
+
+int fl_cache_base(struct fl_cache *cache, const struct fl_image *image, uint64_t mib,
+		  const struct fl_cache_watch *watch, char **path, struct fl_err *err)
+{
+	fl_cleanup_close int lock = -1;
+	char name[128];
+
+	snprintf(name, sizeof(name), "%s-%llu-v%d", fl_digest_hex(image->chain_id),
+		 (unsigned long long)mib, FL_BASE_FORMAT);
+	lock = fl_store_lock(&cache->store, false, err);
+	if (lock < 0 || build_base(cache, name, image, mib, watch, err) < 0)
+		return -1;
+	*path = fl_asprintf("%s/bases/%s", cache->dir, name);
+	return 0;
+}
+
+static int hash_file(int fd, char name[static FL_SHA256_HEX], struct fl_err *err)
+{
+	struct fl_sha256 *hash = fl_sha256_create();
+	fl_cleanup_free char *buffer = fl_alloc(1 << 20);
+	off_t at = 0;
+	ssize_t got;
+
+	while ((got = pread(fd, buffer, 1 << 20, at)) > 0) {
+		fl_sha256_add(hash, buffer, (size_t)got);
+		at += got;
+	}
+	fl_sha256_end_hex(hash, name);
+	fl_sha256_destroy(hash);
+	return got < 0 ? fl_err_errno(err, errno, "the extracted file cannot be read") : 0;
+}
+
+/* Extracts, then names the file by its content and the question by a symbolic link. */
+static int extract(struct fl_cache *cache, const char *question, const struct fl_image *image,
+		   const char *file, const struct fl_cache_watch *watch, struct fl_err *err)
+{
+	fl_cleanup_durable struct fl_durable durable = FL_DURABLE_INIT;
+	fl_cleanup_atomic struct fl_atomic out = FL_ATOMIC_INIT;
+	struct fl_base_options options = options_of(watch);
+	struct layers layers = { 0 };
+	char name[FL_SHA256_HEX];
+	int rc, have;
+
+	if (fl_atomic_open(&out, cache->files, question, 0444, err) < 0)
+		return -1;
+	rc = layers_of(cache, image, &layers, err);
+	if (rc == 0)
+		rc = fl_extract_file(layers.items, layers.count, file, out.fd, &options, err);
+	layers_finish(&layers);
+	if (rc < 0 || hash_file(out.fd, name, err) < 0)
+		return explain(watch, err);
+	have = fl_durable_begin(&durable, cache->files, name, true, watch->cancel, err);
+	if (have < 0)
+		return -1;
+	free(out.name);
+	out.name = fl_strdup(name);
+	if (have == 0 && fl_durable_publish(&durable, &out, err) < 0)
+		return -1;
+	if (symlinkat(name, cache->files, question) < 0 && errno != EEXIST)
+		return fl_err_errno(err, errno, "files/%s: cannot be made", question);
+	return 0;
+}
+
+/* What the link says, when the file behind it is good. */
+static bool find_file(struct fl_cache *cache, const char *question, char name[128])
+{
+	ssize_t len = readlinkat(cache->files, question, name, 127);
+
+	if (len <= 0)
+		return false;
+	name[len] = 0;
+	return fl_durable_is_good(cache->files, name);
+}
+
+int fl_cache_file(struct fl_cache *cache, const struct fl_image *image, const char *file,
+		  const struct fl_cache_watch *watch, char **path, struct fl_err *err)
+{
+	fl_cleanup_close int lock = fl_store_lock(&cache->store, false, err);
+	fl_cleanup_free char *asked = fl_asprintf("%s\n%s", image->chain_id, file);
+	char hex[FL_SHA256_HEX], question[FL_SHA256_HEX + 3], name[128];
+
+	fl_sha256_hex(asked, strlen(asked), hex);
+	snprintf(question, sizeof(question), "of-%s", hex);
+	if (lock < 0)
+		return -1;
+	if (!find_file(cache, question, name)) {
+		unlinkat(cache->files, question, 0);
+		if (extract(cache, question, image, file, watch, err) < 0)
+			return -1;
+		if (!find_file(cache, question, name))
+			return fl_err_set(err, FL_ERR_BUSY, "%s: was taken away meanwhile", file);
+	}
+	*path = fl_asprintf("%s/files/%s", cache->dir, name);
+	return 0;
+}

@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+#include "cmd/fl-snap/extract.h"
+
+#include "cmd/fl-snap/tar.h"
+#include "cmd/fl-snap/tree.h"
+#include "common/io.h"
+#include "common/str.h"
+#include "common/vec.h"
+
+#include <string.h>
+#include <sys/stat.h>
+
+/* The names of one layer; inodes carry where they came from in extent_count (the layer)
+ * and first_block (the entry's number). */
+struct scan {
+	const struct fl_base_options *options;
+	struct fl_arena arena;
+	FL_VEC(struct fl_entry) entries;
+};
+
+static const char *name_of(const struct fl_base_layer *layer)
+{
+	const char *slash = strrchr(layer->path, '/');
+
+	return slash ? slash + 1 : layer->path;
+}
+
+static int check(const struct fl_base_options *options, struct fl_err *err)
+{
+	if (options->cancelled && options->cancelled(options->arg))
+		return fl_err_set(err, FL_ERR_ABORTED, "stopped in the middle");
+	return 0;
+}
+
+static int take_entry(struct scan *scan, const struct fl_tar_entry *from, uint32_t layer,
+		      uint64_t number, struct fl_err *err)
+{
+	struct fl_entry entry = { .path = fl_tree_clean(&scan->arena, from->path) };
+
+	if (entry.path && from->hard_link)
+		entry.hard_link = fl_tree_clean(&scan->arena, from->hard_link);
+	if (!entry.path || (from->hard_link && !entry.hard_link))
+		return fl_err_set(err, FL_ERR_CORRUPT, "entry \"%.300s\": leaves the image with \"..\"",
+				  from->path);
+	if (!from->hard_link) {
+		entry.inode = fl_arena_zero(&scan->arena, sizeof(*entry.inode));
+		entry.inode->mode = from->mode;
+		entry.inode->size = from->size;
+		entry.inode->extent_count = layer;
+		entry.inode->first_block = number;
+		if (from->symlink)
+			entry.inode->symlink = fl_arena_text(&scan->arena, from->symlink,
+							     strlen(from->symlink));
+	}
+	FL_VEC_ADD(&scan->entries, entry);
+	return 0;
+}
+
+static int scan_layer(struct scan *scan, const struct fl_base_layer *layer, uint32_t number,
+		      struct fl_err *err)
+{
+	struct fl_tar *tar = fl_tar_open(layer->path, layer->diff_id, err);
+	struct fl_tar_entry entry;
+	uint64_t at = 0;
+	int more = tar ? 1 : -1;
+
+	scan->entries.count = 0;
+	while (more > 0 && (more = fl_tar_next(tar, &entry, err)) > 0)
+		if (check(scan->options, err) < 0 ||
+		    take_entry(scan, &entry, number, at++, err) < 0)
+			more = -1;
+	fl_tar_close(tar);
+	return more < 0 ? fl_err_prefix(err, "layer %s", name_of(layer)) : 0;
+}
+
+static int copy_data(struct fl_tar *tar, uint64_t size, int fd, struct fl_err *err)
+{
+	const void *data;
+	uint64_t offset;
+	ssize_t got;
+
+	if (ftruncate(fd, (off_t)size) < 0)
+		return fl_err_errno(err, errno, "the file cannot be written");
+	while ((got = fl_tar_data(tar, &data, &offset, err)) > 0)
+		if (fl_io_pwrite(fd, data, (size_t)got, offset, "the file", err) < 0)
+			return -1;
+	return (int)got;
+}
+
+/* The second reading, of one layer only, up to the file. */
+static int write_file(const struct fl_base_layer *layer, const struct fl_inode *inode, int fd,
+		      struct fl_err *err)
+{
+	struct fl_tar *tar = fl_tar_open(layer->path, NULL, err);
+	struct fl_tar_entry entry;
+	int more = tar ? 1 : -1;
+
+	for (uint64_t at = 0; more > 0 && (more = fl_tar_next(tar, &entry, err)) > 0; at++)
+		if (at == inode->first_block) {
+			more = copy_data(tar, inode->size, fd, err);
+			break;
+		}
+	fl_tar_close(tar);
+	return more;
+}
+
+static int not_found(struct fl_tree *tree, const char *path, struct fl_err *err)
+{
+	fl_cleanup_str struct fl_str near = FL_STR_INIT, folder = FL_STR_INIT;
+	const char *slash = strrchr(path, '/');
+	const struct fl_node *node;
+	int shown = 0;
+
+	fl_str_add_bytes(&folder, path, slash ? (size_t)(slash - path) : 0);
+	node = fl_tree_find(tree, folder.data ? folder.data : "");
+	if (!node || !S_ISDIR(node->inode->mode))
+		return fl_err_set(err, FL_ERR_NOT_FOUND, "\"%s\" is not in the image, nor is its "
+				  "folder", path);
+	for (const struct fl_node *child = node->children; child; child = child->next)
+		if (child->inode && shown++ < 10)
+			fl_str_addf(&near, " %s", child->name);
+	return fl_err_set(err, FL_ERR_NOT_FOUND, "\"%s\" is not in the image; /%s holds:%s%s", path,
+			  folder.data, shown ? near.data : " nothing", shown > 10 ? " …" : "");
+}
+
+static int find_and_write(struct fl_tree *tree, const struct fl_base_layer *layers,
+			  const char *path, int fd, struct fl_err *err)
+{
+	const struct fl_node *node = fl_tree_find(tree, path);
+
+	if (!node)
+		return not_found(tree, path, err);
+	if (!S_ISREG(node->inode->mode))
+		return fl_err_set(err, FL_ERR_INVALID, "\"%s\" in the image is not a file", path);
+	return write_file(&layers[node->inode->extent_count], node->inode, fd, err);
+}
+
+int fl_extract_file(const struct fl_base_layer *layers, size_t count, const char *path, int fd,
+		    const struct fl_base_options *options, struct fl_err *err)
+{
+	static const struct fl_base_options none;
+	struct scan scan = { .options = options ? options : &none };
+	struct fl_tree tree;
+	int rc = 0;
+
+	fl_tree_init(&tree);
+	for (size_t i = 0; rc == 0 && i < count; i++) {
+		rc = scan_layer(&scan, &layers[i], (uint32_t)i, err);
+		if (rc == 0)
+			rc = fl_tree_apply(&tree, scan.entries.items, scan.entries.count,
+					   name_of(&layers[i]), err);
+	}
+	if (rc == 0)
+		rc = find_and_write(&tree, layers, path, fd, err);
+	fl_tree_finish(&tree);
+	fl_arena_finish(&scan.arena);
+	free(scan.entries.items);
+	return rc;
+}

@@ -1,0 +1,364 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+#include "cmd/fl-snap/layer.h"
+
+#include "cmd/fl-snap/tar.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#define BLOCK FL_DISK_BLOCK
+#define STAGE (1 << 20)
+#define SHORTEST_HOLE 16 /* blocks of zeros that are worth a hole */
+#define CHUNK 4096       /* blocks taken when the first region was too small */
+#define MOST_ENTRIES 10000000
+
+const char *fl_layer_name(const struct fl_base_layer *layer)
+{
+	const char *slash = strrchr(layer->path, '/');
+
+	return slash ? slash + 1 : layer->path;
+}
+
+/* The file whose data is coming in. */
+struct writing {
+	struct fl_layer_load *load;
+	struct fl_inode *inode;
+	uint32_t logical;  /* the next block */
+	uint32_t zeros;    /* blocks of zeros that were not written yet */
+	uint64_t position; /* bytes, the partial block included */
+	size_t partial_len;
+	uint8_t partial[BLOCK];
+};
+
+static int flush(struct fl_layer_load *load, struct fl_err *err)
+{
+	if (load->stage_len &&
+	    fl_disk_write(load->disk, load->stage_at, load->stage, load->stage_len, err) < 0)
+		return -1;
+	load->stage_len = 0;
+	return 0;
+}
+
+static int need_region(struct fl_layer_load *load, struct fl_err *err)
+{
+	uint64_t count;
+
+	if (load->next < load->end)
+		return 0;
+	if (flush(load, err) < 0 || fl_disk_take(load->disk, CHUNK, &load->next, &count, err) < 0)
+		return -1;
+	load->end = load->next + count;
+	return 0;
+}
+
+static void note_extent(struct writing *file, uint64_t index, uint32_t count)
+{
+	struct fl_layer_load *load = file->load;
+	struct fl_extent *last = file->inode->extent_count
+					 ? &load->extents.items[load->extents.count - 1]
+					 : NULL;
+
+	if (last && last->index + last->count == index &&
+	    last->logical + last->count == file->logical) {
+		last->count += count;
+		return;
+	}
+	FL_VEC_ADD(&load->extents, (struct fl_extent){ index, file->logical, count });
+	file->inode->extent_count++;
+}
+
+static int stage(struct fl_layer_load *load, const uint8_t *data, uint32_t blocks,
+		 struct fl_err *err)
+{
+	size_t left = (size_t)blocks * BLOCK;
+
+	while (left) {
+		size_t room = STAGE - load->stage_len, size = left < room ? left : room;
+
+		if (!load->stage_len)
+			load->stage_at = load->next;
+		if (data)
+			memcpy(load->stage + load->stage_len, data, size);
+		else
+			memset(load->stage + load->stage_len, 0, size);
+		data = data ? data + size : NULL;
+		load->stage_len += size;
+		load->next += size / BLOCK;
+		left -= size;
+		if (load->stage_len == STAGE && flush(load, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+/* Whole blocks that are really kept; data NULL: zeros. */
+static int keep(struct writing *file, const uint8_t *data, uint32_t blocks, struct fl_err *err)
+{
+	struct fl_layer_load *load = file->load;
+
+	while (blocks) {
+		uint64_t room;
+		uint32_t count;
+
+		if (need_region(load, err) < 0)
+			return -1;
+		room = load->end - load->next;
+		count = blocks < room ? blocks : (uint32_t)room;
+		note_extent(file, load->next, count);
+		if (stage(load, data, count, err) < 0)
+			return -1;
+		file->logical += count;
+		data = data ? data + (size_t)count * BLOCK : NULL;
+		blocks -= count;
+	}
+	return 0;
+}
+
+static int settle_zeros(struct writing *file, struct fl_err *err)
+{
+	uint32_t zeros = file->zeros;
+
+	file->zeros = 0;
+	if (zeros < SHORTEST_HOLE)
+		return keep(file, NULL, zeros, err);
+	file->logical += zeros;
+	return 0;
+}
+
+static bool is_zero(const uint8_t *block)
+{
+	return !block[0] && memcmp(block, block + 1, BLOCK - 1) == 0;
+}
+
+static int put_blocks(struct writing *file, const uint8_t *data, uint32_t blocks,
+		      struct fl_err *err)
+{
+	uint32_t from = 0;
+
+	for (uint32_t i = 0; i <= blocks; i++) {
+		bool zero = i < blocks && is_zero(data + (size_t)i * BLOCK);
+
+		if (i < blocks && !zero)
+			continue;
+		if (i > from && (settle_zeros(file, err) < 0 ||
+				 keep(file, data + (size_t)from * BLOCK, i - from, err) < 0))
+			return -1;
+		file->zeros += zero;
+		from = i + 1;
+	}
+	return 0;
+}
+
+static int end_partial(struct writing *file, struct fl_err *err)
+{
+	if (!file->partial_len)
+		return 0;
+	memset(file->partial + file->partial_len, 0, BLOCK - file->partial_len);
+	file->partial_len = 0;
+	return put_blocks(file, file->partial, 1, err);
+}
+
+static int put_data(struct writing *file, const uint8_t *data, size_t size, struct fl_err *err)
+{
+	file->position += size;
+	if (file->partial_len) {
+		size_t room = BLOCK - file->partial_len, part = size < room ? size : room;
+
+		memcpy(file->partial + file->partial_len, data, part);
+		file->partial_len += part;
+		data += part;
+		size -= part;
+		if (file->partial_len < BLOCK)
+			return 0;
+		file->partial_len = 0;
+		if (put_blocks(file, file->partial, 1, err) < 0)
+			return -1;
+	}
+	if (put_blocks(file, data, (uint32_t)(size / BLOCK), err) < 0)
+		return -1;
+	file->partial_len = size % BLOCK;
+	memcpy(file->partial, data + size - file->partial_len, file->partial_len);
+	return 0;
+}
+
+/* Zeros up to a position, without touching most of them. */
+static int put_gap(struct writing *file, uint64_t position, struct fl_err *err)
+{
+	uint64_t gap = position - file->position;
+	size_t room = file->partial_len ? BLOCK - file->partial_len : 0;
+
+	if (gap < room) {
+		memset(file->partial + file->partial_len, 0, (size_t)gap);
+		file->partial_len += (size_t)gap;
+		file->position = position;
+		return 0;
+	}
+	if (end_partial(file, err) < 0)
+		return -1;
+	gap -= room;
+	file->zeros += (uint32_t)(gap / BLOCK);
+	file->partial_len = gap % BLOCK;
+	memset(file->partial, 0, file->partial_len);
+	file->position = position;
+	return 0;
+}
+
+static int damaged(const struct fl_layer_load *load, const char *path, const char *what,
+		   struct fl_err *err)
+{
+	return fl_err_set(err, FL_ERR_CORRUPT, "layer %s: entry \"%.300s\": %s",
+			  fl_layer_name(load->layer), path, what);
+}
+
+static int check_stop(struct fl_layer_load *load, struct fl_tar *tar, struct fl_err *err)
+{
+	const struct fl_base_options *options = load->options;
+	uint64_t taken = fl_tar_taken(tar);
+
+	atomic_fetch_add(load->done, taken - load->counted);
+	load->counted = taken;
+	if (options->progress)
+		options->progress(options->arg, atomic_load(load->done), load->total);
+	if (atomic_load(load->stop) || (options->cancelled && options->cancelled(options->arg)))
+		return fl_err_set(err, FL_ERR_ABORTED, "stopped in the middle");
+	return 0;
+}
+
+static int load_data(struct fl_layer_load *load, struct fl_tar *tar, const char *path,
+		     struct fl_inode *inode, struct fl_err *err)
+{
+	struct writing file = { .load = load, .inode = inode };
+	const void *data;
+	uint64_t offset;
+	ssize_t got;
+
+	if (inode->size > 16ull << 40)
+		return damaged(load, path, "the file is larger than 16 TiB", err);
+	while ((got = fl_tar_data(tar, &data, &offset, err)) > 0) {
+		if (offset < file.position || offset + (uint64_t)got > inode->size)
+			return damaged(load, path, "data outside of the file", err);
+		if ((offset > file.position && put_gap(&file, offset, err) < 0) ||
+		    put_data(&file, data, (size_t)got, err) < 0 || check_stop(load, tar, err) < 0)
+			return -1;
+	}
+	if (got < 0)
+		return -1;
+	/* Zeros at the end are a hole: the size says that they are there. */
+	return end_partial(&file, err);
+}
+
+static void take_xattrs(struct fl_layer_load *load, struct fl_tar *tar, struct fl_inode *inode)
+{
+	struct fl_xattr **at = &inode->xattrs;
+	const char *name;
+	const void *value;
+	size_t size;
+
+	while (fl_tar_xattr(tar, &name, &value, &size)) {
+		struct fl_xattr *xattr = fl_arena_zero(&load->arena, sizeof(*xattr));
+
+		xattr->name = fl_arena_text(&load->arena, name, strlen(name));
+		xattr->value = fl_arena_copy(&load->arena, value, size);
+		xattr->size = size;
+		*at = xattr;
+		at = &xattr->next;
+	}
+}
+
+static struct fl_inode *take_inode(struct fl_layer_load *load, struct fl_tar *tar,
+				   const struct fl_tar_entry *entry)
+{
+	struct fl_inode *inode = fl_arena_zero(&load->arena, sizeof(*inode));
+
+	*inode = (struct fl_inode){
+		.mode = entry->mode,       .uid = entry->uid,           .gid = entry->gid,
+		.mtime = entry->mtime,     .mtime_ns = entry->mtime_ns, .major = entry->major,
+		.minor = entry->minor,     .size = S_ISREG(entry->mode) ? entry->size : 0,
+	};
+	if (entry->symlink) {
+		inode->size = strlen(entry->symlink);
+		inode->symlink = fl_arena_text(&load->arena, entry->symlink, inode->size);
+	}
+	take_xattrs(load, tar, inode);
+	return inode;
+}
+
+static bool is_supported(uint32_t mode)
+{
+	return S_ISREG(mode) || S_ISDIR(mode) || S_ISLNK(mode) || S_ISCHR(mode) || S_ISBLK(mode) ||
+	       S_ISFIFO(mode);
+}
+
+static int take_entry(struct fl_layer_load *load, struct fl_tar *tar,
+		      const struct fl_tar_entry *from, struct fl_err *err)
+{
+	struct fl_entry entry = { .path = fl_tree_clean(&load->arena, from->path) };
+	uint64_t most = load->options->max_entries ? load->options->max_entries : MOST_ENTRIES;
+
+	if (!entry.path)
+		return damaged(load, from->path, "leaves the image with \"..\"", err);
+	if (load->entries.count >= most)
+		return fl_err_set(err, FL_ERR_INVALID, "layer %s: more than %llu entries",
+				  fl_layer_name(load->layer), (unsigned long long)most);
+	if (from->hard_link) {
+		entry.hard_link = fl_tree_clean(&load->arena, from->hard_link);
+		if (!entry.hard_link)
+			return damaged(load, from->path, "a hard link that leaves the image", err);
+	} else if (is_supported(from->mode)) {
+		if (from->symlink && (!*from->symlink || strlen(from->symlink) > 4095))
+			return damaged(load, from->path, "a symbolic link of that length", err);
+		entry.inode = take_inode(load, tar, from);
+		if (S_ISREG(from->mode) &&
+		    load_data(load, tar, from->path, entry.inode, err) < 0)
+			return -1;
+	} else {
+		return 0; /* sockets have no meaning in an image */
+	}
+	FL_VEC_ADD(&load->entries, entry);
+	return 0;
+}
+
+/* The list of extents has stopped moving: inodes can point into it. */
+static void seal(struct fl_layer_load *load)
+{
+	struct fl_extent *next = load->extents.items;
+
+	for (size_t i = 0; i < load->entries.count; i++) {
+		struct fl_inode *inode = load->entries.items[i].inode;
+
+		if (!inode || !S_ISREG(inode->mode))
+			continue;
+		inode->extents = next;
+		next += inode->extent_count;
+	}
+}
+
+int fl_layer_load(struct fl_layer_load *load, struct fl_err *err)
+{
+	struct fl_tar *tar = fl_tar_open(load->layer->path, load->layer->diff_id, err);
+	struct fl_tar_entry entry;
+	int more = -1;
+
+	load->stage = fl_alloc(STAGE);
+	while (tar && (more = fl_tar_next(tar, &entry, err)) > 0)
+		if (check_stop(load, tar, err) < 0 || take_entry(load, tar, &entry, err) < 0) {
+			more = -1;
+			break;
+		}
+	if (more == 0)
+		more = check_stop(load, tar, err) < 0 || flush(load, err) < 0 ? -1 : 0;
+	fl_tar_close(tar);
+	free(load->stage);
+	load->stage = NULL;
+	seal(load);
+	fl_disk_give(load->disk, load->next, load->end - load->next);
+	return more;
+}
+
+void fl_layer_finish(struct fl_layer_load *load)
+{
+	fl_arena_finish(&load->arena);
+	free(load->entries.items);
+	free(load->extents.items);
+}

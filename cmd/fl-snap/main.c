@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+#include "cmd/fl-snap/cache.h"
+#include "cmd/fl-snap/copy.h"
+#include "cmd/fl-snap/uuid.h"
+#include "cmd/fl-snap/volumes.h"
+#include "common/alloc.h"
+#include "common/reference.h"
+#include "common/table.h"
+#include "common/uuid.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+
+static const struct fl_step step = {
+	.name = "snap", .up = fl_volumes_up, .down = fl_volumes_down, .plan = fl_volumes_plan,
+	.claims = true
+};
+
+static int run_up(struct fl_args *args, struct fl_err *err)
+{
+	return fl_step_up(&step, args, err);
+}
+
+static int run_down(struct fl_args *args, struct fl_err *err)
+{
+	return fl_step_down(&step, args, err);
+}
+
+/* The image of a reference or digest, as the store has it. */
+static int find_image(const struct fl_args *args, const struct fl_store *store, const char *text,
+		      struct fl_image *image, struct fl_err *err)
+{
+	fl_cleanup_reference struct fl_reference reference = { 0 };
+	fl_cleanup_json fl_json *found = NULL;
+	const char *digest = text;
+
+	memset(image, 0, sizeof(*image));
+	if (!fl_digest_is_valid(text)) {
+		if (fl_reference_parse(text, &reference, err) < 0)
+			return -1;
+		found = fl_store_find(store, reference.text,
+				      fl_args_text(args, "platform", fl_image_host_platform()));
+		digest = fl_json_text(fl_json_get(found, "digest"));
+	}
+	if (!digest)
+		return fl_err_set(err, FL_ERR_NOT_FOUND, "%s: not in the store; \"fl-pull get %s\" "
+				  "brings it", text, text);
+	return fl_image_load(store, digest, image, err);
+}
+
+/* --size in whole MiB; 0 when it is not given. */
+static int take_mib(const struct fl_args *args, uint64_t *mib, struct fl_err *err)
+{
+	uint64_t size;
+
+	if (fl_args_size(args, "size", 0, &size, err) < 0)
+		return -1;
+	*mib = (size + (1 << 20) - 1) >> 20;
+	return 0;
+}
+
+static int run_export(struct fl_args *args, struct fl_err *err)
+{
+	const char *ref = args->operands.items[0], *path = args->operands.items[1];
+	fl_cleanup_cache struct fl_cache cache = { .bases = -1, .files = -1 };
+	fl_cleanup_image struct fl_image image = { 0 };
+	fl_cleanup_atomic struct fl_atomic file = FL_ATOMIC_INIT;
+	fl_cleanup_close int lock = -1;
+	struct fl_cache_watch watch = { 0 };
+	uint64_t mib;
+
+	if (take_mib(args, &mib, err) < 0 ||
+	    fl_cache_open(&cache, fl_args_state_dir(args), err) < 0)
+		return -1;
+	lock = fl_store_lock(&cache.store, false, err);
+	if (lock < 0 || find_image(args, &cache.store, ref, &image, err) < 0 ||
+	    fl_atomic_open_path(&file, path, 0644, err) < 0 ||
+	    fl_cache_build(&cache, file.fd, path, &image, mib, &watch, err) < 0)
+		return -1;
+	return fl_atomic_publish(&file, false, err);
+}
+
+static int run_create(struct fl_args *args, struct fl_err *err)
+{
+	const char *ref = args->operands.items[0], *path = args->operands.items[1];
+	fl_cleanup_cache struct fl_cache cache = { .bases = -1, .files = -1 };
+	fl_cleanup_image struct fl_image image = { 0 };
+	fl_cleanup_atomic struct fl_atomic file = FL_ATOMIC_INIT;
+	fl_cleanup_free char *base = NULL;
+	fl_cleanup_close int from = -1;
+	struct fl_cache_watch watch = { 0 };
+	enum fl_copy_kind how;
+	struct fl_uuid uuid;
+	char random[FL_ULID_TEXT];
+	uint64_t mib;
+
+	if (take_mib(args, &mib, err) < 0 ||
+	    fl_cache_open(&cache, fl_args_state_dir(args), err) < 0 ||
+	    find_image(args, &cache.store, ref, &image, err) < 0)
+		return -1;
+	mib = mib ? mib : fl_cache_default_mib(&image);
+	if (fl_cache_base(&cache, &image, mib, &watch, &base, err) < 0)
+		return -1;
+	from = open(base, O_RDONLY | O_CLOEXEC);
+	if (from < 0)
+		return fl_err_errno(err, errno, "%s: cannot be opened", base);
+	fl_ulid_new(random);
+	fl_uuid_of(random, path, &uuid);
+	if (fl_atomic_open_path(&file, path, 0600, err) < 0 ||
+	    fl_copy_file(from, file.fd, path, NULL, &how, err) < 0 ||
+	    fl_ext4_set_uuid(file.fd, path, uuid.byte, err) < 0)
+		return -1;
+	return fl_atomic_publish(&file, false, err);
+}
+
+static void list_folder(const struct fl_cache *cache, const char *kind, int folder,
+			struct fl_table *table)
+{
+	fl_cleanup_free char *path = fl_asprintf("%s/%s", cache->dir, kind);
+	fl_cleanup_dir DIR *dir = opendir(path);
+	struct dirent *entry;
+
+	while (dir && (entry = readdir(dir))) {
+		struct stat st;
+		fl_json *row;
+
+		if (entry->d_name[0] == '.' ||
+		    fstatat(folder, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
+		    !S_ISREG(st.st_mode))
+			continue;
+		row = fl_json_new_object();
+		fl_json_set(row, "kind", fl_json_new_text(kind));
+		fl_json_set(row, "name", fl_json_new_text(entry->d_name));
+		fl_json_set(row, "size", fl_json_new_int(st.st_size));
+		fl_json_set(row, "used", fl_json_new_int((int64_t)st.st_blocks * 512));
+		fl_table_row(table, row);
+	}
+}
+
+static int run_ls(struct fl_args *args, struct fl_err *err)
+{
+	fl_cleanup_table struct fl_table table = FL_TABLE_INIT;
+	fl_cleanup_cache struct fl_cache cache = { .bases = -1, .files = -1 };
+
+	fl_table_column(&table, "KIND", "kind");
+	fl_table_column(&table, "NAME", "name");
+	fl_table_column(&table, "SIZE", "size");
+	fl_table_column(&table, "USED", "used");
+	if (fl_cache_open(&cache, fl_args_state_dir(args), err) < 0)
+		return -1;
+	list_folder(&cache, "bases", cache.bases, &table);
+	list_folder(&cache, "files", cache.files, &table);
+	return fl_table_print(&table, fl_args_flag(args, "json"), err);
+}
+
+/* A base can be built again, so it may go at any time; a microVM that has it open keeps
+ * its bytes. */
+static int run_rm(struct fl_args *args, struct fl_err *err)
+{
+	fl_cleanup_cache struct fl_cache cache = { .bases = -1, .files = -1 };
+	fl_cleanup_close int lock = -1;
+
+	if (fl_cache_open(&cache, fl_args_state_dir(args), err) < 0)
+		return -1;
+	lock = fl_store_lock(&cache.store, true, err);
+	if (lock < 0)
+		return -1;
+	for (size_t i = 0; i < args->operands.count; i++) {
+		const char *name = args->operands.items[i];
+
+		if (strchr(name, '/') || name[0] == '.')
+			return fl_err_set(err, FL_ERR_INVALID, "%s: not the name of a base; see "
+					  "\"fl-snap ls\"", name);
+		if (unlinkat(cache.bases, name, 0) < 0 && unlinkat(cache.files, name, 0) < 0)
+			return fl_err_errno(err, errno, "%s: cannot be removed", name);
+	}
+	return 0;
+}
+
+#define SIZE_OPTION { "size", 's', "SIZE", "of the file system, such as 10G (in whole MiB)" }
+#define PLATFORM_OPTION { "platform", 'p', "OS/ARCH", "the platform to take (this machine's)" }
+
+static const struct fl_option up_options[] = { FL_STEP_UP_OPTIONS, { 0 } };
+static const struct fl_option down_options[] = { FL_STEP_DOWN_OPTIONS, { 0 } };
+static const struct fl_option make_options[] = { SIZE_OPTION, PLATFORM_OPTION, { 0 } };
+
+static const struct fl_command commands[] = {
+	{ "up", "[FILE…]", "make the disks of specs or records", up_options, 0, -1, run_up },
+	{ "down", "[NAMESPACE/NAME|UID…]", "remove them", down_options, 0, -1, run_down },
+	{ "create", "REF FILE", "a disk of its own from the image's base", make_options, 2, 2,
+	  run_create },
+	{ "export", "REF FILE", "write an image's file system as raw ext4", make_options, 2, 2,
+	  run_export },
+	{ "rm", "NAME…", "remove bases or files from the cache", NULL, 1, -1, run_rm },
+	{ "ls", "", "list bases and files", NULL, 0, 0, run_ls },
+	{ 0 },
+};
+
+static const struct fl_program program = { "fl-snap", "images into disks", commands, NULL };
+
+int main(int argc, char **argv)
+{
+	return fl_cli_main(&program, argc, argv);
+}

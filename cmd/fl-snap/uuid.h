@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/*
+ * A file system's own UUID in a copy of a base.
+ *
+ *     fl_ext4_set_uuid(fd, "root.img", uuid.byte, err);
+ */
+#pragma once
+
+#include "common/err.h"
+
+#include <stdint.h>
+
+/* Into the primary and all backup superblocks of an ext4 that fl_base_build wrote: its
+ * checksums do not depend on the UUID (metadata_csum_seed). */
+int fl_ext4_set_uuid(int fd, const char *name, const uint8_t uuid[static 16],
+		     struct fl_err *err);
