@@ -97,6 +97,13 @@ static int parse_short(struct fl_args *args, int argc, char **argv, int *i, stru
 	return 0;
 }
 
+/* True when it ends the options. */
+static bool keep_operand(struct fl_args *args, char *operand)
+{
+	FL_VEC_ADD(&args->operands, operand);
+	return args->command->ends_options;
+}
+
 static int parse(struct fl_args *args, int argc, char **argv, struct fl_err *err)
 {
 	bool only_operands = false;
@@ -105,7 +112,7 @@ static int parse(struct fl_args *args, int argc, char **argv, struct fl_err *err
 		int rc = 0;
 
 		if (only_operands || argv[i][0] != '-' || !argv[i][1])
-			FL_VEC_ADD(&args->operands, argv[i]);
+			only_operands |= keep_operand(args, argv[i]);
 		else if (strcmp(argv[i], "--") == 0)
 			only_operands = true;
 		else if (argv[i][1] == '-')

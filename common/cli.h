@@ -39,6 +39,7 @@ struct fl_command {
 	const struct fl_option *options; /* ended by one without a name; may be NULL */
 	int min, max;                    /* operands; max -1: any number */
 	int (*run)(struct fl_args *args, struct fl_err *err);
+	bool ends_options; /* the first operand ends the options: the rest is another's */
 };
 
 struct fl_program {

@@ -14,7 +14,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 out=${1:-build/images/root}
 suite=bookworm
 packages='systemd-sysv udev dbus systemd-resolved libnss-resolve netplan.io cloud-init
-cloud-guest-utils openssh-server iproute2 iputils-ping netbase sudo procps ca-certificates'
+cloud-guest-utils openssh-server iproute2 iputils-ping kmod netbase sudo procps ca-certificates'
 # shellcheck source=images/recipe.sh
 . "$here/recipe.sh"
 

@@ -1,0 +1,276 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+#include "cmd/fl-pack/pack.h"
+
+#include "cmd/fl-pack/layout.h"
+#include "common/alloc.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#define CONFIG_TYPE "application/vnd.oci.image.config.v1+json"
+#define MANIFEST_TYPE "application/vnd.oci.image.manifest.v1+json"
+
+struct packing {
+	const struct fl_pack_options *options;
+	struct fl_pack_layout layout;
+	fl_json *descriptors, *diff_ids, *history;
+	uint64_t size;
+};
+
+static int into_blob(void *arg, const void *data, size_t size, struct fl_err *err)
+{
+	return fl_pack_blob_add(arg, data, size, err);
+}
+
+static int into_hash(void *arg, const void *data, size_t size, struct fl_err *err)
+{
+	(void)err;
+	fl_sha256_add(arg, data, size);
+	return 0;
+}
+
+static fl_json *new_descriptor(const char *type, const char *digest, uint64_t size)
+{
+	fl_json *out = fl_json_new_object();
+
+	fl_json_set(out, "mediaType", fl_json_new_text(type));
+	fl_json_set(out, "digest", fl_json_new_text(digest));
+	fl_json_set(out, "size", fl_json_new_int((int64_t)size));
+	return out;
+}
+
+static void note_layer(struct packing *packing, const struct fl_pack_blob *blob,
+		       const char *diff_id, enum fl_pack_compression how)
+{
+	fl_json *history = fl_json_new_object();
+
+	if (packing->options->created)
+		fl_json_set(history, "created", fl_json_new_text(packing->options->created));
+	fl_json_set(history, "created_by", fl_json_new_text("fl-pack"));
+	fl_json_add(packing->history, history);
+	fl_json_add(packing->diff_ids, fl_json_new_text(diff_id));
+	fl_json_add(packing->descriptors,
+		    new_descriptor(fl_pack_media_type(how), blob->digest, blob->size));
+	packing->size += blob->size;
+}
+
+static enum fl_pack_compression gzip_by_default(enum fl_pack_compression how)
+{
+	return how == FL_PACK_KEEP ? FL_PACK_GZIP : how;
+}
+
+/* A layer whose blob is made from uncompressed bytes: a folder's, or what a tar gives. */
+static int pack_stream(struct packing *packing, const char *path, int fd, struct fl_err *err)
+{
+	enum fl_pack_compression how = gzip_by_default(packing->options->compression);
+	struct fl_pack_blob blob;
+	int rc = fl_pack_blob_open(&blob, packing->layout.store.blobs, how, err);
+
+	if (rc == 0 && fd < 0)
+		rc = fl_pack_tar_of_tree(path, &packing->options->tree, into_blob, &blob, err);
+	else if (rc == 0)
+		rc = fl_pack_tar_read(fd, path, into_blob, &blob, err);
+	if (rc == 0)
+		rc = fl_pack_blob_publish(&blob, err);
+	if (rc == 0)
+		note_layer(packing, &blob, blob.diff_id, how);
+	fl_pack_blob_finish(&blob);
+	return rc;
+}
+
+static int copy_file(int fd, const char *path, struct fl_pack_blob *blob, struct fl_err *err)
+{
+	fl_cleanup_free char *data = fl_alloc(256 << 10);
+	ssize_t got;
+
+	while ((got = read(fd, data, 256 << 10)) > 0)
+		if (fl_pack_blob_add(blob, data, (size_t)got, err) < 0)
+			return -1;
+	return got < 0 ? fl_err_errno(err, errno, "%s: cannot be read", path) : 0;
+}
+
+/* A compressed tar that becomes the blob as it is. Its content is still read once, for
+ * the diff id and to see that it is sound. */
+static int pack_as_is(struct packing *packing, const char *path, int fd,
+		      enum fl_pack_compression found, struct fl_err *err)
+{
+	struct fl_sha256 *plain = fl_sha256_create();
+	char diff_id[FL_DIGEST_TEXT];
+	struct fl_pack_blob blob;
+	int rc = fl_pack_blob_open(&blob, packing->layout.store.blobs, FL_PACK_NONE, err);
+
+	if (rc == 0)
+		rc = copy_file(fd, path, &blob, err);
+	/* What was copied, not the file: it might have changed meanwhile. */
+	if (rc == 0)
+		rc = fl_pack_tar_read(blob.file.fd, path, into_hash, plain, err);
+	if (rc == 0)
+		rc = fl_pack_blob_publish(&blob, err);
+	fl_digest_end(plain, diff_id);
+	if (rc == 0)
+		note_layer(packing, &blob, diff_id, found);
+	fl_pack_blob_finish(&blob);
+	fl_sha256_destroy(plain);
+	return rc;
+}
+
+static int pack_layer(struct packing *packing, const char *path, struct fl_err *err)
+{
+	fl_cleanup_close int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	enum fl_pack_compression found, wanted = packing->options->compression;
+	struct stat st;
+
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return fl_err_errno(err, errno, "%s: cannot be opened", path);
+	if (S_ISDIR(st.st_mode))
+		return pack_stream(packing, path, -1, err);
+	if (!S_ISREG(st.st_mode))
+		return fl_err_set(err, FL_ERR_INVALID, "%s: neither a file nor a folder", path);
+	if (fl_pack_tar_look(fd, path, &found, err) < 0)
+		return -1;
+	if ((found == FL_PACK_GZIP || found == FL_PACK_ZSTD) &&
+	    (wanted == FL_PACK_KEEP || wanted == found))
+		return pack_as_is(packing, path, fd, found, err);
+	return pack_stream(packing, path, fd, err);
+}
+
+/* "os/arch/variant" into the members that configs and descriptors have. */
+static int put_platform(const char *text, fl_json *out, struct fl_err *err)
+{
+	static const char *const keys[] = { "os", "architecture", "variant" };
+	const char *at = text;
+	size_t count = 0;
+
+	for (; count < FL_COUNT(keys) && *at; count++) {
+		size_t size = strcspn(at, "/");
+		fl_cleanup_free char *part = fl_strndup(at, size);
+
+		if (!size || part[strspn(part, "abcdefghijklmnopqrstuvwxyz0123456789._-")])
+			break;
+		fl_json_set(out, keys[count], fl_json_new_text(part));
+		at += size + (at[size] == '/');
+	}
+	if (count < 2 || *at || fl_str_ends(text, "/"))
+		return fl_err_set(err, FL_ERR_INVALID, "platform %s: not of the form os/arch or "
+				  "os/arch/variant", text);
+	return 0;
+}
+
+static int put_labels(const struct fl_pack_options *options, fl_json *config, struct fl_err *err)
+{
+	fl_json *labels = fl_json_new_object();
+
+	fl_json_set(config, "Labels", labels);
+	for (size_t i = 0; i < options->label_count; i++) {
+		const char *text = options->labels[i], *equals = strchr(text, '=');
+		fl_cleanup_free char *key = NULL;
+
+		if (!equals || equals == text)
+			return fl_err_set(err, FL_ERR_INVALID, "label %s: not of the form key=value",
+					  text);
+		key = fl_strndup(text, (size_t)(equals - text));
+		fl_json_set(labels, key, fl_json_new_text(equals + 1));
+	}
+	return 0;
+}
+
+static int put_document(struct packing *packing, const fl_json *document, const char *type,
+			fl_json **descriptor, struct fl_err *err)
+{
+	fl_cleanup_str struct fl_str text = FL_STR_INIT;
+	char digest[FL_DIGEST_TEXT];
+
+	fl_json_print(document, false, &text);
+	if (fl_pack_blob_write(packing->layout.store.blobs, text.data, text.len, digest, err) < 0)
+		return -1;
+	*descriptor = new_descriptor(type, digest, text.len);
+	return 0;
+}
+
+static int put_config(struct packing *packing, fl_json **descriptor, struct fl_err *err)
+{
+	const struct fl_pack_options *options = packing->options;
+	fl_cleanup_json fl_json *config = fl_json_new_object();
+	fl_json *settings = fl_json_new_object();
+
+	if (options->created)
+		fl_json_set(config, "created", fl_json_new_text(options->created));
+	fl_json_set(config, "config", settings);
+	fl_json_put(config, "rootfs.type", fl_json_new_text("layers"));
+	fl_json_put(config, "rootfs.diff_ids", fl_json_ref(packing->diff_ids));
+	fl_json_set(config, "history", fl_json_ref(packing->history));
+	if (put_platform(options->platform, config, err) < 0 ||
+	    (options->label_count && put_labels(options, settings, err) < 0))
+		return -1;
+	return put_document(packing, config, CONFIG_TYPE, descriptor, err);
+}
+
+static int put_manifest(struct packing *packing, fl_json **descriptor, struct fl_err *err)
+{
+	fl_cleanup_json fl_json *manifest = fl_json_new_object();
+	fl_json *config = NULL;
+
+	if (put_config(packing, &config, err) < 0)
+		return -1;
+	fl_json_set(manifest, "schemaVersion", fl_json_new_int(2));
+	fl_json_set(manifest, "mediaType", fl_json_new_text(MANIFEST_TYPE));
+	fl_json_set(manifest, "config", config);
+	fl_json_set(manifest, "layers", fl_json_ref(packing->descriptors));
+	return put_document(packing, manifest, MANIFEST_TYPE, descriptor, err);
+}
+
+static int pack(struct packing *packing, struct fl_pack_result *result, struct fl_err *err)
+{
+	const struct fl_pack_options *options = packing->options;
+	fl_json *descriptor = NULL, *platform;
+
+	if (fl_pack_layout_open(&packing->layout, options->output, err) < 0)
+		return -1;
+	for (size_t i = 0; i < options->layer_count; i++)
+		if (pack_layer(packing, options->layers[i], err) < 0)
+			return -1;
+	if (put_manifest(packing, &descriptor, err) < 0)
+		return -1;
+	snprintf(result->digest, sizeof(result->digest), "%s",
+		 fl_json_text(fl_json_get(descriptor, "digest")));
+	result->size = packing->size;
+	platform = fl_json_new_object();
+	put_platform(options->platform, platform, NULL);
+	fl_json_set(descriptor, "platform", platform);
+	if (fl_store_name(&packing->layout.store, options->tag, descriptor, err) < 0)
+		return -1;
+	return fl_pack_layout_close(&packing->layout, err);
+}
+
+/* Cheap mistakes are found before anything is written. */
+static int check(const struct fl_pack_options *options, struct fl_err *err)
+{
+	fl_cleanup_json fl_json *unused = fl_json_new_object();
+
+	for (size_t i = 0; i < options->layer_count; i++)
+		if (access(options->layers[i], R_OK) < 0)
+			return fl_err_errno(err, errno, "%s: cannot be opened", options->layers[i]);
+	if (put_platform(options->platform, unused, err) < 0)
+		return -1;
+	return put_labels(options, unused, err);
+}
+
+int fl_pack_image(const struct fl_pack_options *options, struct fl_pack_result *result,
+		  struct fl_err *err)
+{
+	struct packing packing = { .options = options };
+	int rc;
+
+	if (check(options, err) < 0)
+		return -1;
+	packing.descriptors = fl_json_new_array();
+	packing.diff_ids = fl_json_new_array();
+	packing.history = fl_json_new_array();
+	rc = pack(&packing, result, err);
+	fl_pack_layout_finish(&packing.layout);
+	fl_json_unref(packing.descriptors);
+	fl_json_unref(packing.diff_ids);
+	fl_json_unref(packing.history);
+	return rc;
+}

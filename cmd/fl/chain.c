@@ -1,0 +1,300 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+#include "cmd/fl/chain.h"
+
+#include "common/alloc.h"
+#include "common/boot.h"
+#include "common/documents.h"
+#include "common/io.h"
+#include "common/path.h"
+#include "common/proc.h"
+#include "common/step.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/mman.h>
+
+static const char *const up_order[] = { "fl-pull", "fl-snap", "fl-net", "fl-meta", "fl-run" };
+static const char *const down_order[] = { "fl-run", "fl-meta", "fl-net", "fl-snap" };
+
+/* An option of the chain, and the one program it goes on to (NULL: to all). */
+struct passed {
+	const char *name, *to;
+};
+
+static const struct passed passed_on[] = {
+	{ "state-dir", NULL }, { "quiet", NULL },       { "verbose", NULL },
+	{ "new", NULL },       { "platform", "fl-pull" }, { "pull", "fl-pull" },
+	{ "plain-http", "fl-pull" }, { "ca-file", "fl-pull" }, { "accel", "fl-run" },
+	{ "restart", "fl-run" }, { "settle", "fl-run" }, { "all", NULL },
+};
+
+const struct fl_option fl_chain_up_options[] = {
+	FL_STEP_UP_OPTIONS,
+	{ "platform", 'p', "OS/ARCH", "the platform to take (this machine's)" },
+	{ "pull", 0, "WHEN", "missing (default), always or never" },
+	{ "plain-http", 0, NULL, "speak HTTP to any host, not only to loopback" },
+	{ "ca-file", 0, "FILE", "trust these certificates (PEM)" },
+	{ "accel", 0, "WHICH", "auto (KVM where it works, default), kvm or tcg" },
+	{ "restart", 0, "POLICY", "no (default), on-failure or always" },
+	{ "settle", 0, "TIME", "how long a guest must live to count as created (2s)" },
+	{ 0 },
+};
+
+const struct fl_option fl_chain_down_options[] = { FL_STEP_DOWN_OPTIONS, { 0 } };
+
+typedef FL_VEC(const char *) words;
+
+static void add_options(const struct fl_args *args, const char *program, words *argv)
+{
+	for (size_t i = 0; i < FL_COUNT(passed_on); i++) {
+		const struct passed *one = &passed_on[i];
+		const char *value = fl_args_text(args, one->name, NULL);
+
+		if (!value || (one->to && strcmp(one->to, program) != 0))
+			continue;
+		FL_VEC_ADD(argv, fl_asprintf("--%s%s%s", one->name, *value ? "=" : "", value));
+	}
+}
+
+static void words_finish(words *argv)
+{
+	for (size_t i = 0; i < argv->count; i++)
+		free((void *)argv->items[i]);
+	free(argv->items);
+}
+
+static int start(const struct fl_args *args, const char *program, const char *verb, bool dry,
+		 char *const *operands, size_t count, int in, int out, struct fl_proc *child,
+		 struct fl_err *err)
+{
+	words argv = { 0 };
+	int rc;
+
+	FL_VEC_ADD(&argv, fl_path_beside_program("", program));
+	FL_VEC_ADD(&argv, fl_strdup(verb));
+	if (dry)
+		FL_VEC_ADD(&argv, fl_strdup("--dry-run"));
+	add_options(args, program, &argv);
+	for (size_t i = 0; i < count; i++)
+		FL_VEC_ADD(&argv, fl_strdup(operands[i]));
+	FL_VEC_ADD(&argv, NULL);
+	rc = fl_proc_spawn(child, &(struct fl_proc_spec){ .argv = argv.items, .in = in, .out = out,
+							  .errfd = -1 }, err);
+	words_finish(&argv);
+	return rc;
+}
+
+struct pipeline {
+	struct fl_proc children[FL_COUNT(up_order)];
+	size_t count;
+	int out; /* what the last one says */
+};
+
+static int start_pipeline(const struct fl_args *args, const char *const *programs, size_t count,
+			  const char *verb, int in, struct pipeline *pipeline, struct fl_err *err)
+{
+	pipeline->out = in < 0 ? dup(STDIN_FILENO) : dup(in);
+	for (size_t i = 0; i < count; i++) {
+		fl_cleanup_close int from = pipeline->out;
+		int ends[2];
+		bool first = i == 0;
+
+		if (pipe2(ends, O_CLOEXEC) < 0)
+			return fl_err_errno(err, errno, "a pipe");
+		pipeline->out = ends[0];
+		if (start(args, programs[i], verb, false,
+			  first && in < 0 ? args->operands.items : NULL,
+			  first && in < 0 ? args->operands.count : 0, from, ends[1],
+			  &pipeline->children[i], err) < 0) {
+			close(ends[1]);
+			return -1;
+		}
+		pipeline->count++;
+		close(ends[1]);
+	}
+	return 0;
+}
+
+/* Signals are for the programs to take: each stops what it does and says why. */
+static void pass_signal(struct pipeline *pipeline)
+{
+	for (size_t i = 0; i < pipeline->count; i++)
+		fl_proc_signal(&pipeline->children[i], fl_cancel_signal());
+}
+
+/* The kind of the first failed record decides; without one, a program's own status. */
+struct outcome {
+	enum fl_err_kind kind;
+	char text[1020];
+};
+
+static void take_outcome(struct outcome *outcome, const fl_json *record)
+{
+	const char *kind = fl_json_text(fl_json_at(record, "host.error.kind"));
+	const char *text = fl_json_text(fl_json_at(record, "host.error.text"));
+
+	if (!kind || outcome->kind != FL_ERR_NONE)
+		return;
+	outcome->kind = fl_err_kind_of(kind);
+	snprintf(outcome->text, sizeof(outcome->text), "%s", text ? text : "failed");
+}
+
+static int read_records(const struct fl_args *args, struct pipeline *pipeline,
+			struct outcome *outcome, struct fl_err *err)
+{
+	fl_cleanup_documents struct fl_documents in = { .fd = pipeline->out, .name = "the chain" };
+
+	for (;;) {
+		struct fl_err fault = { 0 };
+		fl_cleanup_json fl_json *record = fl_documents_next(&in, &fault);
+
+		if (!record && fault.kind == FL_ERR_INTERRUPTED) {
+			pass_signal(pipeline);
+			return fl_err_set(err, fault.kind, "%s", fault.text);
+		}
+		if (!record)
+			return 0;
+		take_outcome(outcome, record);
+		if (!fl_json_at(record, "spec.uid") && fl_cli_is_terminal())
+			continue;
+		if (fl_step_print(args, record, err) < 0)
+			return -1;
+	}
+}
+
+static int worst_status(struct pipeline *pipeline)
+{
+	int worst = 0;
+
+	for (size_t i = 0; i < pipeline->count; i++) {
+		int status = -1;
+
+		while (pipeline->children[i].pidfd >= 0 && status < 0)
+			status = fl_proc_wait(&pipeline->children[i], 20000, NULL);
+		worst = worst ? worst : status;
+	}
+	return worst;
+}
+
+/* The programs have said what failed: only the status is left to tell. */
+static int run_pipeline(struct fl_args *args, const char *const *programs, size_t count,
+			const char *verb, int in, struct fl_err *err)
+{
+	struct pipeline pipeline = { .out = -1 };
+	struct outcome outcome = { 0 };
+	int rc = start_pipeline(args, programs, count, verb, in, &pipeline, err);
+	int status;
+
+	if (rc == 0)
+		rc = read_records(args, &pipeline, &outcome, err);
+	close(pipeline.out);
+	status = worst_status(&pipeline);
+	if (rc < 0)
+		return -1;
+	args->exit_status = outcome.kind != FL_ERR_NONE ? fl_err_exit_status(outcome.kind)
+			    : status >= 256             ? 128 + status - 256
+							: status;
+	return 0;
+}
+
+/* What comes in is kept in memory, so that every program can read it. */
+static int spool(struct fl_args *args, struct fl_err *err)
+{
+	fl_cleanup_close int fd = memfd_create("specs", MFD_CLOEXEC);
+	fl_cleanup_str struct fl_str text = FL_STR_INIT;
+
+	if (fd < 0)
+		return fl_err_errno(err, errno, "memory for the specs");
+	for (size_t i = 0; i < args->operands.count; i++)
+		if (fl_io_read_file(AT_FDCWD, args->operands.items[i], 64 << 20, &text, err) < 0)
+			return -1;
+	if (!args->operands.count &&
+	    fl_io_read_all(STDIN_FILENO, 64 << 20, &text, "standard input", err) < 0)
+		return -1;
+	if (fl_io_write(fd, text.data ? text.data : "", text.len, "specs", err) < 0)
+		return -1;
+	return fl_steal_fd(&fd);
+}
+
+static int dry_run(struct fl_args *args, struct fl_err *err)
+{
+	fl_cleanup_close int in = spool(args, err);
+
+	if (in < 0)
+		return -1;
+	for (size_t i = 0; i < FL_COUNT(up_order) && args->exit_status == 0; i++) {
+		fl_cleanup_str struct fl_str head = FL_STR_INIT;
+		struct fl_proc child;
+
+		fl_str_addf(&head, "# %s up\n", up_order[i]);
+		if (fl_cli_print(head.data, head.len, err) < 0 || lseek(in, 0, SEEK_SET) < 0 ||
+		    start(args, up_order[i], "up", true, NULL, 0, in, -1, &child, err) < 0)
+			return -1;
+		args->exit_status = fl_proc_wait(&child, -1, err);
+		if (args->exit_status < 0)
+			return -1;
+	}
+	return 0;
+}
+
+int fl_chain_up(struct fl_args *args, struct fl_err *err)
+{
+	if (fl_args_flag(args, "dry-run"))
+		return dry_run(args, err);
+	return run_pipeline(args, up_order, FL_COUNT(up_order), "up", -1, err);
+}
+
+int fl_chain_down(struct fl_args *args, struct fl_err *err)
+{
+	return run_pipeline(args, down_order, FL_COUNT(down_order), "down", -1, err);
+}
+
+/* A microVM that wants to run and does not: lost with the host's last boot, or with its
+ * supervisor. */
+static bool wants_restore(const struct fl_vm *vm, const fl_json *record)
+{
+	const char *desired = fl_json_text(fl_json_at(record, "host.desired"));
+
+	return (fl_str_equal(desired, "running") || fl_str_equal(desired, "paused")) &&
+	       fl_json_at(record, "host.vmm.launch") && !fl_vm_is_supervised(vm);
+}
+
+static int add_record(const struct fl_state *state, const struct fl_vm_name *name,
+		      struct fl_str *out)
+{
+	fl_cleanup_vm struct fl_vm vm = FL_VM_INIT;
+	fl_cleanup_json fl_json *record = NULL;
+
+	if (fl_vm_open(state, name->name_space, name->name, name->uid, &vm, NULL) < 0)
+		return 0;
+	record = fl_vm_load(&vm, NULL);
+	if (!record || !wants_restore(&vm, record))
+		return 0;
+	fl_json_print(record, false, out);
+	fl_str_add(out, "\n");
+	return 1;
+}
+
+int fl_chain_restore(struct fl_args *args, struct fl_err *err)
+{
+	fl_cleanup_state struct fl_state state = { .dirfd = -1 };
+	fl_cleanup_vm_names fl_vm_names names = { 0 };
+	fl_cleanup_str struct fl_str records = FL_STR_INIT;
+	fl_cleanup_close int in = -1;
+	int wanted = 0;
+
+	if (fl_args_state(args, false, &state, err) < 0)
+		return err->kind == FL_ERR_NOT_FOUND ? 0 : -1;
+	if (fl_state_list(&state, &names, err) < 0)
+		return -1;
+	for (size_t i = 0; i < names.count; i++)
+		wanted += add_record(&state, &names.items[i], &records);
+	if (!wanted)
+		return 0;
+	in = memfd_create("records", MFD_CLOEXEC);
+	if (in < 0 || fl_io_write(in, records.data, records.len, "records", err) < 0 ||
+	    lseek(in, 0, SEEK_SET) < 0)
+		return -1;
+	return run_pipeline(args, up_order, FL_COUNT(up_order), "up", in, err);
+}

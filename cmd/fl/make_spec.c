@@ -1,0 +1,290 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+#include "cmd/fl/make_spec.h"
+
+#include "common/base64.h"
+#include "common/io.h"
+#include "common/spec.h"
+
+#include <fcntl.h>
+#include <string.h>
+
+const struct fl_option fl_make_spec_options[] = {
+	{ "name", 'n', "NAME", "the microVM's name" },
+	{ "namespace", 0, "NAME", "its namespace (default)" },
+	{ "kernel", 'k', "REF", "image that holds the kernel" },
+	{ "kernel-file", 0, "PATH", "the kernel in it (boot/vmlinux)" },
+	{ "cmdline", 0, "KEY[=VALUE]", "an argument for the kernel; may be repeated" },
+	{ "initrd", 0, "REF", "image that holds the initrd" },
+	{ "initrd-file", 0, "PATH", "the initrd in it (boot/initrd.img)" },
+	{ "root", 'r', "REF", "image of the root volume" },
+	{ "root-size", 0, "SIZE", "of the root's file system (10G)" },
+	{ "read-only", 0, NULL, "the root is read-only and shared" },
+	{ "volume", 0, "ID=REF[:PATH]", "a further volume, mounted at PATH" },
+	{ "cpus", 'c', "N", "virtual processors (2)" },
+	{ "memory", 'm', "MIB", "memory (1024)" },
+	{ "bridge", 'b', "NAME", "a tap on this bridge; may be repeated" },
+	{ "ip", 0, "CIDR", "static address of the interface before it" },
+	{ "gateway", 0, "ADDRESS", "its gateway" },
+	{ "nameserver", 0, "ADDRESS", "its nameserver" },
+	{ "mac", 0, "MAC", "its MAC" },
+	{ "ssh-key", 0, "FILE", "public key that may log in; may be repeated" },
+	{ "user-data", 0, "FILE", "cloud-init's user-data, as it is" },
+	{ "meta-data", 0, "FILE", "cloud-init's meta-data" },
+	{ "vendor-data", 0, "FILE", "cloud-init's vendor-data" },
+	{ "label", 'l', "KEY=VALUE", "a label; may be repeated" },
+	{ "provider", 0, "NAME", "the VMM (the host's default)" },
+	{ 0 },
+};
+
+static int put_text(const struct fl_args *args, const char *option, fl_json *spec,
+		    const char *path)
+{
+	const char *value = fl_args_text(args, option, NULL);
+
+	if (value)
+		fl_json_put(spec, path, fl_json_new_text(value));
+	return 0;
+}
+
+static int put_number(const struct fl_args *args, const char *option, fl_json *spec,
+		      const char *path, struct fl_err *err)
+{
+	uint64_t value;
+
+	if (!fl_args_flag(args, option))
+		return 0;
+	if (fl_args_number(args, option, 1, INT32_MAX, 0, &value, err) < 0)
+		return -1;
+	fl_json_put(spec, path, fl_json_new_int((int64_t)value));
+	return 0;
+}
+
+/* KEY=VALUE into an object; without "=" the value is "". */
+static void put_pairs(const struct fl_args *args, const char *option, fl_json *spec,
+		      const char *path)
+{
+	fl_json *map = fl_json_new_object();
+	const char *text;
+
+	for (size_t i = 0; (text = fl_args_each(args, option, i)); i++) {
+		size_t len = strcspn(text, "=");
+		fl_cleanup_free char *key = fl_strndup(text, len);
+
+		fl_json_set(map, key, fl_json_new_text(text[len] ? text + len + 1 : ""));
+	}
+	if (fl_json_count(map))
+		fl_json_put(spec, path, map);
+	else
+		fl_json_unref(map);
+}
+
+static int put_root(const struct fl_args *args, fl_json *spec, struct fl_err *err)
+{
+	uint64_t size;
+
+	if (!fl_args_flag(args, "root"))
+		return 0;
+	fl_json_put(spec, "root_volume.id", fl_json_new_text("root"));
+	if (fl_args_flag(args, "read-only"))
+		fl_json_put(spec, "root_volume.is_read_only", fl_json_new_bool(true));
+	put_text(args, "root", spec, "root_volume.source.container_source");
+	if (fl_args_size(args, "root-size", 0, &size, err) < 0)
+		return -1;
+	if (size)
+		fl_json_put(spec, "root_volume.size_in_mb",
+			    fl_json_new_int((int64_t)((size + (1 << 20) - 1) >> 20)));
+	return 0;
+}
+
+/* ID=REF or ID=REF:/PATH. */
+static int put_volume(const char *text, fl_json *list, struct fl_err *err)
+{
+	const char *ref = strchr(text, '='), *path;
+	fl_json *volume;
+
+	if (!ref)
+		return fl_err_set(err, FL_ERR_USAGE, "option --volume: \"%s\" is not ID=REF[:PATH]",
+				  text);
+	path = strstr(++ref, ":/");
+	volume = fl_json_new_object();
+	fl_json_set(volume, "id", fl_json_new_text_bytes(text, (size_t)(ref - text) - 1));
+	fl_json_put(volume, "source.container_source",
+		    fl_json_new_text_bytes(ref, path ? (size_t)(path - ref) : strlen(ref)));
+	if (path)
+		fl_json_set(volume, "mount_point", fl_json_new_text(path + 1));
+	fl_json_add(list, volume);
+	return 0;
+}
+
+static int put_volumes(const struct fl_args *args, fl_json *spec, struct fl_err *err)
+{
+	fl_cleanup_json fl_json *list = fl_json_new_array();
+	const char *text;
+
+	for (size_t i = 0; (text = fl_args_each(args, "volume", i)); i++)
+		if (put_volume(text, list, err) < 0)
+			return -1;
+	if (fl_json_count(list))
+		fl_json_set(spec, "additional_volumes", fl_json_ref(list));
+	return 0;
+}
+
+/* Options belong to the bridge before them, so they are taken in the order given. */
+static int put_interface_option(fl_json *interface, const char *name, const char *value,
+				struct fl_err *err)
+{
+	static const struct {
+		const char *option, *path;
+	} places[] = { { "ip", "address.address" }, { "gateway", "address.gateway" },
+		       { "mac", "guest_mac" } };
+
+	for (size_t i = 0; i < FL_COUNT(places); i++) {
+		if (strcmp(places[i].option, name) != 0)
+			continue;
+		if (!interface)
+			return fl_err_set(err, FL_ERR_USAGE, "option --%s: give --bridge before it",
+					  name);
+		fl_json_put(interface, places[i].path, fl_json_new_text(value));
+	}
+	if (strcmp(name, "nameserver") == 0 && interface) {
+		fl_json *servers = fl_json_at(interface, "address.nameservers");
+
+		if (!servers) {
+			servers = fl_json_new_array();
+			fl_json_put(interface, "address.nameservers", servers);
+		}
+		fl_json_add(servers, fl_json_new_text(value));
+	}
+	return 0;
+}
+
+static int put_interfaces(const struct fl_args *args, fl_json *spec, struct fl_err *err)
+{
+	fl_cleanup_json fl_json *list = fl_json_new_array();
+	fl_json *last = NULL;
+	char name[16];
+
+	for (size_t i = 0; i < args->values.count; i++) {
+		const struct fl_arg_value *one = &args->values.items[i];
+
+		if (strcmp(one->option->name, "bridge") == 0) {
+			snprintf(name, sizeof(name), "eth%zu", fl_json_count(list));
+			last = fl_json_new_object();
+			fl_json_set(last, "device_id", fl_json_new_text(name));
+			fl_json_set(last, "type", fl_json_new_text("TAP"));
+			fl_json_put(last, "overrides.bridge_name", fl_json_new_text(one->value));
+			fl_json_add(list, last);
+		} else if (put_interface_option(last, one->option->name, one->value, err) < 0) {
+			return -1;
+		}
+	}
+	if (fl_json_count(list))
+		fl_json_set(spec, "interfaces", fl_json_ref(list));
+	return 0;
+}
+
+static void put_metadata(fl_json *spec, const char *key, const struct fl_str *bytes)
+{
+	fl_cleanup_str struct fl_str encoded = FL_STR_INIT;
+	fl_json *metadata = fl_json_get(spec, "metadata");
+
+	if (!metadata) {
+		metadata = fl_json_new_object();
+		fl_json_set(spec, "metadata", metadata);
+	}
+	fl_str_add(&encoded, "");
+	fl_base64_encode(bytes->data ? bytes->data : "", bytes->len, &encoded);
+	fl_json_set(metadata, key, fl_json_new_text(encoded.data));
+}
+
+static int put_files(const struct fl_args *args, fl_json *spec, struct fl_err *err)
+{
+	static const char *const keys[] = { "user-data", "meta-data", "vendor-data" };
+
+	for (size_t i = 0; i < FL_COUNT(keys); i++) {
+		const char *file = fl_args_text(args, keys[i], NULL);
+		fl_cleanup_str struct fl_str text = FL_STR_INIT;
+
+		if (!file)
+			continue;
+		if (fl_io_read_file(AT_FDCWD, file, 16 << 20, &text, err) < 0)
+			return -1;
+		put_metadata(spec, keys[i], &text);
+	}
+	return 0;
+}
+
+/* A key as one line of a cloud-config list; JSON's text is YAML's too. */
+static int add_key(const char *file, struct fl_str *out, struct fl_err *err)
+{
+	fl_cleanup_str struct fl_str key = FL_STR_INIT;
+	fl_cleanup_json fl_json *text = NULL;
+
+	if (fl_io_read_file(AT_FDCWD, file, 65536, &key, err) < 0)
+		return -1;
+	if (!key.len || strstr(key.data, "PRIVATE KEY"))
+		return fl_err_set(err, FL_ERR_INVALID, "%s: not a public key; give the .pub file",
+				  file);
+	key.data[strcspn(key.data, "\r\n")] = 0;
+	text = fl_json_new_text(key.data);
+	fl_str_add(out, "  - ");
+	fl_json_print(text, false, out);
+	fl_str_add(out, "\n");
+	return 0;
+}
+
+static int put_keys(const struct fl_args *args, fl_json *spec, struct fl_err *err)
+{
+	fl_cleanup_str struct fl_str text = FL_STR_INIT;
+	const char *file;
+
+	if (!fl_args_flag(args, "ssh-key"))
+		return 0;
+	if (fl_args_flag(args, "user-data"))
+		return fl_err_set(err, FL_ERR_USAGE, "--ssh-key and --user-data exclude each other: "
+				  "put the keys into the user-data (ssh_authorized_keys)");
+	fl_str_add(&text, "#cloud-config\ndisable_root: false\nssh_authorized_keys:\n");
+	for (size_t i = 0; (file = fl_args_each(args, "ssh-key", i)); i++)
+		if (add_key(file, &text, err) < 0)
+			return -1;
+	put_metadata(spec, "user-data", &text);
+	return 0;
+}
+
+static void put_kernel(const struct fl_args *args, fl_json *spec)
+{
+	put_text(args, "kernel", spec, "kernel.image");
+	put_text(args, "kernel-file", spec, "kernel.filename");
+	put_pairs(args, "cmdline", spec, "kernel.cmdline");
+	fl_json_put(spec, "kernel.add_network_config", fl_json_new_bool(true));
+	if (!fl_args_flag(args, "initrd"))
+		return;
+	put_text(args, "initrd", spec, "initrd.image");
+	fl_json_put(spec, "initrd.filename",
+		    fl_json_new_text(fl_args_text(args, "initrd-file", "boot/initrd.img")));
+}
+
+int fl_make_spec(struct fl_args *args, struct fl_err *err)
+{
+	fl_cleanup_json fl_json *spec = fl_json_new_object();
+	fl_cleanup_json fl_json *canonical = NULL;
+	fl_cleanup_str struct fl_str out = FL_STR_INIT;
+
+	put_text(args, "name", spec, "id");
+	put_text(args, "namespace", spec, "namespace");
+	put_text(args, "provider", spec, "provider");
+	put_pairs(args, "label", spec, "labels");
+	put_kernel(args, spec);
+	if (put_number(args, "cpus", spec, "vcpu", err) < 0 ||
+	    put_number(args, "memory", spec, "memory_in_mb", err) < 0 ||
+	    put_root(args, spec, err) < 0 || put_volumes(args, spec, err) < 0 ||
+	    put_interfaces(args, spec, err) < 0 || put_files(args, spec, err) < 0 ||
+	    put_keys(args, spec, err) < 0)
+		return -1;
+	canonical = fl_spec_read(spec, err);
+	if (!canonical || fl_spec_check(canonical, err) < 0)
+		return -1;
+	fl_json_print(canonical, fl_cli_is_terminal(), &out);
+	fl_str_add(&out, "\n");
+	return fl_cli_print(out.data, out.len, err);
+}
