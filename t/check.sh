@@ -1,0 +1,70 @@
+#!/bin/bash
+# SPDX-License-Identifier: MPL-2.0
+# Every test, in TAP, and the count at the end: what "make check" runs.
+#     t/check.sh [quick]     quick leaves out the sanitizers' run and the real guest
+set -u
+
+cd "$(dirname "$(dirname "$(realpath "$0")")")" || exit 1
+mode=${1:-all}
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+
+section() {
+	printf '# %s\n' "$*" | tee -a "$log"
+}
+
+# Runs a command whose output is TAP; one that dies without a "not ok" is one more failure.
+tap() {
+	local name=$1 status
+	shift
+	"$@" 2>&1 | tee -a "$log"
+	status=${PIPESTATUS[0]}
+	if [ "$status" != 0 ] && ! tail -n 400 "$log" | grep -q '^not ok'; then
+		echo "not ok - $name ended with status $status" | tee -a "$log"
+	fi
+}
+
+build() {
+	local b=$1
+	shift
+	if make -j2 --no-print-directory B="$b" WERROR=-Werror "$@" tests >"$b.log" 2>&1; then
+		echo "ok - build $b $*" | tee -a "$log"
+		return 0
+	fi
+	grep -vE '^  (CC|LD|AR|TEST)' "$b.log" | tail -n 40
+	echo "not ok - build $b $*" | tee -a "$log"
+	return 1
+}
+
+# Unit and bats tests against the programs of one build folder.
+run_tests() {
+	local b=$1 test
+	export FL_BUILD=$PWD/$b
+	for test in "$b"/unit/*; do
+		[ -x "$test" ] && tap "${test##*/}" timeout 120 "$test"
+	done
+	tap bats timeout 1800 bats --tap -r t
+}
+
+mkdir -p build
+section "build"
+build build || exit 1
+section "lint"
+tap lint t/lint.sh
+section "tests"
+run_tests build
+if [ "$mode" != quick ]; then
+	section "tests under ASan, UBSan and LSan"
+	export ASAN_OPTIONS=detect_leaks=1:abort_on_error=0:exitcode=99
+	export UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1
+	FL_NO_GUEST=1
+	export FL_NO_GUEST
+	build build-san SAN=address,undefined && run_tests build-san
+fi
+
+passed=$(grep -c '^ok' "$log")
+skipped=$(grep -ciE '^ok .*# skip' "$log")
+failed=$(grep -c '^not ok' "$log")
+grep '^not ok' "$log"
+echo "$((passed - skipped)) passed, $failed failed, $skipped skipped"
+[ "$failed" = 0 ] && [ "$passed" -gt 0 ]

@@ -1,0 +1,148 @@
+#!/bin/bash
+# SPDX-License-Identifier: MPL-2.0
+# Rules of the code that no compiler knows, in TAP: one line each.
+set -u
+
+cd "$(dirname "$(dirname "$(realpath "$0")")")" || exit 1
+failures=0
+
+# report NAME TEXT: a rule is kept when there is nothing to say about it.
+report() {
+	if [ -z "$2" ]; then
+		echo "ok - lint: $1"
+	else
+		printf '%s\n' "$2" | head -n 20 | sed 's/^/# /'
+		echo "not ok - lint: $1"
+		failures=$((failures + 1))
+	fi
+}
+
+sources=$(git ls-files 'common/*.[ch]' 'cmd/*.[ch]')
+scripts=$(git ls-files '*.sh' '*.bash' .ci/run images/)
+
+floor_of() {
+	case $1 in
+	macro | cleanup) echo 0 ;;
+	alloc | err) echo 1 ;;
+	str | vec | log | num | cancel) echo 2 ;;
+	io | path | sha256 | inet | ulid | base64 | uuid | clock | boot) echo 3 ;;
+	digest | atomic | lock | proc | cgroup | durable) echo 4 ;;
+	json | http | unixhttp | yaml | documents) echo 5 ;;
+	reference | schema | mask) echo 6 ;;
+	spec | image | provider) echo 6 ;;
+	journal | record | state | control) echo 7 ;;
+	cli | help | table | step | dryrun) echo 8 ;;
+	*) echo "?" ;;
+	esac
+}
+
+floors() {
+	local file module mine other theirs
+	for file in common/*.[ch]; do
+		module=$(basename "${file%.*}")
+		# Implementation files of a module whose header has another name.
+		case $module in
+		store) module=image ;;
+		validate) module=spec ;;
+		adopt | watch) module=state ;;
+		down) module=step ;;
+		esac
+		mine=$(floor_of "$module")
+		[ "$mine" = "?" ] && echo "$file: on no floor; give it one in t/lint.sh"
+		for other in $(sed -n 's/^#include "common\/\(.*\)\.h"/\1/p' "$file"); do
+			theirs=$(floor_of "$other")
+			[ "$theirs" = "?" ] && continue
+			[ "$theirs" -gt "$mine" ] && echo "$file (floor $mine) includes $other.h (floor $theirs)"
+		done
+	done
+}
+report "a module includes only its own and lower floors" "$(floors)"
+
+rooms() {
+	local file program
+	grep -n '#include "cmd/' common/*.[ch]
+	for file in $(git ls-files 'cmd/*.[ch]'); do
+		program=${file#cmd/}
+		program=${program%%/*}
+		grep -n '#include "cmd/' "$file" | grep -v "\"cmd/$program/" | sed "s|^|$file:|"
+	done
+}
+report "a program includes common/ and its own folder only" "$(rooms)"
+
+# header pattern, the only files that may include it
+facades() {
+	local pattern owners file
+	while read -r pattern owners; do
+		for file in $sources; do
+			grep -q "#include <$pattern" "$file" || continue
+			case " $owners " in *" $file "*) continue ;; esac
+			case $owners in */) case $file in "$owners"*) continue ;; esac ;; esac
+			echo "$file includes <$pattern…>, whose owner is $owners"
+		done
+	done <<-LIST
+		jansson common/json.c
+		curl/ common/http.c
+		openssl/ common/sha256.c
+		yaml.h common/yaml.c
+		archive cmd/fl-snap/tar.c cmd/fl-pack/tar.c
+		isa-l cmd/fl-snap/inflate.c
+		ext2fs/ cmd/fl-snap/ext4/
+		netlink/ cmd/fl-net/netlink.c cmd/fl-net/link.c
+		nftables/ cmd/fl-net/nft.c cmd/fl-net/nat.c
+		libdevmapper cmd/fl-snap/thin.c
+	LIST
+}
+report "a foreign library's header is included by its owner only" "$(facades)"
+
+report "every file says its licence" "$(for f in $sources $scripts Makefile; do
+	head -n 3 "$f" | grep -q 'SPDX-License-Identifier: MPL-2.0' || echo "$f"
+done)"
+
+report "nothing under common/ prints or exits" "$(grep -nE '\b(printf|puts|fputs|perror|exit)\(|\bstdout\b|\bstderr\b' \
+	$(ls common/*.c | grep -vE 'common/(cli|help|proc)\.c') | grep -vE 'snprintf|vsnprintf|asprintf|sprintf')"
+
+report "no unbounded number parsing or copying" "$(grep -nE '\b(atoi|atol|strtol|gets|strcat|strncpy)\(' $sources)"
+
+report "files have at most 500 lines" "$(wc -l $(git ls-files '*.c') | awk '$2 != "total" && $1 > 500')"
+
+lengths() {
+	git ls-files '*.c' | ctags -L - -f - --kinds-C=f --fields=+ne --sort=no 2>/dev/null |
+		awk -F'\t' '{ l = e = ""; for (i = 4; i <= NF; i++) { if ($i ~ /^line:/) l = substr($i, 6);
+			if ($i ~ /^end:/) e = substr($i, 5) } if (l != "" && e != "") print e - l + 1, $1, $2 }' | sort -n
+}
+report "functions are short (median 15, 95 % 50, none over 100)" "$(lengths | awk '{ n[NR] = $1; w[NR] = $0 }
+	END { m = n[int((NR + 1) / 2)]; p = n[int(NR * 0.95)]; x = n[NR]
+	if (m > 15 || p > 50 || x > 100) print "median " m ", 95 % " p ", longest " w[NR] }')"
+
+report "headers compile alone" "$(for h in $(git ls-files '*.h' | grep '^c'); do
+	printf '#include "%s"\n' "$h" | ${CC:-cc} -std=c11 -D_GNU_SOURCE -I. -fsyntax-only -x c - 2>&1 | head -n 2
+done)"
+
+# shellcheck disable=SC2086 # a list of files
+report "shellcheck" "$(shellcheck -x $(grep -lE '^#!/bin/(ba)?sh|shellcheck shell' $scripts) 2>&1)"
+
+report "clang builds without a warning" "$(make -j2 --no-print-directory B=build-clang CC=clang WERROR=-Werror tests 2>&1 |
+	grep -E 'error|warning' | head -n 20)"
+
+# Options in --help and in the man page, both ways.
+man_pages() {
+	local program page command help option
+	for program in build/bin/*; do
+		page=man/$(basename "$program").8.scd
+		[ -e "$page" ] || { echo "$page is missing"; continue; }
+		for command in $("$program" --help | sed -n '/^Commands:/,/^$/s/^  \([a-z-]*\) .*/\1/p'); do
+			help=$("$program" "$command" --help)
+			for option in $(printf '%s\n' "$help" | grep -oE '^ .*--[a-z-]+' | grep -oE -- '--[a-z-]+$'); do
+				grep -q -- "$(printf '%s' "$option" | sed 's/-/\\\\\\?-/g')" "$page" man/fl.7.scd ||
+					echo "$page: $command $option is not described"
+			done
+			grep -qE "\*$command\*|^## $command|\*$(basename "$program") $command" "$page" ||
+				echo "$page: command $command is not described"
+		done
+	done
+}
+report "man pages describe every command and option" "$(man_pages)"
+report "man pages are good scdoc" "$(for p in man/*.scd; do scdoc <"$p" 2>&1 >/dev/null | sed "s|^|$p: |"; done)"
+report "no machine's paths or hosts" "$(git grep -nE '/work/|/root/|deb\.debian\.org|security\.debian\.org' -- . ':!t/lint.sh')"
+
+exit $((failures > 0))
