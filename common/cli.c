@@ -8,6 +8,7 @@
 #include "common/log.h"
 #include "common/num.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -207,7 +208,12 @@ int fl_args_state(const struct fl_args *args, bool make, struct fl_state *state,
 
 int fl_cli_print(const char *text, size_t size, struct fl_err *err)
 {
-	return fl_io_write(STDOUT_FILENO, text, size, "standard output", err);
+	if (fl_io_write(STDOUT_FILENO, text, size, "standard output", err) == 0)
+		return 0;
+	/* The reader went away: as good as a signal to stop, and nobody is left to tell. */
+	if (errno == EPIPE)
+		return fl_err_set(err, FL_ERR_INTERRUPTED, "nobody reads standard output");
+	return -1;
 }
 
 int fl_cli_print_json(const fl_json *value, struct fl_err *err)
@@ -290,10 +296,8 @@ static int check_word(const struct fl_program *program, const char *word, struct
 
 static int last_word(const struct fl_program *program, const struct fl_err *err)
 {
-	/* The reader of stdout went away: there is nobody left to tell. */
-	if (err->kind == FL_ERR_SYSTEM && strstr(err->text, "standard output") &&
-	    strstr(err->text, strerror(EPIPE)))
-		return 128 + 13;
+	if (err->kind == FL_ERR_INTERRUPTED && !fl_cancel_signal())
+		return 128 + SIGPIPE;
 	fprintf(stderr, "%s: %s\n", program->name, err->text);
 	if (err->kind == FL_ERR_INTERRUPTED && fl_cancel_signal())
 		return 128 + fl_cancel_signal();

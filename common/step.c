@@ -215,7 +215,7 @@ static int each_of_stream(struct fl_documents *in,
 		count++;
 		if (each(arg, document, &failure) < 0)
 			keep_first(first, &failure);
-		if (fl_cancel_signal())
+		if (failure.kind == FL_ERR_INTERRUPTED)
 			return 0;
 	}
 }

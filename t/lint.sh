@@ -87,8 +87,8 @@ facades() {
 		archive cmd/fl-snap/tar.c cmd/fl-pack/tar.c
 		isa-l cmd/fl-snap/inflate.c
 		ext2fs/ cmd/fl-snap/ext4/
-		netlink/ cmd/fl-net/netlink.c cmd/fl-net/link.c
-		nftables/ cmd/fl-net/nft.c cmd/fl-net/nat.c
+		netlink/ cmd/fl-net/link.c
+		nftables/ cmd/fl-net/nat.c
 		libdevmapper cmd/fl-snap/thin.c
 	LIST
 }

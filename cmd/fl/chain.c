@@ -26,7 +26,7 @@ static const struct passed passed_on[] = {
 	{ "state-dir", NULL }, { "quiet", NULL },       { "verbose", NULL },
 	{ "new", NULL },       { "platform", "fl-pull" }, { "pull", "fl-pull" },
 	{ "plain-http", "fl-pull" }, { "ca-file", "fl-pull" }, { "accel", "fl-run" },
-	{ "restart", "fl-run" }, { "settle", "fl-run" }, { "all", NULL },
+	{ "restart", "fl-run" }, { "settle", "fl-run" }, { "qemu", "fl-run" }, { "all", NULL },
 };
 
 const struct fl_option fl_chain_up_options[] = {
@@ -36,6 +36,7 @@ const struct fl_option fl_chain_up_options[] = {
 	{ "plain-http", 0, NULL, "speak HTTP to any host, not only to loopback" },
 	{ "ca-file", 0, "FILE", "trust these certificates (PEM)" },
 	{ "accel", 0, "WHICH", "auto (KVM where it works, default), kvm or tcg" },
+	{ "qemu", 0, "PROGRAM", "the QEMU to run (qemu-system-ARCH)" },
 	{ "restart", 0, "POLICY", "no (default), on-failure or always" },
 	{ "settle", 0, "TIME", "how long a guest must live to count as created (2s)" },
 	{ 0 },

@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+#include "cmd/fl-net/link.h"
+
+#include "common/alloc.h"
+#include "common/cleanup.h"
+
+#include <fcntl.h>
+#include <linux/if.h>
+#include <linux/if_tun.h>
+#include <netlink/netlink.h>
+#include <netlink/route/addr.h>
+#include <netlink/route/link.h>
+#include <netlink/route/link/bridge.h>
+#include <string.h>
+#include <sys/ioctl.h>
+
+struct fl_links {
+	struct nl_sock *socket;
+};
+
+static int fail(int code, const char *name, const char *what, struct fl_err *err)
+{
+	enum fl_err_kind kind = code == -NLE_PERM        ? FL_ERR_DENIED
+				: code == -NLE_EXIST     ? FL_ERR_EXISTS
+				: code == -NLE_OBJ_NOTFOUND || code == -NLE_NODEV ? FL_ERR_NOT_FOUND
+				: code == -NLE_BUSY      ? FL_ERR_BUSY
+							 : FL_ERR_SYSTEM;
+
+	return fl_err_set(err, kind, "%s: %s: %s", name, what, nl_geterror(code));
+}
+
+struct fl_links *fl_links_open(struct fl_err *err)
+{
+	struct fl_links *links = fl_alloc_zero(1, sizeof(*links));
+	int rc;
+
+	links->socket = nl_socket_alloc();
+	if (!links->socket)
+		abort();
+	rc = nl_connect(links->socket, NETLINK_ROUTE);
+	if (rc == 0)
+		return links;
+	fail(rc, "netlink", "no connection", err);
+	fl_links_close(links);
+	return NULL;
+}
+
+void fl_links_close(struct fl_links *links)
+{
+	if (!links)
+		return;
+	nl_socket_free(links->socket);
+	free(links);
+}
+
+static void copy(struct rtnl_link *from, struct fl_link *to)
+{
+	const char *alias = rtnl_link_get_ifalias(from), *kind = rtnl_link_get_type(from);
+	struct nl_addr *mac = rtnl_link_get_addr(from);
+
+	memset(to, 0, sizeof(*to));
+	snprintf(to->name, sizeof(to->name), "%s", rtnl_link_get_name(from));
+	snprintf(to->alias, sizeof(to->alias), "%s", alias ? alias : "");
+	snprintf(to->kind, sizeof(to->kind), "%s", kind ? kind : "");
+	to->index = rtnl_link_get_ifindex(from);
+	to->master = rtnl_link_get_master(from);
+	to->mtu = rtnl_link_get_mtu(from);
+	if (mac && nl_addr_get_len(mac) == sizeof(to->mac.byte))
+		memcpy(to->mac.byte, nl_addr_get_binary_addr(mac), sizeof(to->mac.byte));
+}
+
+/* 1 and *found, 0, or -1. */
+static int find(struct fl_links *links, const char *name, struct rtnl_link **found,
+		struct fl_err *err)
+{
+	int rc = rtnl_link_get_kernel(links->socket, 0, name, found);
+
+	if (rc == 0)
+		return 1;
+	if (rc == -NLE_OBJ_NOTFOUND || rc == -NLE_NODEV)
+		return 0;
+	return fail(rc, name, "cannot be looked up", err);
+}
+
+int fl_links_get(struct fl_links *links, const char *name, struct fl_link *link,
+		 struct fl_err *err)
+{
+	struct rtnl_link *found;
+	int rc = find(links, name, &found, err);
+
+	if (rc != 1)
+		return rc;
+	copy(found, link);
+	rtnl_link_put(found);
+	return 1;
+}
+
+int fl_links_each(struct fl_links *links, int (*each)(void *arg, const struct fl_link *link),
+		  void *arg, struct fl_err *err)
+{
+	struct nl_cache *cache;
+	int rc = rtnl_link_alloc_cache(links->socket, AF_UNSPEC, &cache), stop = 0;
+
+	if (rc < 0)
+		return fail(rc, "links", "cannot be listed", err);
+	for (struct nl_object *one = nl_cache_get_first(cache); one && !stop;
+	     one = nl_cache_get_next(one)) {
+		struct fl_link link;
+
+		copy((struct rtnl_link *)one, &link);
+		stop = each(arg, &link);
+	}
+	nl_cache_free(cache);
+	return 0;
+}
+
+int fl_links_make_bridge(struct fl_links *links, const char *name, struct fl_err *err)
+{
+	int rc = rtnl_link_bridge_add(links->socket, name);
+
+	return rc < 0 && rc != -NLE_EXIST ? fail(rc, name, "the bridge cannot be made", err) : 0;
+}
+
+int fl_links_make_tap(const char *name, struct fl_err *err)
+{
+	fl_cleanup_close int fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC);
+	struct ifreq request = { .ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR };
+
+	if (fd < 0)
+		return fl_err_errno(err, errno, "/dev/net/tun: cannot be opened");
+	snprintf(request.ifr_name, sizeof(request.ifr_name), "%s", name);
+	if (ioctl(fd, TUNSETIFF, &request) < 0)
+		return fl_err_errno(err, errno, "%s: the tap cannot be made", name);
+	if (ioctl(fd, TUNSETPERSIST, 1) < 0)
+		return fl_err_errno(err, errno, "%s: the tap cannot be kept", name);
+	return 0;
+}
+
+int fl_links_change(struct fl_links *links, const char *name, const struct fl_link_change *change,
+		    struct fl_err *err)
+{
+	struct rtnl_link *found, *wanted = rtnl_link_alloc();
+	int rc = find(links, name, &found, err);
+
+	if (rc != 1) {
+		rtnl_link_put(wanted);
+		return rc < 0 ? -1 : fl_err_set(err, FL_ERR_NOT_FOUND, "%s: there is no such link",
+						name);
+	}
+	if (change->alias)
+		rtnl_link_set_ifalias(wanted, change->alias);
+	if (change->master >= 0)
+		rtnl_link_set_master(wanted, change->master);
+	if (change->mtu)
+		rtnl_link_set_mtu(wanted, change->mtu);
+	if (change->up)
+		rtnl_link_set_flags(wanted, IFF_UP);
+	rc = rtnl_link_change(links->socket, found, wanted, 0);
+	rtnl_link_put(wanted);
+	rtnl_link_put(found);
+	return rc < 0 ? fail(rc, name, "cannot be set up", err) : 0;
+}
+
+int fl_links_add_address(struct fl_links *links, const char *name, const struct fl_cidr *address,
+			 struct fl_err *err)
+{
+	struct rtnl_addr *wanted = rtnl_addr_alloc();
+	struct nl_addr *local = nl_addr_build(address->family, address->byte,
+					      address->family == AF_INET ? 4 : 16);
+	struct fl_link link;
+	int rc = fl_links_get(links, name, &link, err);
+
+	if (rc == 1) {
+		nl_addr_set_prefixlen(local, (int)address->prefix);
+		rtnl_addr_set_ifindex(wanted, link.index);
+		rtnl_addr_set_local(wanted, local);
+		/* Nobody else has it: no waiting for duplicates. */
+		rtnl_addr_set_flags(wanted, address->family == AF_INET6 ? IFA_F_NODAD : 0);
+		rc = rtnl_addr_add(links->socket, wanted, 0);
+		rc = rc < 0 && rc != -NLE_EXIST ? fail(rc, name, "the address cannot be set", err)
+						: 0;
+	} else if (rc == 0) {
+		rc = fl_err_set(err, FL_ERR_NOT_FOUND, "%s: there is no such link", name);
+	}
+	nl_addr_put(local);
+	rtnl_addr_put(wanted);
+	return rc;
+}
+
+int fl_links_remove(struct fl_links *links, const char *name, struct fl_err *err)
+{
+	struct rtnl_link *found;
+	int rc = find(links, name, &found, err);
+
+	if (rc != 1)
+		return rc;
+	rc = rtnl_link_delete(links->socket, found);
+	rtnl_link_put(found);
+	if (rc < 0 && rc != -NLE_OBJ_NOTFOUND && rc != -NLE_NODEV)
+		return fail(rc, name, "cannot be removed", err);
+	return 0;
+}

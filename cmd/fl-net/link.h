@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/*
+ * Network links of this network namespace: taps and bridges. The owner of libnl-3.
+ *
+ *     struct fl_links *links = fl_links_open(err);
+ *     struct fl_link link;
+ *     if (fl_links_get(links, "fltapabc", &link, err) == 1) ...     // 0: there is none
+ *     fl_links_close(links);
+ */
+#pragma once
+
+#include "common/inet.h"
+
+#define FL_LINK_NAME 16
+#define FL_LINK_ALIAS 128
+
+struct fl_links;
+
+struct fl_link {
+	char name[FL_LINK_NAME];
+	char alias[FL_LINK_ALIAS]; /* "" without */
+	char kind[16];             /* "tun", "bridge" …; "" unknown */
+	int index, master;         /* master 0: none */
+	unsigned mtu;
+	struct fl_mac mac;
+};
+
+struct fl_links *fl_links_open(struct fl_err *err);
+void fl_links_close(struct fl_links *links); /* NULL is fine */
+
+/* 1: found; 0: there is none of that name; -1: error. */
+int fl_links_get(struct fl_links *links, const char *name, struct fl_link *link,
+		 struct fl_err *err);
+
+/* Calls each for every link; stops at the first that returns not 0. */
+int fl_links_each(struct fl_links *links, int (*each)(void *arg, const struct fl_link *link),
+		  void *arg, struct fl_err *err);
+
+int fl_links_make_bridge(struct fl_links *links, const char *name, struct fl_err *err);
+
+/* A persistent tap, which the kernel makes through /dev/net/tun. */
+int fl_links_make_tap(const char *name, struct fl_err *err);
+
+/* What is to be so afterwards: NULL, 0 or -1 leave a thing alone. */
+struct fl_link_change {
+	const char *alias;
+	int master; /* index; -1: as it is */
+	unsigned mtu;
+	bool up;
+};
+
+int fl_links_change(struct fl_links *links, const char *name, const struct fl_link_change *change,
+		    struct fl_err *err);
+int fl_links_add_address(struct fl_links *links, const char *name, const struct fl_cidr *address,
+			 struct fl_err *err);
+
+/* Gone already is fine. */
+int fl_links_remove(struct fl_links *links, const char *name, struct fl_err *err);

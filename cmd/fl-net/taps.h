@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/*
+ * The step of a microVM's links: taps on bridges, MACs, addresses.
+ *
+ *     static const struct fl_step step = { "net", fl_taps_up, fl_taps_down, … };
+ */
+#pragma once
+
+#include "cmd/fl-net/link.h"
+#include "common/step.h"
+
+/* Link name and guest MAC of an interface: always the same for a uid and device. */
+void fl_taps_derive(const char *uid, const char *device, char name[static FL_LINK_NAME],
+		    struct fl_mac *mac);
+
+int fl_taps_up(struct fl_step_call *call, struct fl_err *err);
+int fl_taps_down(struct fl_step_call *call, struct fl_err *err);
+int fl_taps_plan(struct fl_step_call *call, struct fl_str *out, struct fl_err *err);

@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/*
+ * A stand-in for QEMU where the real one cannot be made to show a fault, or is too slow to
+ * be started hundreds of times: takes QEMU's command line, speaks a little QMP, and does
+ * what the kernel's command line says:
+ *     fake=panic | poweroff | reboot | noroot | exit3 | deaf | cloud-init | once-panic
+ */
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+static char socket_path[200];
+
+static const char *after(int argc, char **argv, const char *option)
+{
+	for (int i = 1; i + 1 < argc; i++)
+		if (strcmp(argv[i], option) == 0)
+			return argv[i + 1];
+	return "";
+}
+
+static int listen_at(const char *qmp)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	if (strncmp(qmp, "unix:", 5) != 0)
+		exit(9);
+	snprintf(socket_path, sizeof(socket_path), "%.*s", (int)strcspn(qmp + 5, ","), qmp + 5);
+	snprintf(address.sun_path, sizeof(address.sun_path), "%s", socket_path);
+	unlink(socket_path);
+	if (bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0 || listen(fd, 1) < 0)
+		exit(9);
+	return fd;
+}
+
+static void end(int client, const char *reason)
+{
+	char text[200];
+
+	snprintf(text, sizeof(text), "{\"event\":\"SHUTDOWN\",\"data\":{\"guest\":true,\"reason\":\"%s\"}}\n",
+		 reason);
+	if (client >= 0 && write(client, text, strlen(text)) < 0)
+		exit(8);
+	unlink(socket_path);
+	exit(0);
+}
+
+static void say(int client, const char *text)
+{
+	if (write(client, text, strlen(text)) < 0)
+		exit(8);
+}
+
+static void serve(int client, const char *how)
+{
+	char text[4096];
+	ssize_t got = read(client, text, sizeof(text) - 1);
+
+	if (got <= 0)
+		exit(7);
+	text[got] = 0;
+	say(client, "{\"return\":{}}\n");
+	if (strstr(text, "system_powerdown") && !strstr(how, "fake=deaf"))
+		end(client, "guest-shutdown");
+	if (strstr(text, "\"quit\""))
+		end(client, "host-qmp-quit");
+	if (strstr(text, "\"stop\""))
+		say(client, "{\"event\":\"STOP\"}\n");
+	if (strstr(text, "\"cont\""))
+		say(client, "{\"event\":\"RESUME\"}\n");
+}
+
+/* What a guest does by itself, once the monitor is connected. */
+static void act(int client, const char *how)
+{
+	printf("fake guest: up\n");
+	if (strstr(how, "fake=panic"))
+		printf("[    1.0] Kernel panic - not syncing: fake\n");
+	if (strstr(how, "fake=noroot"))
+		printf("flintlock-initrd: no root found: UUID=x\n");
+	if (strstr(how, "fake=cloud-init"))
+		printf("flintlock-cloud-init: done\n");
+	fflush(stdout);
+	if (strstr(how, "fake=exit3")) {
+		fprintf(stderr, "fake-vmm: cannot do it\n");
+		exit(3);
+	}
+	usleep(strstr(how, "fake=late") ? 400000 : 20000);
+	if (strstr(how, "fake=poweroff"))
+		end(client, "guest-shutdown");
+	if (strstr(how, "fake=reboot") || strstr(how, "fake=panic") || strstr(how, "fake=noroot"))
+		end(client, "guest-reset");
+}
+
+int main(int argc, char **argv)
+{
+	const char *how = after(argc, argv, "-append");
+	int listener = listen_at(after(argc, argv, "-qmp"));
+	int client = accept(listener, NULL, NULL);
+
+	say(client, "{\"QMP\":{\"version\":{}}}\n");
+	act(client, how);
+	for (;;)
+		serve(client, how);
+}

@@ -1,0 +1,178 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MPL-2.0
+# A microVM's life, with a stand-in for the VMM.
+
+load ../lib
+
+setup_file() {
+	export IMAGES=$BATS_FILE_TMPDIR/images
+	small_images "$IMAGES"
+	export FL_STATE_DIR=$BATS_FILE_TMPDIR/state FL_RUN_DIR=$BATS_FILE_TMPDIR/run
+}
+
+teardown() {
+	fl ls --json | jq -r .uid | xargs -r fl down -q >/dev/null
+	[ -z "$(what_is_left)" ]
+}
+
+field() {
+	fl-run status --json "default/$1" | jq -r ".$2"
+}
+
+@test "up, stop, start, pause, resume, reboot, down" {
+	small_spec vm0 | quick_up
+	[ "$(field vm0 vmm_state)" = running ]
+	[ "$(field vm0 state)" = CREATED ]
+	fl stop vm0
+	[ "$(field vm0 vmm_state) $(field vm0 state) $(field vm0 desired)" = "stopped CREATED stopped" ]
+	fl start vm0 --qemu "$FL_BUILD/drivers/fake-vmm" --settle 100ms
+	fl pause vm0
+	[ "$(field vm0 vmm_state)" = paused ]
+	fl resume vm0
+	[ "$(field vm0 vmm_state)" = running ]
+	fl reboot vm0
+	[ "$(field vm0 vmm_state) $(field vm0 reboots)" = "running 1" ]
+	fl down vm0 >/dev/null
+	[ -z "$(what_is_left)" ]
+}
+
+@test "up twice is one microVM" {
+	small_spec vm1 >"$BATS_TEST_TMPDIR/spec"
+	first=$(quick_up "$BATS_TEST_TMPDIR/spec" | jq -r .spec.uid)
+	second=$(quick_up "$BATS_TEST_TMPDIR/spec" | jq -r .spec.uid)
+	[ "$first" = "$second" ]
+	[ "$(fl ls --json | wc -l)" = 1 ]
+}
+
+@test "two at once of one spec are one microVM" {
+	small_spec vm1 >"$BATS_TEST_TMPDIR/spec"
+	quick_up "$BATS_TEST_TMPDIR/spec" >"$BATS_TEST_TMPDIR/a" &
+	quick_up "$BATS_TEST_TMPDIR/spec" >"$BATS_TEST_TMPDIR/b"
+	wait $!
+	[ "$(jq -r .spec.uid "$BATS_TEST_TMPDIR/a")" = "$(jq -r .spec.uid "$BATS_TEST_TMPDIR/b")" ]
+	[ "$(fl ls --json | wc -l)" = 1 ]
+}
+
+@test "a guest that panics at once is FAILED, with the line" {
+	run quick_up --settle 2s < <(small_spec vm2 --cmdline fake=panic)
+	[ "$status" = 16 ]
+	[[ "$output" == *"Kernel panic - not syncing: fake"* ]]
+	[ "$(field vm2 state)" = FAILED ]
+}
+
+@test "a guest without a root is FAILED, and says so" {
+	run quick_up --settle 2s < <(small_spec vm2 --cmdline fake=noroot)
+	[ "$status" = 16 ]
+	[[ "$output" == *"no root found"* ]]
+}
+
+@test "a VMM that fails tells its own words" {
+	run quick_up --settle 2s < <(small_spec vm2 --cmdline fake=exit3)
+	[ "$status" = 16 ]
+	[[ "$output" == *"status 3"*"cannot do it"* ]]
+}
+
+@test "a guest that powers off later is stopped, and restore leaves it" {
+	small_spec vm3 --cmdline fake=poweroff,fake=late | quick_up
+	fl-run wait vm3 --for=exit --timeout 10s
+	[ "$(field vm3 vmm_state) $(field vm3 state) $(field vm3 desired)" = "stopped CREATED stopped" ]
+	[ "$(field vm3 exit.kind)" = poweroff ]
+	fl restore
+	[ "$(field vm3 vmm_state)" = stopped ]
+}
+
+@test "a panic with restart=always is tried again" {
+	small_spec vm4 --cmdline fake=panic,fake=late | quick_up --restart always
+	for _ in $(seq 50); do
+		[ "$(field vm4 restarts)" -ge 1 ] && break
+		sleep 0.1
+	done
+	[ "$(field vm4 restarts)" -ge 1 ]
+	fl stop --force vm4
+}
+
+@test "a guest's reboot comes up again" {
+	small_spec vm5 --cmdline fake=reboot,fake=late | quick_up
+	for _ in $(seq 80); do
+		[ "$(field vm5 reboots)" -ge 1 ] && break
+		sleep 0.1
+	done
+	[ "$(field vm5 reboots)" -ge 1 ]
+}
+
+@test "a deaf guest is killed at the timeout" {
+	small_spec vm6 --cmdline fake=deaf | quick_up
+	SECONDS=0
+	fl stop --timeout 1s vm6
+	[ "$SECONDS" -le 5 ]
+	[ "$(field vm6 vmm_state)" = stopped ]
+}
+
+@test "a killed supervisor takes its VMM along, is told, and up starts it again" {
+	small_spec vm7 >"$BATS_TEST_TMPDIR/spec"
+	quick_up "$BATS_TEST_TMPDIR/spec" >/dev/null
+	pid=$(field vm7 pid)
+	pkill -KILL -f "[f]l-supervise $FL_STATE_DIR"
+	for _ in $(seq 50); do
+		[ -d "/proc/$pid" ] || break
+		sleep 0.02
+	done
+	[ ! -d "/proc/$pid" ]
+	[ "$(field vm7 state)" = FAILED ]
+	[[ "$(field vm7 reason)" == *"supervisor is gone"* ]]
+	quick_up "$BATS_TEST_TMPDIR/spec" >/dev/null
+	[ "$(field vm7 state) $(field vm7 vmm_state)" = "CREATED running" ]
+}
+
+@test "cloud-init's end is seen, and its silence is unknown" {
+	small_spec vm8 --cmdline fake=cloud-init | quick_up
+	fl-run wait vm8 --for=cloud-init --timeout 5s
+	small_spec vm9 | quick_up
+	run fl-run wait vm9 --for=cloud-init --timeout 1s
+	[ "$status" = 14 ]
+	[[ "$output" == *unknown* ]]
+}
+
+@test "host reboot: restore brings back what wants to run" {
+	small_spec vm10 | quick_up
+	small_spec vm11 | quick_up
+	fl stop vm11
+	pkill -KILL -f "[f]l-supervise $FL_STATE_DIR"
+	sleep 0.2
+	rm -rf "$FL_RUN_DIR"
+	disk=$(fl inspect vm10 --json | jq -r .host.volumes.root.path)
+	echo kept | dd of="$disk" bs=1 seek=15000000 conv=notrunc status=none
+	FL_BOOT_ID=another fl restore --help >/dev/null
+	export FL_BOOT_ID=another PATH=$BATS_TEST_TMPDIR/bin:$PATH
+	mkdir -p "$BATS_TEST_TMPDIR/bin"
+	ln -s "$FL_BUILD/drivers/fake-vmm" "$BATS_TEST_TMPDIR/bin/qemu-system-$(uname -m)"
+	fl restore -q >/dev/null
+	[ "$(field vm10 vmm_state)" = running ]
+	[ "$(field vm11 vmm_state)" = stopped ]
+	[ "$(dd if="$disk" bs=1 skip=15000000 count=4 status=none)" = kept ]
+}
+
+@test "a changed spec: the next version when stopped, refused when running" {
+	small_spec vm12 | quick_up >"$BATS_TEST_TMPDIR/record"
+	run quick_up < <(jq -c '.spec.vcpu=4' "$BATS_TEST_TMPDIR/record")
+	[ "$status" = 8 ]
+	[[ "$output" == *vcpu* ]]
+	fl stop vm12
+	jq -c '.spec.vcpu=4' "$BATS_TEST_TMPDIR/record" | quick_up >"$BATS_TEST_TMPDIR/after"
+	[ "$(jq -r '.version, .spec.vcpu' "$BATS_TEST_TMPDIR/after" | xargs)" = "2 4" ]
+}
+
+@test "what is not a kernel is said" {
+	mkdir -p "$BATS_TEST_TMPDIR/k/boot"
+	echo text >"$BATS_TEST_TMPDIR/k/boot/vmlinux"
+	fl-pack image -q -t bad -o "$BATS_TEST_TMPDIR/lay" "$BATS_TEST_TMPDIR/k" >/dev/null
+	run quick_up < <(small_spec vm13 --kernel "oci:$BATS_TEST_TMPDIR/lay:bad")
+	[ "$status" = 3 ]
+	[[ "$output" == *"not a kernel"* ]]
+}
+
+@test "a missing VMM is said" {
+	run fl up -q --qemu /nonexistent/qemu --accel tcg < <(small_spec vm14)
+	[ "$status" = 4 ]
+	[[ "$output" == *"/nonexistent/qemu"* ]]
+}

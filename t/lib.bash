@@ -1,0 +1,56 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: MPL-2.0
+# What bats files share: where the programs are, a state folder of their own, small images.
+
+: "${FL_BUILD:=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)/build}"
+FL_TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+export FL_BUILD FL_TOP
+export PATH=$FL_BUILD/bin:$PATH
+
+# A state folder for one test, or for a file's setup.
+own_state() {
+	export FL_STATE_DIR=$1/state FL_RUN_DIR=$1/run
+	mkdir -p "$1"
+}
+
+is_sanitized() {
+	case $FL_BUILD in *-san*) return 0 ;; esac
+	return 1
+}
+
+# A layout with tags "kernel" (boot/vmlinux, boot/initrd.img) and "root" (two layers).
+small_images() {
+	local folder=$1
+	[ -e "$folder/layout/index.json" ] && return
+	mkdir -p "$folder/k/boot" "$folder/a/etc" "$folder/b/etc"
+	printf '\177ELF%060d' 0 >"$folder/k/boot/vmlinux"
+	head -c 4096 /dev/zero >>"$folder/k/boot/vmlinux"
+	echo initrd >"$folder/k/boot/initrd.img"
+	echo one >"$folder/a/etc/one"
+	echo old >"$folder/a/etc/both"
+	echo gone >"$folder/a/etc/gone"
+	echo new >"$folder/b/etc/both"
+	: >"$folder/b/etc/.wh.gone"
+	fl-pack image -q --owner 0:0 --created 2020-01-01T00:00:00Z --tag kernel -o "$folder/layout" "$folder/k" >/dev/null
+	fl-pack image -q --owner 0:0 --created 2020-01-01T00:00:00Z --tag root -o "$folder/layout" "$folder/a" "$folder/b" >/dev/null
+}
+
+# small_spec NAME [fl spec options…]: of the small images in $IMAGES.
+small_spec() {
+	local name=$1
+	shift
+	fl spec --name "$name" --kernel "oci:$IMAGES/layout:kernel" --initrd "oci:$IMAGES/layout:kernel" \
+		--root "oci:$IMAGES/layout:root" --root-size 16M --memory 64 "$@"
+}
+
+# Up with the stand-in for a VMM.
+quick_up() {
+	fl up -q --qemu "$FL_BUILD/drivers/fake-vmm" --accel tcg --settle 100ms "$@"
+}
+
+# Processes, links and folders that a test would leave behind.
+what_is_left() {
+	pgrep -a -f "[f]l-supervise $FL_STATE_DIR|fake-vmm.*$FL_STATE_DIR" || true
+	find "$FL_STATE_DIR/vm" "$FL_RUN_DIR" -mindepth 1 2>/dev/null || true
+	find /sys/fs/cgroup -path '*fl.slice/*' -prune 2>/dev/null || true
+}

@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/*
+ * Preloaded, it kills the process at the Nth call that changes state: FL_KILL_AT=N, in the
+ * program named FL_KILL_IN. With FL_KILL_COUNT=FILE it only counts, into that file.
+ */
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <sys/types.h>
+#include <unistd.h>
+
+static int calls;
+
+static void count(void)
+{
+	const char *at = getenv("FL_KILL_AT"), *in = getenv("FL_KILL_IN");
+
+	if (!at || !in || strcmp(program_invocation_short_name, in) != 0)
+		return;
+	if (++calls == atoi(at))
+		kill(getpid(), SIGKILL);
+}
+
+#define NEXT(type, name, ...) ((type(*)(__VA_ARGS__))dlsym(RTLD_NEXT, #name))
+
+static int changes(int flags)
+{
+	return (flags & O_ACCMODE) != O_RDONLY || (flags & O_CREAT);
+}
+
+#define OPEN(name)                                                       \
+	int name(const char *path, int flags, ...)                       \
+	{                                                                \
+		va_list args;                                            \
+		mode_t mode;                                             \
+		va_start(args, flags);                                   \
+		mode = va_arg(args, mode_t);                             \
+		va_end(args);                                            \
+		if (changes(flags))                                      \
+			count();                                         \
+		return NEXT(int, name, const char *, int, ...)(path, flags, mode); \
+	}
+OPEN(open)
+OPEN(open64)
+
+#define OPENAT(name)                                                     \
+	int name(int dir, const char *path, int flags, ...)              \
+	{                                                                \
+		va_list args;                                            \
+		mode_t mode;                                             \
+		va_start(args, flags);                                   \
+		mode = va_arg(args, mode_t);                             \
+		va_end(args);                                            \
+		if (changes(flags))                                      \
+			count();                                         \
+		return NEXT(int, name, int, const char *, int, ...)(dir, path, flags, mode); \
+	}
+OPENAT(openat)
+OPENAT(openat64)
+
+int renameat(int a, const char *from, int b, const char *to)
+{
+	count();
+	return NEXT(int, renameat, int, const char *, int, const char *)(a, from, b, to);
+}
+
+int unlinkat(int dir, const char *path, int flags)
+{
+	count();
+	return NEXT(int, unlinkat, int, const char *, int)(dir, path, flags);
+}
+
+int unlink(const char *path)
+{
+	count();
+	return NEXT(int, unlink, const char *)(path);
+}
+
+int rmdir(const char *path)
+{
+	count();
+	return NEXT(int, rmdir, const char *)(path);
+}
+
+int mkdirat(int dir, const char *path, mode_t mode)
+{
+	count();
+	return NEXT(int, mkdirat, int, const char *, mode_t)(dir, path, mode);
+}
+
+int mkdir(const char *path, mode_t mode)
+{
+	count();
+	return NEXT(int, mkdir, const char *, mode_t)(path, mode);
+}
+
+int symlink(const char *to, const char *path)
+{
+	count();
+	return NEXT(int, symlink, const char *, const char *)(to, path);
+}
+
+int symlinkat(const char *to, int dir, const char *path)
+{
+	count();
+	return NEXT(int, symlinkat, const char *, int, const char *)(to, dir, path);
+}
+
+int bind(int fd, const void *address, unsigned size)
+{
+	count();
+	return NEXT(int, bind, int, const void *, unsigned)(fd, address, size);
+}
+
+ssize_t sendmsg(int fd, const void *message, int flags)
+{
+	count();
+	return NEXT(ssize_t, sendmsg, int, const void *, int)(fd, message, flags);
+}
+
+int ioctl(int fd, unsigned long request, ...)
+{
+	va_list args;
+	void *arg;
+
+	va_start(args, request);
+	arg = va_arg(args, void *);
+	va_end(args);
+	count();
+	return NEXT(int, ioctl, int, unsigned long, ...)(fd, request, arg);
+}
+
+long syscall(long number, ...)
+{
+	va_list args;
+	long a[6];
+
+	va_start(args, number);
+	for (int i = 0; i < 6; i++)
+		a[i] = va_arg(args, long);
+	va_end(args);
+	if (number == SYS_clone3)
+		count();
+	return NEXT(long, syscall, long, ...)(number, a[0], a[1], a[2], a[3], a[4], a[5]);
+}
