@@ -130,3 +130,44 @@ int fl_durable_settle(int dirfd, const char *name, struct fl_err *err)
 	unlinkat(dirfd, mark, 0);
 	return 0;
 }
+
+/* What waits in the folder; false when nothing does. */
+static bool each_pending(int dirfd, bool settle)
+{
+	int pending = openat(dirfd, PENDING, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	fl_cleanup_dir DIR *dir = pending < 0 ? NULL : fdopendir(pending);
+	struct dirent *entry;
+	bool any = false;
+
+	while (dir && (entry = readdir(dir))) {
+		if (entry->d_name[0] == '.')
+			continue;
+		any = true;
+		if (settle)
+			fl_durable_settle(dirfd, entry->d_name, NULL);
+	}
+	return any;
+}
+
+static FL_NORETURN void settle_all(const int *dirfds, size_t count)
+{
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	/* Whoever reads our output must not wait for this one. */
+	for (int fd = 0; fd <= 2; fd++)
+		dup2(null, fd);
+	setsid();
+	for (size_t i = 0; i < count; i++)
+		each_pending(dirfds[i], true);
+	_exit(0);
+}
+
+void fl_durable_settle_later(const int *dirfds, size_t count)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < count; i++)
+		any |= each_pending(dirfds[i], false);
+	if (any && fork() == 0)
+		settle_all(dirfds, count);
+}

@@ -41,5 +41,9 @@ void fl_durable_finish(struct fl_durable *durable);
 /* Whether NAME is there and good, without waiting for anyone. */
 bool fl_durable_is_good(int dirfd, const char *name);
 
+/* Settles in a process of its own all that waits for it in the folders, so that nobody
+ * else has to wait for the disk. For programs with one thread. */
+void fl_durable_settle_later(const int *dirfds, size_t count);
+
 /* Puts NAME on disk now and drops its mark. */
 int fl_durable_settle(int dirfd, const char *name, struct fl_err *err);

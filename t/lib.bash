@@ -48,6 +48,11 @@ quick_up() {
 	fl up -q --qemu "$FL_BUILD/drivers/fake-vmm" --accel tcg --settle 100ms "$@"
 }
 
+# A zombie that nobody has collected yet is dead.
+is_alive() {
+	grep -q '^State:[[:space:]]*[^Z[:space:]]' "/proc/$1/status" 2>/dev/null
+}
+
 # Processes, links and folders that a test would leave behind.
 what_is_left() {
 	pgrep -a -f "[f]l-supervise $FL_STATE_DIR|fake-vmm.*$FL_STATE_DIR" || true

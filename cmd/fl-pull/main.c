@@ -94,6 +94,7 @@ static int run_get(struct fl_args *args, struct fl_err *err)
 		if (rc < 0)
 			return -1;
 	}
+	fl_durable_settle_later(&store.blobs, 1);
 	return 0;
 }
 
@@ -191,6 +192,7 @@ static int step_up(struct fl_step_call *call, struct fl_err *err)
 		fl_json_set(made, images[i], describe(images[i], &image));
 		fl_image_finish(&image);
 	}
+	fl_durable_settle_later(&store.blobs, 1);
 	return fl_vm_change(call->vm, FL_SAVE_PLAIN, put_images, made, err);
 }
 

@@ -52,6 +52,13 @@ void fl_cache_close(struct fl_cache *cache)
 				    .store = { .dirfd = -1, .blobs = -1 } };
 }
 
+void fl_cache_settle_later(struct fl_cache *cache)
+{
+	const int folders[] = { cache->bases, cache->files };
+
+	fl_durable_settle_later(folders, FL_COUNT(folders));
+}
+
 uint64_t fl_cache_default_mib(const struct fl_image *image)
 {
 	uint64_t large = (image->size >> 20) * 6;

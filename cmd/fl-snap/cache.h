@@ -28,6 +28,9 @@ int fl_cache_open(struct fl_cache *cache, const char *state_dir, struct fl_err *
 void fl_cache_close(struct fl_cache *cache);
 #define fl_cleanup_cache FL_CLEANUP(fl_cache_close)
 
+/* Bases and files go to the disk in the background. */
+void fl_cache_settle_later(struct fl_cache *cache);
+
 /* How the long work is watched; all may be NULL. */
 struct fl_cache_watch {
 	const struct fl_cancel *cancel;

@@ -113,6 +113,7 @@ static int run_create(struct fl_args *args, struct fl_err *err)
 	    fl_copy_file(from, file.fd, path, NULL, &how, err) < 0 ||
 	    fl_ext4_set_uuid(file.fd, path, uuid.byte, err) < 0)
 		return -1;
+	fl_cache_settle_later(&cache);
 	return fl_atomic_publish(&file, false, err);
 }
 

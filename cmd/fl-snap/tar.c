@@ -97,8 +97,15 @@ static void take(struct archive_entry *from, struct fl_tar_entry *entry)
 		.mtime = archive_entry_mtime(from),
 		.mtime_ns = (uint32_t)archive_entry_mtime_nsec(from),
 	};
-	if (archive_entry_filetype(from) == AE_IFLNK)
+	/* "-5.25" is read as -5 and .25; what is meant lies before -5. */
+	if (entry->mtime < 0 && entry->mtime_ns > 0) {
+		entry->mtime--;
+		entry->mtime_ns = 1000000000 - entry->mtime_ns;
+	}
+	if (archive_entry_filetype(from) == AE_IFLNK) {
 		entry->symlink = archive_entry_symlink(from);
+		entry->mode |= 0777; /* Linux knows no other */
+	}
 	if (archive_entry_filetype(from) == AE_IFREG && archive_entry_size(from) > 0)
 		entry->size = (uint64_t)archive_entry_size(from);
 	if (archive_entry_filetype(from) == AE_IFBLK || archive_entry_filetype(from) == AE_IFCHR) {

@@ -221,6 +221,8 @@ int fl_volumes_up(struct fl_step_call *call, struct fl_err *err)
 	rc = work.folder < 0 ? -1 : make_all(&work, err);
 	if (work.folder >= 0)
 		close(work.folder);
+	if (rc == 0)
+		fl_cache_settle_later(&work.cache);
 	fl_cache_close(&work.cache);
 	return rc < 0 ? -1 : fl_vm_change(call->vm, FL_SAVE_PLAIN, put_made, made, err);
 }

@@ -114,10 +114,10 @@ field() {
 	pid=$(field vm7 pid)
 	pkill -KILL -f "[f]l-supervise $FL_STATE_DIR"
 	for _ in $(seq 50); do
-		[ -d "/proc/$pid" ] || break
+		is_alive "$pid" || break
 		sleep 0.02
 	done
-	[ ! -d "/proc/$pid" ]
+	! is_alive "$pid"
 	[ "$(field vm7 state)" = FAILED ]
 	[[ "$(field vm7 reason)" == *"supervisor is gone"* ]]
 	quick_up "$BATS_TEST_TMPDIR/spec" >/dev/null

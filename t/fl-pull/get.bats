@@ -1,0 +1,211 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MPL-2.0
+# Images from a real registry, from layouts, and from a registry with faults.
+
+load ../lib
+
+setup_file() {
+	# shellcheck source=t/registry.sh
+	. "$FL_TOP/t/registry.sh"
+	export IMAGES=$BATS_FILE_TMPDIR/images
+	small_images "$IMAGES"
+	registry_start "$BATS_FILE_TMPDIR/registry"
+	export REGISTRY_PID
+	for image in kernel root; do
+		skopeo copy -q --dest-tls-verify=false "oci:$IMAGES/layout:$image" "docker://$REGISTRY/t/$image:1"
+	done
+	python3 "$FL_TOP/t/fl-pull/bad_registry.py" "$IMAGES/layout" "$BATS_FILE_TMPDIR/port" 3>&- &
+	export BAD_PID=$!
+	for _ in $(seq 100); do
+		[ -s "$BATS_FILE_TMPDIR/port" ] && break
+		sleep 0.05
+	done
+	BAD=127.0.0.1:$(cat "$BATS_FILE_TMPDIR/port")
+	export BAD
+}
+
+teardown_file() {
+	. "$FL_TOP/t/registry.sh"
+	registry_stop
+	kill "$BAD_PID"
+}
+
+setup() {
+	own_state "$BATS_TEST_TMPDIR"
+}
+
+# Nothing of the image may be visible after a failure.
+nothing_published() {
+	[ "$(fl-pull ls --json | wc -l)" = 0 ]
+	[ -z "$(find "$FL_STATE_DIR/images" -name '.new-*')" ]
+}
+
+@test "get from a registry: one line of JSON, and the store is a layout" {
+	run fl-pull get "$REGISTRY/t/root:1" --json
+	[ "$status" = 0 ]
+	[ "$(jq -r '.ref, .layers, .platform' <<<"$output" | xargs)" = "$REGISTRY/t/root:1 2 linux/amd64" ]
+	digest=$(jq -r .digest <<<"$output")
+	[ "$(skopeo inspect "oci:$FL_STATE_DIR/images:$REGISTRY/t/root:1" | jq -r .Digest)" = "$digest" ]
+	run fl-pull get "$REGISTRY/t/root@$digest"
+	[ "$output" = "$digest" ]
+}
+
+@test "get from a layout, and again without a source" {
+	cp -r "$IMAGES/layout" "$BATS_TEST_TMPDIR/layout"
+	first=$(fl-pull get "oci:$BATS_TEST_TMPDIR/layout:root")
+	rm -r "$BATS_TEST_TMPDIR/layout"
+	[ "$(fl-pull get "oci:$BATS_TEST_TMPDIR/layout:root")" = "$first" ]
+	run fl-pull get --pull always "oci:$BATS_TEST_TMPDIR/layout:root"
+	[ "$status" = 4 ]
+}
+
+@test "a blob that a foreign tool removed is pulled again" {
+	fl-pull get "$REGISTRY/t/root:1" --json
+	find "$FL_STATE_DIR/images/blobs/sha256" -maxdepth 1 -type f -delete
+	fl-pull get "$REGISTRY/t/root:1"
+	fl-snap export "$REGISTRY/t/root:1" "$BATS_TEST_TMPDIR/img"
+}
+
+@test "blobs of another boot that are not known to be on disk are pulled again" {
+	FL_BOOT_ID=before fl-pull get "$REGISTRY/t/root:1"
+	# As if power went before the sync in the background was done.
+	for blob in "$FL_STATE_DIR"/images/blobs/sha256/*; do
+		echo -n before >"$FL_STATE_DIR/images/blobs/sha256/.pending/${blob##*/}"
+		chmod u+w "$blob" && : >"$blob"
+	done
+	FL_BOOT_ID=after fl-pull get "$REGISTRY/t/root:1"
+	FL_BOOT_ID=after fl-snap export "$REGISTRY/t/root:1" "$BATS_TEST_TMPDIR/img"
+}
+
+@test "two processes at once fetch each blob once" {
+	fl-pull get "$REGISTRY/t/root:1" >"$BATS_TEST_TMPDIR/a" &
+	fl-pull get "$REGISTRY/t/root:1" >"$BATS_TEST_TMPDIR/b"
+	wait $!
+	cmp "$BATS_TEST_TMPDIR/a" "$BATS_TEST_TMPDIR/b"
+}
+
+@test "a bearer token is fetched and used" {
+	fl-pull get "$BAD/token:root"
+}
+
+fails_with() {
+	local status_wanted=$1 words=$2
+	shift 2
+	run "$@"
+	echo "$output"
+	[ "$status" = "$status_wanted" ]
+	[[ "$output" == *"$words"* ]]
+}
+
+@test "unknown host" {
+	fails_with 10 "nosuchhost.invalid" fl-pull get nosuchhost.invalid/a:1
+	nothing_published
+}
+
+@test "refused connection" {
+	fails_with 10 "127.0.0.1:1" fl-pull get 127.0.0.1:1/a:1
+}
+
+@test "no such image" {
+	fails_with 4 "$REGISTRY/t/nosuch:1" fl-pull get "$REGISTRY/t/nosuch:1"
+}
+
+@test "the registry answers 500" {
+	fails_with 10 "answers 500" fl-pull get "$BAD/status500:root"
+}
+
+@test "the registry wants a login" {
+	fails_with 7 "login" fl-pull get "$BAD/login:root"
+}
+
+@test "a manifest with another digest" {
+	digest=$(jq -r '.manifests[] | select(.annotations["org.opencontainers.image.ref.name"] == "root").digest' "$IMAGES/layout/index.json")
+	fails_with 12 "another digest" fl-pull get "$BAD/manifestlies@$digest"
+	nothing_published
+}
+
+@test "a config with another digest" {
+	fails_with 12 "another digest" fl-pull get "$BAD/configlies:root"
+	nothing_published
+}
+
+@test "a layer with another digest" {
+	fails_with 12 "another digest" fl-pull get "$BAD/layerlies:root"
+	nothing_published
+}
+
+@test "a short layer" {
+	fails_with 12 "were announced" fl-pull get "$BAD/short:root"
+	nothing_published
+}
+
+@test "a layer cut in the middle" {
+	fails_with 10 "$BAD" fl-pull get "$BAD/cut:root"
+	nothing_published
+}
+
+@test "a long layer" {
+	fails_with 12 "more than the expected" fl-pull get "$BAD/long:root"
+	nothing_published
+}
+
+@test "a missing layer" {
+	fails_with 4 "does not have it" fl-pull get "$BAD/missing:root"
+	nothing_published
+}
+
+@test "a layer of a foreign type" {
+	fails_with 13 "squashfs" fl-pull get "$BAD/foreign:root"
+}
+
+@test "a manifest that is not JSON" {
+	fails_with 3 "not JSON" fl-pull get "$BAD/notjson:root"
+}
+
+@test "a config digest of another kind" {
+	fails_with 12 "config" fl-pull get "$BAD/badconfig:root"
+}
+
+@test "the platform is not there" {
+	fails_with 13 "linux/s390x" fl-pull get "$BAD/index:root"
+	fails_with 13 "choose with --platform" fl-pull get --platform linux/arm64 "$REGISTRY/t/root:1"
+}
+
+@test "bad references" {
+	for ref in "" "UPPER/x" "a b" "host/name@sha256:12" "host/../x" "oci:" "x:"; do
+		run fl-pull get "$ref"
+		[ "$status" = 3 ]
+		[[ "$output" == *"reference"* ]]
+	done
+}
+
+@test "no space: a clear error, nothing half-written, works again with room" {
+	unshare -m true 2>/dev/null || skip "no right to mount a small file system"
+	mkdir -p "$BATS_TEST_TMPDIR/big"
+	head -c 600000 /dev/urandom >"$BATS_TEST_TMPDIR/big/random"
+	fl-pack image -q -t big -o "$BATS_TEST_TMPDIR/layout" "$BATS_TEST_TMPDIR/big" >/dev/null
+	unshare -m bash -euc '
+		mkdir -p "$FL_STATE_DIR"
+		mount -t tmpfs -o size=400k tmpfs "$FL_STATE_DIR"
+		status=0
+		fl-pull get "oci:$0/layout:big" || status=$?
+		[ "$status" = 11 ]
+		[ -z "$(find "$FL_STATE_DIR" -name ".new-*")" ]
+		[ -z "$(fl-pull ls --json)" ]
+		mount -o remount,size=8m "$FL_STATE_DIR"
+		fl-pull get "oci:$0/layout:big"' "$BATS_TEST_TMPDIR"
+}
+
+@test "SIGTERM and SIGINT stop a download at once" {
+	for signal in TERM INT; do
+		timeout -s "$signal" --preserve-status 1 fl-pull get "$BAD/slow:root" || status=$?
+		[ "$status" = $((128 + $(kill -l "$signal"))) ]
+		nothing_published
+	done
+}
+
+@test "a closed pipe is the end, quietly" {
+	fl-pull get -q "$REGISTRY/t/root:1"
+	run bash -c 'set -o pipefail; fl-pull ls --json | true; fl-pull ls 2>&1 >/dev/full'
+	[ "$status" != 0 ]
+}

@@ -1,0 +1,212 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MPL-2.0
+# File systems straight from layers: equal to what umoci unpacks, clean to e2fsck.
+
+load ../lib
+
+setup() {
+	own_state "$BATS_TEST_TMPDIR"
+	cd "$BATS_TEST_TMPDIR" || return 1
+}
+
+teardown() {
+	if mountpoint -q "$BATS_TEST_TMPDIR/mnt"; then umount "$BATS_TEST_TMPDIR/mnt"; fi
+}
+
+# pack TAR…: the layers as image "x"; further options in $PACK.
+pack() {
+	# shellcheck disable=SC2086 # words
+	fl-pack image -q ${PACK:-} -t x -o layout "$@" >/dev/null
+	fl-pull get -q oci:layout:x >/dev/null
+}
+
+export_clean() {
+	fl-snap export "$@" oci:layout:x img
+	e2fsck -fn img
+}
+
+mount_img() {
+	[ "$(id -u)" = 0 ] || skip "not root: the image cannot be mounted"
+	mkdir -p mnt
+	mount -o loop,ro img mnt 2>/dev/null || skip "no loop devices: the image cannot be mounted"
+}
+
+for_umoci() {
+	umoci unpack --image layout:x bundle >/dev/null
+}
+
+compare_good() {
+	python3 "$FL_TOP/t/fl-snap/make_layers.py" .
+	PACK="--compression $1" pack 1.tar 2.tar 3.tar
+	export_clean --size 64M
+	mount_img
+	for_umoci
+	python3 "$FL_TOP/t/fl-snap/compare_trees.py" bundle/rootfs mnt implicit implicit/parents \
+		implicit/parents/of implicit/parents/of/a names deep $(deep_folders)
+}
+
+# Parents that no layer names.
+deep_folders() {
+	local path=deep
+	for _ in $(seq 500); do
+		path=$path/d
+		echo "$path"
+	done
+}
+
+@test "all that a layer may hold, as umoci unpacks it (gzip)" {
+	compare_good gzip
+}
+
+@test "all that a layer may hold, as umoci unpacks it (plain tar)" {
+	compare_good none
+}
+
+@test "zstd layers, which umoci cannot unpack, hold the same; the same again gives the same bytes" {
+	python3 "$FL_TOP/t/fl-snap/make_layers.py" .
+	PACK="--compression gzip" pack 1.tar 2.tar 3.tar
+	export_clean --size 64M
+	mv img gzip
+	fl-snap export --size 64M oci:layout:x again
+	cmp gzip again
+	rm -rf layout state
+	PACK="--compression zstd" pack 1.tar 2.tar 3.tar
+	export_clean --size 64M
+	mount_img
+	mkdir -p other
+	mount -o loop,ro gzip other
+	python3 "$FL_TOP/t/fl-snap/compare_trees.py" other mnt || status=$?
+	umount other
+	[ "${status:-0}" = 0 ]
+}
+
+@test "sizes: as asked, sparse, and an error when the content does not fit" {
+	head -c 9000000 /dev/urandom >random
+	mkdir tree && mv random tree/
+	pack tree
+	export_clean --size 3G
+	[ "$(stat -c %s img)" = $((3 << 30)) ]
+	[ "$(du -m img | cut -f1)" -lt 120 ]
+	run fl-snap export --size 8M oci:layout:x small
+	[ "$status" = 3 ]
+	[[ "$output" == *"too small"* ]]
+	[ ! -e small ]
+	export_clean
+}
+
+@test "a folder of 100,000 entries" {
+	python3 "$FL_TOP/t/fl-snap/make_layers.py" . folder100k
+	pack 1.tar
+	export_clean --size 2G
+	mount_img
+	[ "$(find mnt/d -type f | wc -l)" = 100000 ]
+	[ -e "mnt/d/077777-yyyyyyyyyyyyyyyyyyyyyyyyyyyyyy" ]
+}
+
+@test "a sparse file over 4 GiB" {
+	mkdir tree
+	truncate -s 5G tree/large
+	echo end >>tree/large
+	tar --sparse -C tree -cf 1.tar large
+	PACK="--compression none" pack 1.tar
+	export_clean --size 8G
+	mount_img
+	[ "$(stat -c %s mnt/large)" = $((5 * (1 << 30) + 4)) ]
+	[ "$(tail -c 4 mnt/large)" = end ]
+}
+
+@test "hostile names never leave the image, or are refused by name" {
+	for kind in dotdot dotdot-link missing-link deep long-name loop; do
+		rm -rf layout 1.tar
+		python3 "$FL_TOP/t/fl-snap/make_layers.py" . "$kind"
+		pack 1.tar
+		run fl-snap export --size 16M oci:layout:x img
+		echo "$kind: $output"
+		[ "$status" = 12 ]
+		[[ "$output" == *"layer"* ]]
+		[ ! -e img ]
+		rm -rf state
+	done
+}
+
+@test "absolute names and links to above stay inside" {
+	python3 "$FL_TOP/t/fl-snap/make_layers.py" . inside
+	pack 1.tar
+	export_clean --size 16M
+	[ "$(debugfs -R 'cat /etc/inside' img 2>/dev/null)" = inside ]
+	[ "$(debugfs -R 'cat /absolute' img 2>/dev/null)" = absolute ]
+}
+
+@test "extended attributes beyond a block are an error" {
+	python3 "$FL_TOP/t/fl-snap/make_layers.py" . big-xattr
+	pack 1.tar
+	run fl-snap export --size 16M oci:layout:x img
+	[ "$status" = 13 ]
+	[[ "$output" == *user.huge* ]]
+}
+
+# damage COMMAND…: changes the one layer of the store.
+damage() {
+	python3 "$FL_TOP/t/fl-snap/make_layers.py" .
+	PACK="--compression ${1}" pack 3.tar
+	layer=$(jq -r '.layers[0].digest' "layout/blobs/sha256/$(jq -r '.manifests[0].digest' layout/index.json | cut -d: -f2)")
+	blob=$FL_STATE_DIR/images/blobs/sha256/${layer#sha256:}
+	chmod u+w "$blob"
+}
+
+@test "a damaged layer is told by digest or packing" {
+	for compression in gzip zstd none; do
+		damage "$compression"
+		size=$(stat -c %s "$blob")
+		printf '\377\377\377\377' | dd of="$blob" bs=1 seek=$((size / 2)) conv=notrunc status=none
+		run fl-snap export --size 16M oci:layout:x img
+		echo "$compression: $output"
+		[ "$status" = 12 ]
+		[ ! -e img ]
+		rm -rf layout state
+	done
+}
+
+@test "no space in the target: a clear error, nothing half-written" {
+	unshare -m true 2>/dev/null || skip "no right to mount a small file system"
+	mkdir tree && head -c 3000000 /dev/urandom >tree/random
+	pack tree
+	unshare -m bash -euc '
+		mkdir -p full
+		mount -t tmpfs -o size=1m tmpfs full
+		status=0
+		fl-snap export --size 16M oci:layout:x full/img || status=$?
+		[ "$status" = 11 ]
+		[ -z "$(ls -A full)" ]
+		mount -o remount,size=20m full
+		fl-snap export --size 16M oci:layout:x full/img
+		e2fsck -fn full/img'
+}
+
+@test "create: a UUID of its own in every superblock, the base shared" {
+	mkdir tree && echo x >tree/x
+	pack tree
+	fl-snap create --size 1G oci:layout:x a
+	fl-snap create --size 1G oci:layout:x b
+	e2fsck -fn a
+	[ "$(blkid -o value -s UUID a)" != "$(blkid -o value -s UUID b)" ]
+	[ "$(dumpe2fs -h -o superblock=32768 -o blocksize=4096 a 2>/dev/null | grep UUID)" = "$(dumpe2fs -h a 2>/dev/null | grep UUID)" ]
+	[ "$(fl-snap ls --json | grep -c '"bases"')" = 1 ]
+}
+
+@test "a base of another boot that is not known to be on disk is built again" {
+	mkdir tree && echo x >tree/x
+	export FL_BOOT_ID=before
+	pack tree
+	fl-snap create --size 16M oci:layout:x a
+	# As if power went before the sync in the background was done.
+	mkdir -p "$FL_STATE_DIR/bases/.pending"
+	for base in "$FL_STATE_DIR"/bases/*; do
+		echo -n before >"$FL_STATE_DIR/bases/.pending/${base##*/}"
+		chmod u+w "$base" && truncate -s 0 "$base" && truncate -s 16M "$base"
+	done
+	export FL_BOOT_ID=after
+	fl-pull get -q oci:layout:x
+	fl-snap create --size 16M oci:layout:x b
+	e2fsck -fn b
+}
