@@ -12,7 +12,7 @@ out=$(realpath "$out")
 layout=$out/layout
 "$top/images/kernel.sh" "$out/kernel" >&2
 "$top/images/root.sh" "$out/root" >&2
-key=$(cat "$out"/kernel/version "$out"/root/.key "$top"/images/*.sh 2>/dev/null | sha256sum | cut -c1-32)
+key=$(cat "$out"/kernel/.key "$out"/root/.key "$top"/images/*.sh 2>/dev/null | sha256sum | cut -c1-32)
 if [ "$(cat "$layout.key" 2>/dev/null)" != "$key" ]; then
 	rm -rf "$layout" "$layout.new"
 	echo "packing the images" >&2

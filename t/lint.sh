@@ -18,7 +18,7 @@ report() {
 }
 
 sources=$(git ls-files 'common/*.[ch]' 'cmd/*.[ch]')
-scripts=$(git ls-files '*.sh' '*.bash' .ci/run images/)
+scripts=$(git ls-files '*.sh' '*.bash' '*.bats' '*.py' .ci/run images/ ':!images/root/files/*')
 
 floor_of() {
 	case $1 in
@@ -49,6 +49,7 @@ floors() {
 		esac
 		mine=$(floor_of "$module")
 		[ "$mine" = "?" ] && echo "$file: on no floor; give it one in t/lint.sh"
+		# shellcheck disable=SC2013 # words, one per line
 		for other in $(sed -n 's/^#include "common\/\(.*\)\.h"/\1/p' "$file"); do
 			theirs=$(floor_of "$other")
 			[ "$theirs" = "?" ] && continue
@@ -98,12 +99,14 @@ report "every file says its licence" "$(for f in $sources $scripts Makefile; do
 	head -n 3 "$f" | grep -q 'SPDX-License-Identifier: MPL-2.0' || echo "$f"
 done)"
 
-report "nothing under common/ prints or exits" "$(grep -nE '\b(printf|puts|fputs|perror|exit)\(|\bstdout\b|\bstderr\b' \
-	$(ls common/*.c | grep -vE 'common/(cli|help|proc)\.c') | grep -vE 'snprintf|vsnprintf|asprintf|sprintf')"
+# cli speaks for main; a child of proc and durable has nobody above it.
+report "nothing under common/ prints or exits" "$(git grep -nE '\b(printf|puts|fputs|perror|fprintf|_?exit)\(' -- \
+	'common/*.c' ':!common/cli.c' ':!common/proc.c' ':!common/durable.c')"
 
+# shellcheck disable=SC2086 # a list of files
 report "no unbounded number parsing or copying" "$(grep -nE '\b(atoi|atol|strtol|gets|strcat|strncpy)\(' $sources)"
 
-report "files have at most 500 lines" "$(wc -l $(git ls-files '*.c') | awk '$2 != "total" && $1 > 500')"
+report "files have at most 500 lines" "$(git ls-files "*.c" | xargs wc -l | awk '$2 != "total" && $1 > 500')"
 
 lengths() {
 	git ls-files '*.c' | ctags -L - -f - --kinds-C=f --fields=+ne --sort=no 2>/dev/null |
@@ -118,7 +121,7 @@ report "headers compile alone" "$(for h in $(git ls-files '*.h' | grep '^c'); do
 	printf '#include "%s"\n' "$h" | ${CC:-cc} -std=c11 -D_GNU_SOURCE -I. -fsyntax-only -x c - 2>&1 | head -n 2
 done)"
 
-# shellcheck disable=SC2086 # a list of files
+# shellcheck disable=SC2086,SC2046 # lists of files
 report "shellcheck" "$(shellcheck -x $(grep -lE '^#!/bin/(ba)?sh|shellcheck shell' $scripts) 2>&1)"
 
 report "clang builds without a warning" "$(make -j2 --no-print-directory B=build-clang CC=clang WERROR=-Werror tests 2>&1 |
@@ -143,6 +146,6 @@ man_pages() {
 }
 report "man pages describe every command and option" "$(man_pages)"
 report "man pages are good scdoc" "$(for p in man/*.scd; do scdoc <"$p" 2>&1 >/dev/null | sed "s|^|$p: |"; done)"
-report "no machine's paths or hosts" "$(git grep -nE '/work/|/root/|deb\.debian\.org|security\.debian\.org' -- . ':!t/lint.sh')"
+report "no machine's paths or hosts" "$(git grep -nE '/work/|deb\.debian\.org|security\.debian\.org' -- . ':!t/lint.sh')"
 
 exit $((failures > 0))

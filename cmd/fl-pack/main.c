@@ -81,7 +81,11 @@ static int take_compression(const struct fl_args *args, enum fl_pack_compression
 	static const struct {
 		const char *name;
 		enum fl_pack_compression how;
-	} names[] = { { "gzip", FL_PACK_GZIP }, { "zstd", FL_PACK_ZSTD }, { "none", FL_PACK_NONE } };
+	} names[] = {
+		{ "gzip", FL_PACK_GZIP },
+		{ "zstd", FL_PACK_ZSTD },
+		{ "none", FL_PACK_NONE },
+	};
 	const char *text = fl_args_text(args, "compression", NULL);
 
 	*how = FL_PACK_KEEP;
@@ -89,14 +93,16 @@ static int take_compression(const struct fl_args *args, enum fl_pack_compression
 		if (strcmp(text, names[i].name) == 0)
 			*how = names[i].how;
 	if (text && *how == FL_PACK_KEEP)
-		return fl_err_set(err, FL_ERR_USAGE, "--compression %s: not gzip, zstd or none", text);
+		return fl_err_set(err, FL_ERR_USAGE, "--compression %s: not gzip, zstd or none",
+				  text);
 	return 0;
 }
 
 /* Where to and under which name. The local store knows images by their full names. */
 static int take_output(const struct fl_args *args, char **output, char **tag, struct fl_err *err)
 {
-	const char *to = fl_args_text(args, "output", NULL), *name = fl_args_text(args, "tag", NULL);
+	const char *to = fl_args_text(args, "output", NULL);
+	const char *name = fl_args_text(args, "tag", NULL);
 	struct fl_reference reference;
 
 	if (to) {

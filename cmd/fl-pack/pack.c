@@ -167,8 +167,8 @@ static int put_labels(const struct fl_pack_options *options, fl_json *config, st
 		fl_cleanup_free char *key = NULL;
 
 		if (!equals || equals == text)
-			return fl_err_set(err, FL_ERR_INVALID, "label %s: not of the form key=value",
-					  text);
+			return fl_err_set(err, FL_ERR_INVALID,
+					  "label %s: not of the form key=value", text);
 		key = fl_strndup(text, (size_t)(equals - text));
 		fl_json_set(labels, key, fl_json_new_text(equals + 1));
 	}

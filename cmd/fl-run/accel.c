@@ -12,6 +12,7 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <time.h>
+#include <x86intrin.h>
 
 #define PAGE 4096
 #define BOUND_NS 5000000LL
@@ -90,6 +91,17 @@ bool fl_accel_kvm_works(const char **why)
 	return took >= 0 && took <= BOUND_NS;
 }
 
+unsigned fl_accel_tsc_khz(void)
+{
+	long long start = now_ns(), took;
+	unsigned long long ticks = __rdtsc();
+
+	nanosleep(&(struct timespec){ .tv_nsec = 20000000 }, NULL);
+	took = now_ns() - start;
+	ticks = __rdtsc() - ticks;
+	return (unsigned)(ticks * 1000000 / (unsigned long long)took);
+}
+
 #else
 
 #include "common/macro.h"
@@ -102,6 +114,11 @@ bool fl_accel_kvm_works(const char **why)
 
 	*why = usable ? "/dev/kvm works" : "there is no /dev/kvm";
 	return usable;
+}
+
+unsigned fl_accel_tsc_khz(void)
+{
+	return 0;
 }
 
 #endif

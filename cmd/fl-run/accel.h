@@ -12,3 +12,6 @@
 /* Runs a loop of 10,000 rounds in a virtual machine of one page; real hardware takes
  * microseconds. why says in words what was found; never NULL afterwards. */
 bool fl_accel_kvm_works(const char **why);
+
+/* Frequency of the host's time stamp counter in kHz; 0 where there is none. */
+unsigned fl_accel_tsc_khz(void);

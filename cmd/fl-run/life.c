@@ -191,7 +191,7 @@ static int judge_cloud_init(const fl_json *record, struct fl_err *err)
 {
 	const char *said = fl_json_text(fl_json_at(record, "host.vmm.cloud_init"));
 
-	if (said && fl_str_starts(said, "done"))
+	if (said && (fl_str_starts(said, "done") || fl_str_starts(said, "degraded")))
 		return 1;
 	if (said)
 		return fl_err_set(err, FL_ERR_GUEST, "cloud-init ended with %s", said);

@@ -123,16 +123,22 @@ static int add_kernel(struct compose *compose, struct fl_err *err)
 	fl_cleanup_free char *root = root_argument(compose);
 	fl_cleanup_str struct fl_str cmdline = FL_STR_INIT;
 	bool read_only = spec->volume_count && spec->volumes[0].read_only;
-	const struct fl_kernel_argument defaults[] = {
-		{ "console", "ttyS0" },
-		{ root ? "root" : NULL, root ? root : "" },
-		{ read_only ? "ro" : "rw", "" },
-		{ NULL, NULL },
-	};
+	unsigned khz = compose->kvm ? 0 : fl_accel_tsc_khz();
+	char tsc[16];
+	struct fl_kernel_argument defaults[5] = { { "console", "ttyS0" },
+						  { read_only ? "ro" : "rw", "" } };
+	size_t count = 2;
 	/* "-no-reboot" turns a reset into an end, which the supervisor judges. */
 	static const struct fl_kernel_argument forced[] = { { "reboot", "t" }, { "panic", "1" },
 							    { NULL, NULL } };
 
+	snprintf(tsc, sizeof(tsc), "%u", khz);
+	if (root)
+		defaults[count++] = (struct fl_kernel_argument){ "root", root };
+	/* Emulated on a busy host, the guest fails to calibrate its clock and hangs: it is
+	 * told the frequency. */
+	if (khz)
+		defaults[count++] = (struct fl_kernel_argument){ "tsc_early_khz", tsc };
 	if (compose->request->check && !kernel)
 		return fl_err_set(err, FL_ERR_PRECONDITION,
 				  "the kernel's file is not made yet; run \"fl-snap up\" first");

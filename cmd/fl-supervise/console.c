@@ -81,7 +81,7 @@ static bool search(struct fl_console *console)
 		snprintf(console->last, sizeof(console->last), "%s", line);
 	console->halted |= halted;
 	found |= find(line, "Kernel panic - not syncing: ", false, console->panic);
-	found |= find(line, "flintlock-initrd: no root found", false, console->no_root);
+	found |= find(line, "flintlock-initrd: ", false, console->no_root);
 	found |= find(line, "VFS: Unable to mount root fs", false, console->no_root);
 	found |= find(line, "flintlock-cloud-init: ", true, console->cloud_init);
 	return found;

@@ -52,7 +52,8 @@ def scan(root):
 
 
 wanted, got = scan(sys.argv[1]), scan(sys.argv[2])
-got.pop(b"lost+found", None)
+for tree in (wanted, got):
+    tree.pop(b"lost+found", None)
 # A folder that no layer names has no time of its own: unpacking gives it today's.
 implicit = set(os.fsencode(n) for n in sys.argv[3:])
 differences = 0
