@@ -103,7 +103,7 @@ int fl_step_each_vm(struct fl_args *args, const struct fl_state *state, bool non
 	struct fl_err first = { 0 };
 
 	if (!args->operands.count)
-		return fl_step_each_document(args, each_of_document, &from, err);
+		return fl_step_each_document(args, none_is_fine, each_of_document, &from, err);
 	for (size_t i = 0; i < args->operands.count; i++) {
 		struct fl_err failure = { 0 };
 

@@ -92,7 +92,7 @@ int fl_step_dry_run(const struct fl_step *step, struct fl_args *args, struct fl_
 
 	if (fl_args_state(args, false, &dry.state, NULL) < 0)
 		dry.state = (struct fl_state){ fl_strdup(fl_args_state_dir(args)), -1 };
-	rc = fl_step_each_document(args, dry_one, &dry, err);
+	rc = fl_step_each_document(args, false, dry_one, &dry, err);
 	fl_state_close(&dry.state);
 	return rc;
 }

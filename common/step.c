@@ -195,7 +195,7 @@ static void keep_first(struct fl_err *first, const struct fl_err *failure)
 		fl_log(FL_LOG_ERROR, "%s", failure->text);
 }
 
-static int each_of_stream(struct fl_documents *in,
+static int each_of_stream(struct fl_documents *in, bool none_is_fine,
 			  int (*each)(void *arg, fl_json *document, struct fl_err *err),
 			  void *arg, struct fl_err *first, struct fl_err *err)
 {
@@ -207,7 +207,7 @@ static int each_of_stream(struct fl_documents *in,
 
 		if (!document && failure.kind != FL_ERR_NONE)
 			keep_first(first, &failure);
-		if (!document && !count && failure.kind == FL_ERR_NONE)
+		if (!document && !count && !none_is_fine && failure.kind == FL_ERR_NONE)
 			return fl_err_set(err, FL_ERR_INVALID, "%s: empty; a spec or record is "
 					  "wanted, such as \"fl spec\" prints", in->name);
 		if (!document)
@@ -220,7 +220,7 @@ static int each_of_stream(struct fl_documents *in,
 	}
 }
 
-int fl_step_each_document(struct fl_args *args,
+int fl_step_each_document(struct fl_args *args, bool none_is_fine,
 			  int (*each)(void *arg, fl_json *document, struct fl_err *err),
 			  void *arg, struct fl_err *err)
 {
@@ -241,7 +241,7 @@ int fl_step_each_document(struct fl_args *args,
 			return fl_err_errno(err, errno, "%s: cannot be opened", names[i]);
 		in.fd = is_stdin ? STDIN_FILENO : fd;
 		in.name = is_stdin ? "standard input" : names[i];
-		if (each_of_stream(&in, each, arg, &first, err) < 0)
+		if (each_of_stream(&in, none_is_fine, each, arg, &first, err) < 0)
 			return -1;
 	}
 	if (first.kind == FL_ERR_NONE)
@@ -260,7 +260,7 @@ int fl_step_up(const struct fl_step *step, struct fl_args *args, struct fl_err *
 		return fl_step_dry_run(step, args, err);
 	if (fl_args_state(args, true, &up.state, err) < 0)
 		return -1;
-	rc = fl_step_each_document(args, up_one, &up, err);
+	rc = fl_step_each_document(args, false, up_one, &up, err);
 	fl_state_close(&up.state);
 	return rc;
 }

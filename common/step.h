@@ -50,8 +50,8 @@ int fl_step_up(const struct fl_step *step, struct fl_args *args, struct fl_err *
 int fl_step_down(const struct fl_step *step, struct fl_args *args, struct fl_err *err);
 
 /* Calls each for every document of the operands (files, "-") or standard input; goes on
- * after a failure and keeps the first. */
-int fl_step_each_document(struct fl_args *args,
+ * after a failure and keeps the first. No document at all is an error unless none_is_fine. */
+int fl_step_each_document(struct fl_args *args, bool none_is_fine,
 			  int (*each)(void *arg, fl_json *document, struct fl_err *err),
 			  void *arg, struct fl_err *err);
 

@@ -138,6 +138,33 @@ static int make(struct fl_links *links, const struct fl_bridge *bridge, struct f
 	return fl_nat_add(bridge->name, &bridge->address, err);
 }
 
+/* Another bridge of ours for which forwarding is on. */
+static bool find_other(const struct fl_state *state, const struct fl_bridge *than,
+		       struct fl_bridge *other)
+{
+	fl_cleanup_json fl_json *names = fl_bridge_list(state);
+
+	for (size_t i = 0; i < fl_json_count(names); i++) {
+		const char *name = fl_json_text(fl_json_item(names, i));
+
+		if (strcmp(name, than->name) != 0 && fl_bridge_load(state, name, other, NULL) == 1 &&
+		    other->nat && other->address.family == than->address.family)
+			return true;
+	}
+	return false;
+}
+
+/* What forwarding was before any bridge of ours; -1 on error. */
+static int forwarding_before(const struct fl_state *state, const struct fl_bridge *bridge,
+			     struct fl_err *err)
+{
+	struct fl_bridge other;
+
+	if (find_other(state, bridge, &other))
+		return other.forwarding_was;
+	return fl_nat_forwarding(bridge->address.family, false, false, err);
+}
+
 static int parse(const char *name, const char *cidr, bool nat, struct fl_bridge *bridge,
 		 struct fl_err *err)
 {
@@ -174,7 +201,7 @@ int fl_bridge_create(const struct fl_state *state, const char *name, const char 
 	if (!links)
 		return -1;
 	if (check_link(links, name, have, err) == 0) {
-		int was = fl_nat_forwarding(bridge.address.family, false, false, err);
+		int was = forwarding_before(state, &bridge, err);
 
 		bridge.forwarding_was = have ? known.forwarding_was : was == 1;
 		rc = was < 0 || save(state, &bridge, err) < 0 ? -1 : make(links, &bridge, err);
@@ -220,26 +247,11 @@ static int remove_link(struct fl_links *links, const char *name, bool force, str
 	return fl_links_remove(links, name, err);
 }
 
-/* Whether another bridge of ours still forwards. */
-static bool is_needed(const struct fl_state *state, const struct fl_bridge *gone)
-{
-	fl_cleanup_json fl_json *names = fl_bridge_list(state);
-
-	for (size_t i = 0; i < fl_json_count(names); i++) {
-		const char *name = fl_json_text(fl_json_item(names, i));
-		struct fl_bridge other;
-
-		if (strcmp(name, gone->name) != 0 && fl_bridge_load(state, name, &other, NULL) == 1 &&
-		    other.nat && other.address.family == gone->address.family)
-			return true;
-	}
-	return false;
-}
-
 static int undo(const struct fl_state *state, const struct fl_bridge *bridge, bool force,
 		struct fl_err *err)
 {
 	struct fl_links *links = fl_links_open(err);
+	struct fl_bridge other;
 	int rc = links ? remove_link(links, bridge->name, force, err) : -1;
 
 	fl_links_close(links);
@@ -247,7 +259,7 @@ static int undo(const struct fl_state *state, const struct fl_bridge *bridge, bo
 		return rc;
 	if (fl_nat_remove(bridge->name, err) < 0)
 		return -1;
-	if (bridge->forwarding_was || is_needed(state, bridge))
+	if (bridge->forwarding_was || find_other(state, bridge, &other))
 		return 0;
 	return fl_nat_forwarding(bridge->address.family, true, false, err) < 0 ? -1 : 0;
 }
