@@ -202,9 +202,12 @@ static void sweep_locked(const struct fl_state *state, int name_fd, const char *
 void fl_state_sweep_name(const struct fl_state *state, const char *name_space, const char *name)
 {
 	fl_cleanup_close int lock = lock_name(state, name_space, name, NULL);
+	fl_cleanup_free char *above = fl_asprintf("vm/%s", name_space);
 
 	if (lock >= 0)
 		sweep_locked(state, lock, name_space, name);
+	else
+		unlinkat(state->dirfd, above, AT_REMOVEDIR);
 }
 
 static bool may_leave(const fl_json *record)

@@ -123,7 +123,8 @@ void fl_vm_watch_finish(struct fl_vm_watch *watch);
 #define fl_cleanup_vm_watch FL_CLEANUP(fl_vm_watch_finish)
 
 /* Waits until judge says that the record is as it should be (1), or is never going to be
- * (-1); 0 waits on. Every save is looked at; nothing is polled. */
+ * (-1); 0 waits on. Every save is looked at, and the supervisor's death ends the wait with
+ * FL_ERR_GUEST; nothing is polled. */
 typedef int fl_vm_judge(void *arg, const fl_json *record, struct fl_err *err);
 int fl_vm_wait(const struct fl_vm *vm, int timeout_ms, fl_vm_judge *judge, void *arg,
 	       struct fl_err *err);

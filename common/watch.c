@@ -40,10 +40,9 @@ bool fl_vm_is_supervised(const struct fl_vm *vm)
 {
 	fl_cleanup_close int lock = -1;
 
-	if (faccessat(vm->dirfd, "run.lock", F_OK, 0) < 0)
-		return false;
-	lock = fl_lock_file(vm->dirfd, "run.lock", FL_LOCK_SHARED, 0, NULL);
-	return lock < 0;
+	/* For reading: closing it again must not look like a supervisor's end. */
+	lock = openat(vm->dirfd, "run.lock", O_RDONLY | O_CLOEXEC);
+	return lock >= 0 && fl_lock_fd(lock, "run.lock", FL_LOCK_SHARED, 0, NULL) < 0;
 }
 
 /* Empties the queue; what was in it only says "look again". */
@@ -91,26 +90,48 @@ void fl_vm_watch_finish(struct fl_vm_watch *watch)
 	watch->vm = NULL;
 }
 
+/* 1, 0 or -1 of judge on the record as it is now. */
+static int judge_now(const struct fl_vm *vm, fl_vm_judge *judge, void *arg, struct fl_err *err)
+{
+	fl_cleanup_json fl_json *record = fl_vm_load(vm, err);
+
+	return record ? judge(arg, record, err) : -1;
+}
+
+/* The same; without a supervisor nothing is going to change any more. */
+static int judge_alive(const struct fl_vm *vm, fl_vm_judge *judge, void *arg, struct fl_err *err)
+{
+	int verdict = judge_now(vm, judge, arg, err);
+
+	if (verdict != 0 || fl_vm_is_supervised(vm))
+		return verdict;
+	/* What it saved last, between our two looks. */
+	verdict = judge_now(vm, judge, arg, err);
+	return verdict ? verdict
+		       : fl_err_set(err, FL_ERR_GUEST, "%s/%s: its supervisor was killed; \"fl up\" or "
+				    "\"fl restore\" brings it back", vm->name_space, vm->name);
+}
+
 int fl_vm_wait(const struct fl_vm *vm, int timeout_ms, fl_vm_judge *judge, void *arg,
 	       struct fl_err *err)
 {
 	fl_cleanup_close int inotify = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
 	int64_t end = fl_clock_ms() + timeout_ms;
 
-	if (inotify < 0 || inotify_add_watch(inotify, vm->path, IN_MOVED_TO | IN_DELETE) < 0)
+	/* A supervisor that ends, however, closes run.lock. */
+	if (inotify < 0 || inotify_add_watch(inotify, vm->path,
+					     IN_MOVED_TO | IN_DELETE | IN_CLOSE_WRITE) < 0)
 		return fl_err_errno(err, errno, "%s: cannot be watched", vm->path);
 	for (;;) {
-		fl_cleanup_json fl_json *record = fl_vm_load(vm, err);
 		int64_t left = timeout_ms < 0 ? -1 : end - fl_clock_ms();
-		int ready, verdict = record ? judge(arg, record, err) : -1;
+		int verdict = judge_alive(vm, judge, arg, err);
 
 		if (verdict != 0)
 			return verdict < 0 ? -1 : 0;
 		if (timeout_ms >= 0 && left <= 0)
 			return fl_err_set(err, FL_ERR_TIMEOUT, "%s/%s: not within %d ms",
 					  vm->name_space, vm->name, timeout_ms);
-		ready = fl_cancel_wait(NULL, inotify, (int)left, err);
-		if (ready < 0)
+		if (fl_cancel_wait(NULL, inotify, (int)left, err) < 0)
 			return -1;
 		drain(inotify);
 	}

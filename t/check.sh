@@ -41,9 +41,10 @@ run_tests() {
 	local b=$1 test
 	export FL_BUILD=$PWD/$b
 	for test in "$b"/unit/*; do
-		[ -x "$test" ] && tap "${test##*/}" timeout 120 "$test"
+		[ -f "$test" ] && [ -x "$test" ] && tap "${test##*/}" timeout 120 "$test"
 	done
-	tap bats timeout 1800 bats --tap -r t
+	# shellcheck disable=SC2046 # a list of files
+	tap bats timeout 2400 bats --tap $(git ls-files 't/*.bats' | grep -vE "${2:-^$}")
 }
 
 mkdir -p build
@@ -57,9 +58,8 @@ if [ "$mode" != quick ]; then
 	section "tests under ASan, UBSan and LSan"
 	export ASAN_OPTIONS=detect_leaks=1:abort_on_error=0:exitcode=99
 	export UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1
-	FL_NO_GUEST=1
-	export FL_NO_GUEST
-	build build-san SAN=address,undefined && run_tests build-san
+	# A preloaded library does not go with the sanitizers; the guest sees no difference.
+	build build-san SAN=address,undefined && run_tests build-san 't/fl/walker|t/guest/'
 fi
 
 passed=$(grep -c '^ok' "$log")

@@ -1,0 +1,214 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MPL-2.0
+# Bad specs and records: each a clear error with its exit status, and nothing made.
+
+load ../lib
+
+setup_file() {
+	export IMAGES=$BATS_FILE_TMPDIR/images
+	small_images "$IMAGES"
+}
+
+setup() {
+	own_state "$BATS_TEST_TMPDIR"
+	cd "$BATS_TEST_TMPDIR" || return 1
+}
+
+# refused STATUS WORDS: of "fl-pull up" with standard input
+refused() {
+	local wanted=$1 words=$2
+	run --separate-stderr fl-pull up -q
+	echo "status $status: $stderr"
+	[ "$status" = "$wanted" ]
+	[[ "$stderr" == *"$words"* ]]
+	[ -z "$(find "$FL_STATE_DIR/vm" -name record.json 2>/dev/null)" ]
+}
+
+changed() {
+	small_spec vm | jq -c "$1"
+}
+
+bats_require_minimum_version 1.5.0
+
+@test "not JSON, empty, of wrong types" {
+	refused 3 "not JSON" <<<"nonsense"
+	refused 3 "empty" </dev/null
+	refused 3 "not JSON" <<<'{"id":'
+	refused 3 "a list" <<<'[1]'
+	refused 3 "id: must be text" < <(changed '.id = 5')
+	refused 3 "vcpu: must be a whole number" < <(changed '.vcpu = 1.5')
+	refused 3 "interfaces: must be a list" < <(changed '.interfaces = {}')
+	refused 3 "given twice" < <(changed '.rootVolume = .root_volume')
+}
+
+@test "unknown enum, numbers out of range" {
+	refused 3 'interfaces[0].type: "tap" is unknown; known are MACVTAP, TAP' < <(changed '.interfaces = [{"device_id":"eth0","type":"tap"}]')
+	refused 3 "vcpu: 0 is not between 1 and 64" < <(changed '.vcpu = 0')
+	refused 3 "vcpu: 65 is not between" < <(changed '.vcpu = 65')
+	refused 3 "memory_in_mb: -1" < <(changed '.memory_in_mb = -1')
+	refused 3 "out of range" < <(changed '.vcpu = 99999999999')
+}
+
+@test "names with slashes, dots, too long" {
+	for id in a/b .. . "" "a b" "$(printf 'x%.0s' $(seq 64))"; do
+		refused 3 "id:" < <(changed ".id = \"$id\"")
+		refused 3 "namespace:" < <(changed ".namespace = \"$id/\"")
+	done
+}
+
+@test "bad MAC, CIDR, gateway, device names, twins" {
+	interface() {
+		changed ".interfaces = [{\"device_id\":\"eth0\",\"type\":\"TAP\"} + $1]"
+	}
+	refused 3 "guest_mac" < <(interface '{"guest_mac":"1:2:3"}')
+	refused 3 "multicast" < <(interface '{"guest_mac":"01:00:00:00:00:01"}')
+	refused 3 "address.address" < <(interface '{"address":{"address":"10.0.0.300/24"}}')
+	refused 3 "address.gateway" < <(interface '{"address":{"address":"10.0.0.3/24","gateway":"x"}}')
+	refused 3 "device_id" < <(interface '{"device_id":"Eth/1"}')
+	refused 3 "used twice" < <(changed '.interfaces = [{"device_id":"e","type":"TAP"},{"device_id":"e","type":"TAP"}]')
+	refused 3 "used twice" < <(changed '.additional_volumes = [.root_volume]')
+	refused 3 "macvtap is not supported" < <(interface '{"type":0}')
+}
+
+@test "images, files, command lines, providers" {
+	refused 3 "kernel.image" < <(changed '.kernel.image = "::"')
+	refused 3 "leaves the image" < <(changed '.kernel.filename = "../../etc/shadow"')
+	refused 3 "kernel.image" < <(changed 'del(.kernel)')
+	refused 3 "root volume or an initrd" < <(changed 'del(.root_volume, .initrd)')
+	refused 3 "not one argument" < <(changed '.kernel.cmdline = {"a":"b init=/bin/sh"}')
+	refused 3 "provider" < <(changed '.provider = "vmware"')
+	refused 3 "virtiofs" < <(changed '.root_volume.source = {"virtiofs_source":"/etc"}')
+}
+
+@test "forgiving: camelCase, numbers as text, enum numbers, wrapping, unknown members kept" {
+	small_spec vm | jq -c '{microvm: (. + {memoryInMb: "128", mystery: {"x": [1]}} | del(.memory_in_mb) |
+		.interfaces = [{"deviceId":"eth0","type":1,"guestMac":"02:00:00:00:00:09"}])}' | fl-pull up -q >record
+	[ "$(jq -r '.spec | .memory_in_mb, .interfaces[0].type, .interfaces[0].guest_mac, .mystery.x[0]' record | xargs)" = "128 TAP 02:00:00:00:00:09 1" ]
+}
+
+@test "a file that the image does not hold: its folder's names help" {
+	small_spec vm --kernel-file boot/vmlinuz | fl-pull up -q >record
+	run --separate-stderr fl-snap up <record
+	[ "$status" = 4 ]
+	[[ "$stderr" == *"boot/vmlinuz"*"vmlinux"* ]]
+}
+
+@test "errors flow: the end of a pipe tells the truth, and a good record beside passes" {
+	{ small_spec good; small_spec bad --kernel-file nosuch; } >specs
+	run --separate-stderr bash -c 'fl-pull up -q <specs | fl-snap up 2>/dev/null | fl-meta up 2>/dev/null'
+	[ "$status" = 4 ]
+	[ "${#lines[@]}" = 2 ]
+	[ "$(jq -r 'select(.spec.id == "bad") | .host.error.step, .host.error.kind' <<<"$output" | xargs)" = "snap not_found" ]
+	[ "$(jq -r 'select(.spec.id == "good") | .host.seed.path' <<<"$output")" != null ]
+	# What has no record travels with its error, too.
+	run --separate-stderr bash -c 'echo "{\"id\":\"x/y\"}" | fl-pull up -q 2>/dev/null | fl-snap up 2>/dev/null | fl-meta up'
+	[ "$status" = 3 ]
+	[ "$(jq -r .host.error.step <<<"$output")" = pull ]
+}
+
+@test "a record never brings back what was deleted" {
+	small_spec vm | fl-pull up -q >record
+	fl down -q default/vm >/dev/null
+	run --separate-stderr fl-pull up -q <record
+	[ "$status" = 4 ]
+	[[ "$stderr" == *"not found"* ]]
+	[ -z "$(ls -A "$FL_STATE_DIR/vm")" ]
+}
+
+@test "another spec of the same name, --new, and several" {
+	small_spec vm | fl-pull up -q >one
+	run --separate-stderr fl-pull up -q < <(small_spec vm --cpus 1)
+	[ "$status" = 5 ]
+	[[ "$stderr" == *"$(jq -r .spec.uid one)"* ]]
+	fl-pull up -q --new < <(small_spec vm) >two
+	[ "$(jq -r .spec.uid one)" != "$(jq -r .spec.uid two)" ]
+	run --separate-stderr fl down default/vm
+	[ "$status" = 2 ]
+	[[ "$stderr" == *"--all"* ]]
+	fl down -q --all default/vm >/dev/null
+	[ -z "$(ls -A "$FL_STATE_DIR/vm")" ]
+}
+
+@test "a newer record format is refused with words" {
+	small_spec vm | fl-pull up -q >one
+	record=$(find "$FL_STATE_DIR/vm" -name record.json)
+	jq '.host.format = 99' "$record" >new && cp new "$record"
+	run --separate-stderr fl-snap up <one
+	[ "$status" = 13 ]
+	[[ "$stderr" == *"format 99"* ]]
+}
+
+@test "wrong options and words" {
+	run --separate-stderr fl-pull get
+	[ "$status" = 2 ]
+	run --separate-stderr fl-pull --nosuch
+	[ "$status" = 2 ]
+	run --separate-stderr fl nosuchcommand
+	[ "$status" = 2 ]
+	run --separate-stderr fl-run stop nosuch
+	[ "$status" = 4 ]
+	run --separate-stderr fl-run wait x --for=nonsense
+	[ "$status" = 2 ]
+	run --separate-stderr fl-snap export --size 10Q a b
+	[ "$status" = 2 ]
+	fl down nosuch
+}
+
+@test "fl down while up downloads: it stops within a second, and nothing comes back" {
+	python3 "$FL_TOP/t/fl-pull/bad_registry.py" "$IMAGES/layout" port 3>&- &
+	server=$!
+	for _ in $(seq 100); do [ -s port ] && break; sleep 0.05; done
+	small_spec vm --root "127.0.0.1:$(cat port)/slow:root" >spec
+	fl-pull up -q spec >record 2>err 3>&- &
+	up=$!
+	for _ in $(seq 100); do fl-run ls --json 2>/dev/null | grep -q . && break; sleep 0.05; done
+	sleep 0.3
+	start=$(date +%s%N)
+	fl down -q default/vm >/dev/null
+	status=0
+	wait $up || status=$?
+	took=$((($(date +%s%N) - start) / 1000000))
+	kill "$server"
+	echo "status $status, $took ms"; cat err
+	[ "$took" -lt 1500 ]
+	[ "$status" = 4 ] || [ "$status" = 15 ]
+	[ -z "$(ls -A "$FL_STATE_DIR/vm")" ]
+}
+
+@test "the journal has a line for every save, and seq only grows" {
+	small_spec vm | fl-pull up -q | fl-snap up >/dev/null
+	fl down -q default/vm >/dev/null
+	journal=$FL_STATE_DIR/events.jsonl
+	[ "$(jq -s 'map(.seq) | . == sort and (unique | length) == length' "$journal")" = true ]
+	[ "$(jq -r .what "$journal" | sed -n '1p;$p' | xargs)" = "created deleted" ]
+	# A torn last line does not stop it.
+	printf '{"seq":' >>"$journal"
+	small_spec vm | fl-pull up -q >/dev/null
+	[ "$(tail -n 1 "$journal" | jq .seq)" -gt 1 ]
+}
+
+@test "no space for a record: the old one stays, and it works again" {
+	unshare -m true 2>/dev/null || skip "no right to mount a small file system"
+	unshare -m bash -euc '
+		mkdir -p "$FL_STATE_DIR"
+		mount -t tmpfs -o size=1m tmpfs "$FL_STATE_DIR"
+		fl-pull up -q >record
+		dd if=/dev/zero of="$FL_STATE_DIR/fill" bs=4k 2>/dev/null || true
+		status=0; fl-meta up <record >out 2>err || status=$?
+		[ "$status" = 11 ]; grep -qi "no space" err
+		jq -e .spec.uid "$FL_STATE_DIR"/vm/default/vm/*/record.json >/dev/null
+		[ -z "$(find "$FL_STATE_DIR" -name ".new-*")" ]
+		rm "$FL_STATE_DIR/fill"
+		fl-meta up <record >/dev/null' < <(small_spec vm)
+}
+
+@test "SIGTERM and SIGINT end programs that wait" {
+	small_spec vm | fl-pull up -q >/dev/null
+	for program in "fl-run wait default/vm --timeout 60s" "fl-snap up" "fl-meta up" "fl up"; do
+		status=0
+		# A pipe that says nothing: the program waits for its input.
+		sleep 5 3>&- | timeout -s TERM --preserve-status 0.5 $program 3>&- || status=$?
+		echo "$program: $status"
+		[ "$status" = 143 ]
+	done
+}

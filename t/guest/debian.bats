@@ -1,0 +1,107 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MPL-2.0
+# Real guests: Debian under QEMU, from a real registry to a login and back to nothing.
+
+load ../lib
+
+setup_file() {
+	. "$FL_TOP/t/registry.sh"
+	[ "$(id -u)" = 0 ] || skip "not root: the images cannot be built"
+	layout=$("$FL_TOP/t/images.sh" "$FL_BUILD" 2>"$BATS_FILE_TMPDIR/images.log") || {
+		tail -n 20 "$BATS_FILE_TMPDIR/images.log"
+		return 1
+	}
+	registry_start "$BATS_FILE_TMPDIR/registry"
+	export REGISTRY_PID
+	for image in kernel root; do
+		skopeo copy -q --dest-tls-verify=false "oci:$layout:$image" "docker://$REGISTRY/t/$image:1"
+	done
+	export FL_STATE_DIR=$BATS_FILE_TMPDIR/state FL_RUN_DIR=$BATS_FILE_TMPDIR/run
+	ssh-keygen -q -t ed25519 -N '' -f "$BATS_FILE_TMPDIR/key"
+	export KEY=$BATS_FILE_TMPDIR/key
+	# One network namespace for all tests: a process keeps it.
+	unshare -n sleep 1800 3>&- &
+	export HOLDER=$!
+	sleep 0.2
+	inside ip link set lo up
+	fl-pull get -q "$REGISTRY/t/kernel:1" "$REGISTRY/t/root:1"
+	inside fl-net bridge create br0 --address 10.9.0.1/24 --nat
+}
+
+teardown_file() {
+	. "$FL_TOP/t/registry.sh"
+	[ -z "${HOLDER:-}" ] || kill "$HOLDER"
+	registry_stop
+}
+
+inside() {
+	nsenter -t "$HOLDER" -n "$@"
+}
+
+debian() { # NAME OPTIONS…
+	local name=$1
+	shift
+	fl spec --name "$name" --kernel "$REGISTRY/t/kernel:1" --initrd "$REGISTRY/t/kernel:1" \
+		--root "$REGISTRY/t/root:1" --root-size 4G --memory 512 --cmdline quiet --bridge br0 \
+		--ssh-key "$KEY.pub" "$@"
+}
+
+guest() { # NAME COMMAND…
+	local name=$1
+	shift
+	inside timeout 60 fl ssh -i "$KEY" "default/$name" "$@"
+}
+
+@test "two in one pipe: logged in to, they reach each other; stop, start, down; nothing is left" {
+	{ debian one; debian two; } | inside fl up -q --accel tcg >"$BATS_TEST_TMPDIR/records"
+	[ "$(wc -l <"$BATS_TEST_TMPDIR/records")" = 2 ]
+	for name in one two; do
+		inside fl-run wait "default/$name" --for=cloud-init --timeout 300s
+	done
+	guest one uname -a | grep -q "Linux one "
+	guest two cloud-init status | grep -q "status: done"
+	address=$(fl-run status --json default/two | jq -r '.address')
+	guest one "ping -c 1 -W 5 $address || exec 3<>/dev/tcp/$address/22"
+	guest one "echo kept > /root/kept; sync"
+	fl stop default/one --timeout 60s
+	[ "$(fl-run status --json default/one | jq -r .exit.kind)" = poweroff ]
+	inside fl start default/one --accel tcg
+	inside fl-run wait default/one --for=cloud-init --timeout 300s
+	[ "$(guest one cat /root/kept)" = kept ]
+	inside fl down -q default/one default/two >/dev/null
+	[ -z "$(what_is_left)" ]
+	[ -z "$(inside ip -o link | grep fltap)" ]
+}
+
+@test "the command that --dry-run prints works when pasted after the other steps ran" {
+	debian pasted | inside bash -c 'fl-pull up -q | fl-snap up | fl-net up | fl-meta up' >"$BATS_TEST_TMPDIR/record"
+	fl-run up --dry-run --accel tcg "$BATS_TEST_TMPDIR/record" >"$BATS_TEST_TMPDIR/command"
+	inside timeout 12 bash "$BATS_TEST_TMPDIR/command" </dev/null >"$BATS_TEST_TMPDIR/out" || true
+	grep -aqE 'systemd|Debian|cloud-init' "$BATS_TEST_TMPDIR/out"
+	inside fl down -q default/pasted >/dev/null
+	rm -rf "$FL_RUN_DIR"
+	[ -z "$(what_is_left)" ]
+}
+
+@test "a root that cannot be found is told in words" {
+	run inside fl up -q --accel tcg --settle 20s < <(debian lost --cmdline root=UUID=00000000-0000-0000-0000-000000000000)
+	echo "$output"
+	[ "$status" = 16 ]
+	[[ "$output" == *"no root found"* ]]
+	inside fl down -q default/lost >/dev/null
+}
+
+@test "qemu killed from outside, supervisor killed: FAILED with a reason, up again" {
+	debian victim | inside fl up -q --accel tcg >/dev/null
+	kill -KILL "$(fl-run status --json default/victim | jq -r .pid)"
+	fl-run wait default/victim --for=exit --timeout 10s
+	[[ "$(fl-run status --json default/victim | jq -r .reason)" == *"signal 9"* ]]
+	debian victim | inside fl up -q --accel tcg >/dev/null
+	pkill -KILL -f "[f]l-supervise $FL_STATE_DIR"
+	sleep 0.5
+	[ "$(fl-run status --json default/victim | jq -r .state)" = FAILED ]
+	debian victim | inside fl up -q --accel tcg >/dev/null
+	[ "$(fl-run status --json default/victim | jq -r .vmm_state)" = running ]
+	inside fl down -q default/victim >/dev/null
+	[ -z "$(what_is_left)" ]
+}

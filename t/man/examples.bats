@@ -1,0 +1,61 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MPL-2.0
+# The examples of the man pages, run as they stand.
+
+load ../lib
+
+setup() {
+	own_state "$BATS_TEST_TMPDIR"
+	cd "$BATS_TEST_TMPDIR" || return 1
+}
+
+examples() {
+	awk '/^# EXAMPLES/ { on = 1; next } /^# / { on = 0 } on && /^```/ { code = !code; next } on && code' \
+		"$FL_TOP/man/$1.8.scd" >script
+	[ -s script ]
+	bash -eux script
+}
+
+@test "fl" {
+	examples fl
+}
+
+@test "fl-pull" {
+	examples fl-pull
+}
+
+@test "fl-snap" {
+	examples fl-snap
+}
+
+@test "fl-meta" {
+	examples fl-meta
+	fsck.vfat -n seed.img
+}
+
+@test "fl-run" {
+	examples fl-run
+}
+
+@test "fl-pack" {
+	examples fl-pack
+	skopeo inspect oci:layout:1 >/dev/null
+}
+
+@test "fl-net" {
+	unshare -n true 2>/dev/null || skip "no right to make a network namespace"
+	export -f examples
+	unshare -n bash -c 'examples fl-net'
+}
+
+@test "help, version and completion of every program" {
+	for program in "$FL_BUILD"/bin/*; do
+		name=${program##*/}
+		"$program" --help | grep -q "usage: $name"
+		"$program" --version | grep -q "^$name [0-9]"
+		"$program" --completion bash | bash -n
+		"$program" --completion fish | grep -q "complete -c $name"
+		"$program" --completion zsh | grep -q bashcompinit
+		[ "$("$program" --help | awk 'length > 100' | wc -l)" = 0 ]
+	done
+}

@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* Errors, references, JSON streams, YAML. */
+#include "t/unit/test.h"
+
+#include "common/documents.h"
+#include "common/reference.h"
+#include "common/spec.h"
+#include "common/yaml.h"
+
+#include <stdlib.h>
+
+static void errors(void)
+{
+	struct fl_err err;
+
+	CHECK_INT(fl_err_set(&err, FL_ERR_NOT_FOUND, "x%d", 1), -1);
+	fl_err_prefix(&err, "layer %s", "a");
+	CHECK_STR(err.text, "layer a: x1");
+	CHECK_INT(err.kind, FL_ERR_NOT_FOUND);
+	CHECK_INT(fl_err_errno(&err, ENOSPC, "f"), -1);
+	CHECK_INT(err.kind, FL_ERR_EXHAUSTED);
+	CHECK_INT(fl_err_set(NULL, FL_ERR_NO, "nobody listens"), -1);
+	for (int i = 0; i < FL_ERR_KINDS; i++)
+		CHECK_INT(fl_err_kind_of(fl_err_kind_name(i)), i);
+}
+
+static void long_errors(void)
+{
+	struct fl_err err;
+	char text[2000];
+
+	memset(text, 'x', sizeof(text));
+	text[sizeof(text) - 1] = 0;
+	fl_err_set(&err, FL_ERR_SYSTEM, "%s", text);
+	for (int i = 0; i < 10; i++)
+		fl_err_prefix(&err, "%s", text);
+	CHECK_INT(strlen(err.text), sizeof(err.text) - 1);
+}
+
+static void references(void)
+{
+	struct fl_reference ref;
+
+	CHECK_INT(fl_reference_parse("127.0.0.1:5000/a/b:1", &ref, NULL), 0);
+	CHECK_STR(ref.host, "127.0.0.1:5000");
+	CHECK_STR(ref.name, "a/b");
+	CHECK_STR(ref.tag, "1");
+	fl_reference_finish(&ref);
+	CHECK_INT(fl_reference_parse("debian", &ref, NULL), 0);
+	CHECK_STR(ref.text, "docker.io/library/debian:latest");
+	fl_reference_finish(&ref);
+	CHECK_INT(fl_reference_parse("oci:some/where:tag", &ref, NULL), 0);
+	CHECK_STR(ref.folder, "some/where");
+	CHECK_STR(ref.tag, "tag");
+	fl_reference_finish(&ref);
+	CHECK_INT(fl_reference_parse("host.example/a--b__c.d:T", &ref, NULL), 0);
+	fl_reference_finish(&ref);
+	CHECK_INT(fl_reference_parse("host.example/a-", &ref, NULL), -1);
+	CHECK_INT(fl_reference_parse("host.example/a//b", &ref, NULL), -1);
+	CHECK_INT(fl_reference_parse("host.example/a:-tag", &ref, NULL), -1);
+}
+
+/* How many documents text holds; -1 when it ends in an error. */
+static int count_documents(const char *text)
+{
+	fl_cleanup_documents struct fl_documents in = { .name = "text" };
+	struct fl_err err = { 0 };
+	int ends[2], count = 0;
+
+	if (pipe(ends) < 0 || write(ends[1], text, strlen(text)) < 0)
+		abort();
+	close(ends[1]);
+	in.fd = ends[0];
+	for (fl_json *doc; (doc = fl_documents_next(&in, &err)); count++)
+		fl_json_unref(doc);
+	close(ends[0]);
+	return err.kind == FL_ERR_NONE ? count : -1;
+}
+
+static void streams(void)
+{
+	CHECK_INT(count_documents(""), 0);
+	CHECK_INT(count_documents("\n \n"), 0);
+	CHECK_INT(count_documents("{}\n{}"), 2);
+	CHECK_INT(count_documents("{}{}"), 2);
+	CHECK_INT(count_documents("{\n \"a\": \"}\\\"{\"\n}\n[1,\n2]\n"), 2);
+	CHECK_INT(count_documents("{\"a\":1,\"a\":2}"), -1);
+	CHECK_INT(count_documents("{"), -1);
+	CHECK_INT(count_documents("word\n"), -1);
+}
+
+static void yaml(void)
+{
+	struct fl_yaml look;
+	const char *flow = "{a: 1, \"b\": [x]}";
+
+	CHECK_INT(fl_yaml_look("a: 1\nb:\n  c: 2\n", 15, "t", &look, NULL), 0);
+	CHECK(look.is_mapping && !look.is_flow && fl_yaml_has(&look, "b") && !fl_yaml_has(&look, "c"));
+	fl_yaml_finish(&look);
+	CHECK_INT(fl_yaml_look(flow, strlen(flow), "t", &look, NULL), 0);
+	CHECK(look.is_flow && look.flow_at == 1 && fl_yaml_has(&look, "b") && !fl_yaml_has(&look, "x"));
+	fl_yaml_finish(&look);
+	CHECK_INT(fl_yaml_look("# only\n", 7, "t", &look, NULL), 0);
+	CHECK(look.is_empty);
+	fl_yaml_finish(&look);
+	CHECK_INT(fl_yaml_look("a: [", 4, "t", &look, NULL), -1);
+}
+
+static void specs(void)
+{
+	static const char text[] = "{\"id\":\"a\",\"kernel\":{\"image\":\"h.x/k\"},\"rootVolume\":{\"source\":{\"containerSource\":\"h.x/r\"}}}";
+	fl_cleanup_json fl_json *in = fl_json_parse(text, strlen(text), "t", NULL);
+	fl_cleanup_json fl_json *spec = fl_spec_read(in, NULL);
+	fl_cleanup_json fl_json *other = fl_json_copy(spec);
+	fl_cleanup_str struct fl_str names = FL_STR_INIT;
+	fl_cleanup_spec struct fl_spec view = fl_spec_view(spec);
+
+	CHECK_INT(fl_spec_check(spec, NULL), 0);
+	CHECK_INT(view.vcpu, 2);
+	CHECK_STR(view.name_space, "default");
+	CHECK_STR(view.volumes[0].id, "root");
+	fl_json_set(other, "uid", fl_json_new_text("x"));
+	CHECK(fl_spec_equal(spec, other));
+	fl_json_set(other, "vcpu", fl_json_new_int(4));
+	fl_json_set(other, "labels", fl_json_new_object());
+	fl_spec_difference(spec, other, &names);
+	CHECK_STR(names.data, "vcpu, labels");
+}
+
+int main(void)
+{
+	return test_run((const struct test_case[]){ { "errors travel", errors },
+						    { "long errors are cut", long_errors },
+						    { "references", references },
+						    { "streams of documents", streams },
+						    { "YAML is understood, not touched", yaml },
+						    { "specs", specs },
+						    { 0 } });
+}

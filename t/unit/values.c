@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* Numbers, addresses, ids: what is taken, what is refused, what is printed. */
+#include "t/unit/test.h"
+
+#include "common/base64.h"
+#include "common/digest.h"
+#include "common/inet.h"
+#include "common/num.h"
+#include "common/ulid.h"
+#include "common/uuid.h"
+
+static void numbers(void)
+{
+	static const char *const wrong[] = { "", " 1", "1 ", "+1", "-1", "0x1", "1.5", "1k", "99999999999999999999" };
+	uint64_t value;
+
+	CHECK_INT(fl_num_u64("42", 0, 100, &value, NULL), 0);
+	CHECK_INT(value, 42);
+	CHECK_INT(fl_num_u64("101", 0, 100, &value, NULL), -1);
+	for (size_t i = 0; i < FL_COUNT(wrong); i++)
+		CHECK_INT(fl_num_u64(wrong[i], 0, UINT64_MAX, &value, NULL), -1);
+}
+
+static void sizes_and_durations(void)
+{
+	uint64_t value;
+	char text[16];
+
+	CHECK_INT(fl_num_size("10G", 0, UINT64_MAX, &value, NULL), 0);
+	CHECK_INT(value, 10ll << 30);
+	CHECK_INT(fl_num_size("3MiB", 0, UINT64_MAX, &value, NULL), 0);
+	CHECK_INT(value, 3 << 20);
+	CHECK_INT(fl_num_size("10Q", 0, UINT64_MAX, &value, NULL), -1);
+	CHECK_INT(fl_num_size("99999999T", 0, UINT64_MAX, &value, NULL), -1);
+	CHECK_INT(fl_num_duration("250ms", &value, NULL), 0);
+	CHECK_INT(value, 250);
+	CHECK_INT(fl_num_duration("5m", &value, NULL), 0);
+	CHECK_INT(value, 300000);
+	CHECK_INT(fl_num_duration("5 m", &value, NULL), -1);
+	fl_num_print_size(1536, text);
+	CHECK_STR(text, "1.5 KiB");
+}
+
+static void macs(void)
+{
+	struct fl_mac mac;
+	char text[FL_MAC_TEXT];
+
+	CHECK_INT(fl_inet_parse_mac("02:0a:FF:00:00:01", &mac, NULL), 0);
+	fl_inet_print_mac(&mac, text);
+	CHECK_STR(text, "02:0a:ff:00:00:01");
+	CHECK_INT(fl_inet_parse_mac("03:00:00:00:00:01", &mac, NULL), -1);
+	CHECK_INT(fl_inet_parse_mac("02:00:00:00:00", &mac, NULL), -1);
+	CHECK_INT(fl_inet_parse_mac("02-00-00-00-00-01", &mac, NULL), -1);
+}
+
+static void networks(void)
+{
+	struct fl_cidr net, address;
+	char text[FL_CIDR_TEXT];
+
+	CHECK_INT(fl_inet_parse_cidr("10.1.2.3/23", &net, NULL), 0);
+	CHECK(fl_inet_nth(&net, 511, &address));
+	fl_inet_print_cidr(&address, text);
+	CHECK_STR(text, "10.1.3.255/23");
+	CHECK(!fl_inet_nth(&net, 512, &address));
+	CHECK_INT(fl_inet_parse_cidr("fd00::1/64", &net, NULL), 0);
+	CHECK(fl_inet_nth(&net, 70000, &address));
+	fl_inet_print_address(&address, text);
+	CHECK_STR(text, "fd00::1:1170");
+	CHECK_INT(fl_inet_parse_cidr("10.0.0.1/33", &net, NULL), -1);
+	CHECK_INT(fl_inet_parse_cidr("10.0.0/24", &net, NULL), -1);
+}
+
+static void base64(void)
+{
+	static const char *const wrong[] = { "a", "ab", "abc", "ab=c", "a===", "YQ=a", "YR==", "YQ= ", "Y Q=" };
+	fl_cleanup_str struct fl_str out = FL_STR_INIT, back = FL_STR_INIT;
+
+	fl_base64_encode("\0\xff text", 7, &out);
+	CHECK_STR(out.data, "AP8gdGV4dA==");
+	CHECK(fl_base64_decode(out.data, &back));
+	CHECK_INT(back.len, 7);
+	CHECK(memcmp(back.data, "\0\xff text", 7) == 0);
+	for (size_t i = 0; i < FL_COUNT(wrong); i++)
+		CHECK(!fl_base64_decode(wrong[i], &back));
+	CHECK(fl_base64_decode("", &back));
+}
+
+static void ids(void)
+{
+	char one[FL_ULID_TEXT], two[FL_ULID_TEXT], text[FL_UUID_TEXT];
+	struct fl_uuid uuid;
+
+	fl_ulid_new(one);
+	fl_ulid_new(two);
+	CHECK(fl_ulid_is_valid(one));
+	CHECK(strcmp(one, two) != 0);
+	CHECK(!fl_ulid_is_valid("01J8XGQ3T2S4W5Y6Z7A8B9C0DI"));
+	CHECK(!fl_ulid_is_valid("01j8xgq3t2s4w5y6z7a8b9c0d1"));
+	CHECK(!fl_ulid_is_valid("../../../../../../etc/pass"));
+	fl_uuid_of("uid", "root", &uuid);
+	fl_uuid_print(&uuid, text);
+	CHECK_INT(text[14], '5');
+	CHECK_INT(strlen(text), 36);
+}
+
+static void digests(void)
+{
+	static const char *const ids_of_two[] = {
+		"sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad",
+		"sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
+	};
+	char text[FL_DIGEST_TEXT];
+
+	fl_digest_of("abc", 3, text);
+	CHECK_STR(text, ids_of_two[0]);
+	fl_digest_chain(ids_of_two, 1, text);
+	CHECK_STR(text, ids_of_two[0]);
+	fl_digest_chain(ids_of_two, 2, text);
+	CHECK(strcmp(text, ids_of_two[0]) != 0 && fl_digest_is_valid(text));
+	CHECK(!fl_digest_is_valid("sha256:BA7816BF8F01CFEA414140DE5DAE2223B00361A396177A9CB410FF61F20015AD"));
+	CHECK(!fl_digest_is_valid("sha512:00"));
+}
+
+int main(void)
+{
+	return test_run((const struct test_case[]){ { "numbers are strict", numbers },
+						    { "sizes and durations", sizes_and_durations },
+						    { "MACs", macs },
+						    { "networks", networks },
+						    { "base 64 is strict", base64 },
+						    { "ULIDs and UUIDs", ids },
+						    { "digests and chain ids", digests },
+						    { 0 } });
+}
