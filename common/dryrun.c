@@ -24,6 +24,20 @@ static void identify(const struct fl_state *state, const struct fl_spec *view, s
 	vm->path = fl_asprintf("%s/vm/%s/%s/%s", state->dir, vm->name_space, vm->name, vm->uid);
 }
 
+/* The saved microVM that a document with a uid means. */
+static fl_json *saved(const struct fl_state *state, const char *uid, struct fl_vm *vm)
+{
+	fl_cleanup_vm_names fl_vm_names names = { 0 };
+
+	if (!uid || state->dirfd < 0 || fl_state_match(state, uid, &names, NULL) < 0 ||
+	    names.count != 1)
+		return NULL;
+	if (fl_vm_open(state, names.items[0].name_space, names.items[0].name, names.items[0].uid, vm,
+		       NULL) < 0)
+		return NULL;
+	return fl_vm_load(vm, NULL);
+}
+
 /* The saved microVM that a bare spec would adopt. */
 static fl_json *adopted(const struct fl_state *state, const fl_json *spec,
 			const struct fl_spec *view, struct fl_vm *vm)
@@ -31,16 +45,12 @@ static fl_json *adopted(const struct fl_state *state, const fl_json *spec,
 	fl_cleanup_free char *text = fl_asprintf("%s/%s", view->name_space, view->name);
 	fl_cleanup_vm_names fl_vm_names names = { 0 };
 
-	if (state->dirfd < 0 || fl_state_match(state, view->uid ? view->uid : text, &names, NULL) < 0)
+	if (state->dirfd < 0 || fl_state_match(state, text, &names, NULL) < 0)
 		return NULL;
 	for (size_t i = 0; i < names.count; i++) {
-		const struct fl_vm_name *one = &names.items[i];
-		fl_cleanup_json fl_json *record = NULL;
+		fl_cleanup_json fl_json *record = saved(state, names.items[i].uid, vm);
 
-		if (fl_vm_open(state, one->name_space, one->name, one->uid, vm, NULL) < 0)
-			continue;
-		record = fl_vm_load(vm, NULL);
-		if (view->uid || fl_spec_equal(fl_json_get(record, "spec"), spec))
+		if (record && fl_spec_equal(fl_json_get(record, "spec"), spec))
 			return fl_json_ref(record);
 		fl_vm_close(vm);
 	}
@@ -58,26 +68,36 @@ static fl_json *imagined(const struct fl_state *state, const fl_json *spec,
 	return record;
 }
 
+/* The record that the step would work on: the saved one, or as it would be. */
+static fl_json *find_record(const struct fl_state *state, const fl_json *input, struct fl_vm *vm,
+			    struct fl_err *err)
+{
+	fl_cleanup_json fl_json *spec = NULL;
+	fl_cleanup_spec struct fl_spec view = { 0 };
+	fl_json *record = saved(state, fl_json_text(fl_json_get(input, "uid")), vm);
+
+	if (record)
+		return record;
+	spec = fl_spec_read(input, err);
+	if (!spec || fl_spec_check(spec, err) < 0)
+		return NULL;
+	view = fl_spec_view(spec);
+	record = adopted(state, spec, &view, vm);
+	return record ? record : imagined(state, spec, &view, vm);
+}
+
 static int dry_one(void *arg, fl_json *document, struct fl_err *err)
 {
 	struct dry *dry = arg;
 	fl_cleanup_vm struct fl_vm vm = FL_VM_INIT;
 	fl_cleanup_str struct fl_str out = FL_STR_INIT;
 	const fl_json *inner = fl_json_get(document, "spec");
-	fl_cleanup_json fl_json *spec = NULL;
-	fl_cleanup_spec struct fl_spec view = { 0 };
 	struct fl_step_call call = { .args = dry->args, .vm = &vm };
 	int rc;
 
-	spec = fl_spec_read(inner ? inner : document, err);
-	if (!spec)
-		return -1;
-	view = fl_spec_view(spec);
-	call.record = adopted(&dry->state, spec, &view, &vm);
-	if (!call.record && fl_spec_check(spec, err) < 0)
-		return -1;
+	call.record = find_record(&dry->state, inner ? inner : document, &vm, err);
 	if (!call.record)
-		call.record = imagined(&dry->state, spec, &view, &vm);
+		return -1;
 	call.spec = fl_spec_view(fl_json_get(call.record, "spec"));
 	rc = dry->step->plan ? dry->step->plan(&call, &out, err) : 0;
 	fl_spec_finish(&call.spec);

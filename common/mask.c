@@ -25,7 +25,9 @@ fl_json *fl_mask_put_on(const fl_json *record)
 	fl_json *masked = fl_json_new_object();
 
 	for (void *i = fl_json_first(metadata); i; i = fl_json_next(metadata, i))
-		fl_json_set(masked, fl_json_key(i), mask_of(fl_json_value(i)));
+		fl_json_set(masked, fl_json_key(i),
+			    fl_json_is_object(fl_json_value(i)) ? fl_json_copy(fl_json_value(i))
+								: mask_of(fl_json_value(i)));
 	if (metadata)
 		fl_json_put(copy, "spec.metadata", masked);
 	else

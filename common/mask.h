@@ -10,7 +10,8 @@
 
 #include "common/json.h"
 
-/* A copy of the record with the values of spec.metadata masked. Caller owns it. */
+/* A copy of the record with the values of spec.metadata masked; masks stay as they are.
+ * Caller owns it. */
 fl_json *fl_mask_put_on(const fl_json *record);
 
 /* A copy of spec in which every mask is replaced by the saved value it fits; one that fits

@@ -193,6 +193,9 @@ static int run_pipeline(struct fl_args *args, const char *const *programs, size_
 	status = worst_status(&pipeline);
 	if (rc < 0)
 		return -1;
+	/* On the way down, what failed on the way up is history. */
+	if (strcmp(verb, "down") == 0)
+		outcome.kind = FL_ERR_NONE;
 	args->exit_status = outcome.kind != FL_ERR_NONE ? fl_err_exit_status(outcome.kind)
 			    : status >= 256             ? 128 + status - 256
 							: status;

@@ -212,3 +212,22 @@ bats_require_minimum_version 1.5.0
 		[ "$status" = 143 ]
 	done
 }
+
+@test "dry-run of a spec and of a record: the whole plan, nothing made" {
+	echo '#cloud-config' >user
+	fl up --dry-run --accel tcg < <(small_spec vm --user-data user) >plan
+	grep -q "fl-pull get" plan
+	grep -q "'-append'" plan
+	[ ! -e "$FL_STATE_DIR" ]
+	small_spec vm --user-data user | fl-pull up -q | fl-snap up | fl-meta up >record
+	fl up --dry-run --accel tcg record | grep -q "$(jq -r .host.kernel.path record)"
+	# What fl prints keeps the digests of metadata, and means the same microVM.
+	[ "$(fl inspect --json default/vm | jq -r '.spec.metadata["user-data"].size')" = 20 ]
+}
+
+@test "down of a microVM that failed is a success" {
+	run fl up -q --qemu /nonexistent --accel tcg < <(small_spec vm)
+	[ "$status" = 4 ]
+	fl down -q default/vm >/dev/null
+	[ -z "$(ls -A "$FL_STATE_DIR/vm")" ]
+}
