@@ -107,6 +107,10 @@ int fl_vm_lock_step(const struct fl_vm *vm, const struct fl_cancel *cancel, stru
 /* Whether a supervisor holds run.lock. */
 bool fl_vm_is_supervised(const struct fl_vm *vm);
 
+/* Whether the record says that a VMM is kept and yet nobody keeps it: the supervisor was
+ * killed, or the host was restarted. */
+bool fl_vm_is_lost(const struct fl_vm *vm, const fl_json *record);
+
 /* run.lock for the caller, who then is the supervisor or proves that there is none. */
 int fl_vm_lock_run(const struct fl_vm *vm, int timeout_ms, struct fl_err *err);
 

@@ -31,6 +31,18 @@ int fl_vm_lock_step(const struct fl_vm *vm, const struct fl_cancel *cancel, stru
 	}
 }
 
+bool fl_vm_is_lost(const struct fl_vm *vm, const fl_json *record)
+{
+	static const char *const kept[] = { "starting", "running",   "paused",
+					    "stopping", "rebooting", "waiting" };
+	const char *state = fl_json_text(fl_json_at(record, "host.vmm.state"));
+
+	for (size_t i = 0; state && i < FL_COUNT(kept); i++)
+		if (strcmp(kept[i], state) == 0)
+			return !fl_vm_is_supervised(vm);
+	return false;
+}
+
 int fl_vm_lock_run(const struct fl_vm *vm, int timeout_ms, struct fl_err *err)
 {
 	return fl_lock_file(vm->dirfd, "run.lock", FL_LOCK_EXCLUSIVE, timeout_ms, err);
@@ -90,26 +102,30 @@ void fl_vm_watch_finish(struct fl_vm_watch *watch)
 	watch->vm = NULL;
 }
 
-/* 1, 0 or -1 of judge on the record as it is now. */
-static int judge_now(const struct fl_vm *vm, fl_vm_judge *judge, void *arg, struct fl_err *err)
+/* 1, 0 or -1 of judge on the record as it is now; *lost: it says more than is so. */
+static int judge_now(const struct fl_vm *vm, fl_vm_judge *judge, void *arg, bool *lost,
+		     struct fl_err *err)
 {
 	fl_cleanup_json fl_json *record = fl_vm_load(vm, err);
+	int verdict = record ? judge(arg, record, err) : -1;
 
-	return record ? judge(arg, record, err) : -1;
+	*lost = verdict == 0 && fl_vm_is_lost(vm, record);
+	return verdict;
 }
 
-/* The same; without a supervisor nothing is going to change any more. */
+/* The same; of a lost one nothing is going to change any more. */
 static int judge_alive(const struct fl_vm *vm, fl_vm_judge *judge, void *arg, struct fl_err *err)
 {
-	int verdict = judge_now(vm, judge, arg, err);
+	bool lost;
+	int verdict = judge_now(vm, judge, arg, &lost, err);
 
-	if (verdict != 0 || fl_vm_is_supervised(vm))
+	/* What it saved last may lie between our two looks. */
+	if (verdict == 0 && lost)
+		verdict = judge_now(vm, judge, arg, &lost, err);
+	if (verdict != 0 || !lost)
 		return verdict;
-	/* What it saved last, between our two looks. */
-	verdict = judge_now(vm, judge, arg, err);
-	return verdict ? verdict
-		       : fl_err_set(err, FL_ERR_GUEST, "%s/%s: its supervisor was killed; \"fl up\" or "
-				    "\"fl restore\" brings it back", vm->name_space, vm->name);
+	return fl_err_set(err, FL_ERR_GUEST, "%s/%s: its supervisor was killed; \"fl up\" or "
+			  "\"fl restore\" brings it back", vm->name_space, vm->name);
 }
 
 int fl_vm_wait(const struct fl_vm *vm, int timeout_ms, fl_vm_judge *judge, void *arg,

@@ -53,6 +53,17 @@ is_alive() {
 	grep -q '^State:[[:space:]]*[^Z[:space:]]' "/proc/$1/status" 2>/dev/null
 }
 
+# Waits until what is written in the background is on the disk.
+settled() {
+	local try
+	for try in $(seq 200); do
+		[ -n "$(find "$1" -path '*/.pending/*' 2>/dev/null)" ] || return 0
+		sleep 0.05
+	done
+	echo "not settled after $try tries"
+	return 1
+}
+
 # Processes, links and folders that a test would leave behind.
 what_is_left() {
 	pgrep -a -f "[f]l-supervise $FL_STATE_DIR|fake-vmm.*$FL_STATE_DIR" || true

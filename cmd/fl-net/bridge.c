@@ -1,96 +1,40 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "cmd/fl-net/bridge.h"
 
+#include "cmd/fl-net/known.h"
 #include "cmd/fl-net/nat.h"
 #include "common/alloc.h"
-#include "common/atomic.h"
-#include "common/io.h"
-#include "common/lock.h"
-#include "common/path.h"
+#include "common/log.h"
+#include "common/sha256.h"
 
-#include <arpa/inet.h>
-#include <dirent.h>
-#include <fcntl.h>
 #include <string.h>
+#include <sys/socket.h>
 
-static int check_name(const char *name, struct fl_err *err)
+#define ALIAS "flintlock:bridge"
+
+/* A bridge's MAC follows its first port unless it was given one; guests would lose their
+ * gateway each time it changed. */
+static struct fl_mac mac_of(const char *name)
 {
-	if (fl_path_is_name(name) && strlen(name) < FL_LINK_NAME)
-		return 0;
-	return fl_err_set(err, FL_ERR_INVALID, "\"%.60s\" is not a name for a bridge: at most 15 of "
-			  "A-Z a-z 0-9 . _ -", name);
+	fl_cleanup_free char *text = fl_asprintf(ALIAS "/%s", name);
+	unsigned char sum[FL_SHA256_SIZE];
+	struct fl_mac mac;
+
+	fl_sha256_sum(text, strlen(text), sum);
+	memcpy(mac.byte, sum, sizeof(mac.byte));
+	mac.byte[0] = (uint8_t)((mac.byte[0] & 0xfc) | 2); /* local, unicast */
+	return mac;
 }
 
-static int open_folder(const struct fl_state *state, struct fl_err *err)
+bool fl_bridge_is_ours(const struct fl_link *link)
 {
-	fl_cleanup_free char *path = fl_asprintf("%s/net", state->dir);
-	int fd;
+	struct fl_mac mac = mac_of(link->name);
 
-	if (fl_path_make_folders(path, 0755, err) < 0)
-		return -1;
-	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0)
-		return fl_err_errno(err, errno, "%s: cannot be opened", path);
-	fl_atomic_sweep(fd);
-	return fd;
-}
-
-static char *file_of(const char *name)
-{
-	return fl_asprintf("%s.json", name);
-}
-
-int fl_bridge_load(const struct fl_state *state, const char *name, struct fl_bridge *bridge,
-		   struct fl_err *err)
-{
-	fl_cleanup_free char *path = fl_asprintf("%s/net/%s.json", state->dir, name);
-	fl_cleanup_str struct fl_str text = FL_STR_INIT;
-	fl_cleanup_json fl_json *doc = NULL;
-	const char *address;
-
-	*bridge = (struct fl_bridge){ 0 };
-	if (check_name(name, err) < 0)
-		return -1;
-	if (access(path, F_OK) < 0 && errno == ENOENT)
-		return 0;
-	if (fl_io_read_file(AT_FDCWD, path, 65536, &text, err) < 0)
-		return -1;
-	doc = fl_json_parse(text.data, text.len, path, err);
-	address = fl_json_text(fl_json_get(doc, "address"));
-	if (!doc || fl_inet_parse_cidr(address ? address : "", &bridge->address, err) < 0)
-		return fl_err_prefix(err, "%s", path);
-	snprintf(bridge->name, sizeof(bridge->name), "%s", name);
-	bridge->nat = fl_json_bool(fl_json_get(doc, "nat"));
-	bridge->forwarding_was = fl_json_bool(fl_json_get(doc, "forwarding_was"));
-	return 1;
-}
-
-static int save(const struct fl_state *state, const struct fl_bridge *bridge, struct fl_err *err)
-{
-	fl_cleanup_close int folder = open_folder(state, err);
-	fl_cleanup_free char *file = file_of(bridge->name);
-	fl_cleanup_json fl_json *doc = fl_json_new_object();
-	fl_cleanup_str struct fl_str text = FL_STR_INIT;
-	char address[FL_CIDR_TEXT];
-
-	fl_inet_print_cidr(&bridge->address, address);
-	fl_json_set(doc, "name", fl_json_new_text(bridge->name));
-	fl_json_set(doc, "address", fl_json_new_text(address));
-	fl_json_set(doc, "nat", fl_json_new_bool(bridge->nat));
-	fl_json_set(doc, "forwarding_was", fl_json_new_bool(bridge->forwarding_was));
-	fl_json_print(doc, true, &text);
-	fl_str_add(&text, "\n");
-	return folder < 0 ? -1
-			  : fl_atomic_write(folder, file, 0600, text.data, text.len, true, err);
-}
-
-int fl_bridge_lock(const struct fl_state *state, const char *name, struct fl_err *err)
-{
-	fl_cleanup_close int folder = open_folder(state, err);
-	fl_cleanup_free char *file = fl_asprintf("%s.lock", name);
-
-	return folder < 0 ? -1
-			  : fl_lock_file(folder, file, FL_LOCK_EXCLUSIVE, FL_LOCK_FOREVER, err);
+	if (strcmp(link->kind, "bridge") != 0)
+		return false;
+	/* A kill between making and naming leaves no alias, but nobody else has that MAC. */
+	return strcmp(link->alias, ALIAS) == 0 ||
+	       (!*link->alias && memcmp(link->mac.byte, mac.byte, sizeof(mac.byte)) == 0);
 }
 
 static int check_known(const struct fl_bridge *known, const struct fl_bridge *wanted,
@@ -107,27 +51,40 @@ static int check_known(const struct fl_bridge *known, const struct fl_bridge *wa
 			  known->name);
 }
 
-/* A link of that name must be missing, ours, or a nameless bridge that a kill left between
- * making it and naming it. */
-static int check_link(struct fl_links *links, const char *name, bool known, struct fl_err *err)
+static int check_overlap(void *arg, const struct fl_bridge *other, struct fl_err *err)
 {
-	struct fl_link link;
-	int found = fl_links_get(links, name, &link, err);
+	const struct fl_bridge *wanted = arg;
+	char text[FL_CIDR_TEXT];
 
-	if (found != 1)
-		return found;
-	if (strcmp(link.kind, "bridge") == 0 &&
-	    (strcmp(link.alias, FL_BRIDGE_ALIAS) == 0 || (known && !*link.alias)))
+	if (strcmp(other->name, wanted->name) == 0 || !fl_known_is_here(other) ||
+	    (!fl_inet_contains(&other->address, &wanted->address) &&
+	     !fl_inet_contains(&wanted->address, &other->address)))
 		return 0;
-	return fl_err_set(err, FL_ERR_EXISTS, "%s: a link of that name exists and is not ours; "
-			  "choose another name", name);
+	fl_inet_print_cidr(&other->address, text);
+	return fl_err_set(err, FL_ERR_EXISTS, "%s: its net overlaps with that of bridge %s (%s); "
+			  "choose another net", wanted->name, other->name, text);
+}
+
+/* The link's 1 found and ours, 0 missing, -1. */
+static int find_link(struct fl_links *links, const char *name, struct fl_link *link,
+		     struct fl_err *err)
+{
+	int found = fl_links_get(links, name, link, err);
+
+	if (found != 1 || fl_bridge_is_ours(link))
+		return found;
+	return fl_err_set(err, FL_ERR_EXISTS, "%s: a link of that name (%s) exists and is not "
+			  "ours; choose another name", name, *link->kind ? link->kind : "a device");
 }
 
 static int make(struct fl_links *links, const struct fl_bridge *bridge, struct fl_err *err)
 {
-	struct fl_link_change change = { .alias = FL_BRIDGE_ALIAS, .master = -1, .up = true };
+	struct fl_link_change change = { .alias = ALIAS, .master = -1, .up = true };
+	struct fl_mac mac = mac_of(bridge->name);
+	struct fl_link link;
+	int found = find_link(links, bridge->name, &link, err);
 
-	if (fl_links_make_bridge(links, bridge->name, err) < 0 ||
+	if (found < 0 || (!found && fl_links_make_bridge(links, bridge->name, &mac, err) < 0) ||
 	    fl_links_change(links, bridge->name, &change, err) < 0 ||
 	    fl_links_add_address(links, bridge->name, &bridge->address, err) < 0)
 		return -1;
@@ -138,48 +95,114 @@ static int make(struct fl_links *links, const struct fl_bridge *bridge, struct f
 	return fl_nat_add(bridge->name, &bridge->address, err);
 }
 
-/* Another bridge of ours for which forwarding is on. */
-static bool find_other(const struct fl_state *state, const struct fl_bridge *than,
-		       struct fl_bridge *other)
+/* The other bridge here that wants forwarding too. */
+struct partner {
+	const struct fl_bridge *of;
+	bool found, forward_before;
+};
+
+static int look_at_partner(void *arg, const struct fl_bridge *other, struct fl_err *err)
 {
-	fl_cleanup_json fl_json *names = fl_bridge_list(state);
+	struct partner *partner = arg;
 
-	for (size_t i = 0; i < fl_json_count(names); i++) {
-		const char *name = fl_json_text(fl_json_item(names, i));
-
-		if (strcmp(name, than->name) != 0 && fl_bridge_load(state, name, other, NULL) == 1 &&
-		    other->nat && other->address.family == than->address.family)
-			return true;
-	}
-	return false;
+	(void)err;
+	if (strcmp(other->name, partner->of->name) == 0 || !other->nat ||
+	    other->address.family != partner->of->address.family || !fl_known_is_here(other))
+		return 0;
+	partner->found = true;
+	partner->forward_before = other->forward_before;
+	return 0;
 }
 
-/* What forwarding was before any bridge of ours; -1 on error. */
-static int forwarding_before(const struct fl_state *state, const struct fl_bridge *bridge,
-			     struct fl_err *err)
+/* What forwarding was before we came: the first bridge saw it, the others take its word. */
+static int note_forwarding(const struct fl_state *state, struct fl_bridge *bridge,
+			   struct fl_err *err)
 {
-	struct fl_bridge other;
+	struct partner partner = { .of = bridge };
+	int now;
 
-	if (find_other(state, bridge, &other))
-		return other.forwarding_was;
-	return fl_nat_forwarding(bridge->address.family, false, false, err);
+	if (!bridge->nat)
+		return 0;
+	if (fl_known_each(state, look_at_partner, &partner, err) < 0)
+		return -1;
+	now = partner.found ? partner.forward_before
+			    : fl_nat_forwarding(bridge->address.family, false, false, err);
+	bridge->forward_before = now == 1;
+	return now < 0 ? -1 : 0;
+}
+
+/* Under the lock; known is what stands on disk, or NULL. */
+static int create(const struct fl_state *state, struct fl_links *links, struct fl_bridge *bridge,
+		  const struct fl_bridge *known, struct fl_err *err)
+{
+	struct fl_link link;
+
+	if (find_link(links, bridge->name, &link, err) < 0 ||
+	    fl_known_each(state, check_overlap, bridge, err) < 0)
+		return -1;
+	if (known && fl_known_is_here(known))
+		return make(links, known, err);
+	fl_known_stamp(bridge);
+	if (note_forwarding(state, bridge, err) < 0 || fl_known_save(state, bridge, err) < 0)
+		return -1;
+	return make(links, bridge, err);
+}
+
+int fl_bridge_restore(const struct fl_state *state, struct fl_links *links,
+		      const struct fl_bridge *known, struct fl_err *err)
+{
+	struct fl_bridge bridge = *known;
+
+	fl_known_stamp(&bridge);
+	/* In this boot and not here: it is, or was, somewhere else, and not ours to copy. */
+	if (!fl_known_is_here(known) && strcmp(bridge.boot_id, known->boot_id) == 0)
+		return 0;
+	fl_log(FL_LOG_INFO, "%s: the bridge is missing and made again", known->name);
+	return create(state, links, &bridge, known, err) < 0 ? -1 : 1;
+}
+
+bool fl_bridge_gives(const struct fl_cidr *net, const struct fl_cidr *address)
+{
+	struct fl_cidr base, next = *address;
+
+	fl_inet_nth(net, 0, &base);
+	if (!fl_inet_contains(net, address) || fl_inet_equal(&base, address))
+		return false;
+	if (address->family == AF_INET6)
+		return true;
+	/* The last of an IPv4 net, behind which it ends, is for all of it. */
+	for (int i = 3; i >= 0 && ++next.byte[i] == 0; i--)
+		;
+	return fl_inet_contains(net, &next);
+}
+
+/* Neither "this host", loopback, link-local IPv6 nor multicast. */
+static bool is_ordinary(const struct fl_cidr *address)
+{
+	const uint8_t *b = address->byte;
+
+	if (address->family == AF_INET)
+		return b[0] != 0 && b[0] != 127 && b[0] < 224;
+	return b[0] != 0 && b[0] != 0xff && !(b[0] == 0xfe && (b[1] & 0xc0) == 0x80);
 }
 
 static int parse(const char *name, const char *cidr, bool nat, struct fl_bridge *bridge,
 		 struct fl_err *err)
 {
-	struct fl_cidr base;
+	unsigned most;
 
 	*bridge = (struct fl_bridge){ .nat = nat };
-	if (check_name(name, err) < 0 || fl_inet_parse_cidr(cidr, &bridge->address, err) < 0)
+	if (fl_known_check_name(name, err) < 0)
 		return -1;
+	if (fl_inet_parse_cidr(cidr, &bridge->address, err) < 0)
+		return fl_err_prefix(err, "--address");
 	snprintf(bridge->name, sizeof(bridge->name), "%s", name);
-	fl_inet_nth(&bridge->address, 0, &base);
-	if (bridge->address.prefix > (bridge->address.family == AF_INET ? 30u : 126u) ||
-	    bridge->address.prefix < 8 || fl_inet_equal(&base, &bridge->address))
+	most = bridge->address.family == AF_INET ? 30 : 126;
+	if (bridge->address.prefix < 8 || bridge->address.prefix > most ||
+	    !is_ordinary(&bridge->address) || !fl_bridge_gives(&bridge->address, &bridge->address))
 		return fl_err_set(err, FL_ERR_INVALID,
-				  "--address %s: give the bridge's own address in a net with room for "
-				  "guests, such as 10.77.0.1/24", cidr);
+				  "--address %s: give the bridge's own address in a net with "
+				  "room for guests, such as 10.77.0.1/24", cidr);
 	return 0;
 }
 
@@ -189,23 +212,16 @@ int fl_bridge_create(const struct fl_state *state, const char *name, const char 
 	struct fl_bridge bridge, known;
 	struct fl_links *links;
 	fl_cleanup_close int lock = -1;
-	int have, rc = -1;
+	int have, rc;
 
 	if (parse(name, cidr, nat, &bridge, err) < 0)
 		return -1;
-	lock = fl_bridge_lock(state, name, err);
+	lock = fl_bridge_lock(state, err);
 	have = lock < 0 ? -1 : fl_bridge_load(state, name, &known, err);
 	if (have < 0 || (have && check_known(&known, &bridge, err) < 0))
 		return -1;
 	links = fl_links_open(err);
-	if (!links)
-		return -1;
-	if (check_link(links, name, have, err) == 0) {
-		int was = forwarding_before(state, &bridge, err);
-
-		bridge.forwarding_was = have ? known.forwarding_was : was == 1;
-		rc = was < 0 || save(state, &bridge, err) < 0 ? -1 : make(links, &bridge, err);
-	}
+	rc = links ? create(state, links, &bridge, have ? &known : NULL, err) : -1;
 	fl_links_close(links);
 	return rc;
 }
@@ -230,77 +246,75 @@ static int check_unused(struct fl_links *links, const struct fl_link *link, stru
 		return -1;
 	if (!count.count)
 		return 0;
-	return fl_err_set(err, FL_ERR_PRECONDITION, "%s: %d links are on it; take their microVMs down "
-			  "first, or give --force", link->name, count.count);
+	return fl_err_set(err, FL_ERR_PRECONDITION, "%s: %d link%s on it; take the microVMs down "
+			  "first, or give --force", link->name, count.count,
+			  count.count == 1 ? " is" : "s are");
 }
 
-static int remove_link(struct fl_links *links, const char *name, bool force, struct fl_err *err)
+/* known: NULL when nothing on disk says that it is ours. */
+static int remove_link(struct fl_links *links, const char *name, const struct fl_bridge *known,
+		       bool force, struct fl_err *err)
 {
 	struct fl_link link;
 	int found = fl_links_get(links, name, &link, err);
+	bool ours = found == 1 && fl_bridge_is_ours(&link);
 
 	if (found != 1)
 		return found;
-	if (check_link(links, name, true, err) < 0 ||
-	    (!force && check_unused(links, &link, err) < 0))
+	if (!ours && known && (force || !fl_known_is_here(known)))
+		return 0; /* ours is gone; only its memory is to be removed */
+	if (!ours)
+		return fl_err_set(err, FL_ERR_PRECONDITION, "%s: is not ours, and is left alone%s",
+				  name, known ? "; --force forgets that we had one" : "");
+	if (!known && !force)
+		return fl_err_set(err, FL_ERR_PRECONDITION, "%s: was made with another state "
+				  "folder; name that with --state-dir, or give --force", name);
+	if (!force && check_unused(links, &link, err) < 0)
 		return -1;
 	return fl_links_remove(links, name, err);
 }
 
-static int undo(const struct fl_state *state, const struct fl_bridge *bridge, bool force,
-		struct fl_err *err)
+static int restore_forwarding(const struct fl_state *state, const struct fl_bridge *gone,
+			      struct fl_err *err)
+{
+	struct partner partner = { .of = gone };
+
+	if (gone->forward_before || !fl_known_is_here(gone))
+		return 0;
+	if (fl_known_each(state, look_at_partner, &partner, err) < 0)
+		return -1;
+	if (partner.found)
+		return 0;
+	return fl_nat_forwarding(gone->address.family, true, false, err) < 0 ? -1 : 0;
+}
+
+static int undo(const struct fl_state *state, const char *name, const struct fl_bridge *known,
+		bool force, struct fl_err *err)
 {
 	struct fl_links *links = fl_links_open(err);
-	struct fl_bridge other;
-	int rc = links ? remove_link(links, bridge->name, force, err) : -1;
+	int rc = links ? remove_link(links, name, known, force, err) : -1;
 
 	fl_links_close(links);
-	if (rc < 0 || !bridge->nat)
+	if (rc < 0 || (known ? !known->nat : !force))
 		return rc;
-	if (fl_nat_remove(bridge->name, err) < 0)
+	if (fl_nat_remove(name, err) < 0)
 		return -1;
-	if (bridge->forwarding_was || find_other(state, bridge, &other))
-		return 0;
-	return fl_nat_forwarding(bridge->address.family, true, false, err) < 0 ? -1 : 0;
+	return known ? restore_forwarding(state, known, err) : 0;
 }
 
 int fl_bridge_remove(const struct fl_state *state, const char *name, bool force,
 		     struct fl_err *err)
 {
-	fl_cleanup_close int folder = -1, lock = -1;
-	fl_cleanup_free char *file = file_of(name);
-	fl_cleanup_free char *lock_file = fl_asprintf("%s.lock", name);
+	fl_cleanup_close int lock = -1;
 	struct fl_bridge bridge;
-	int have = check_name(name, err);
+	int have;
 
-	if (have < 0)
+	if (fl_known_check_name(name, err) < 0)
 		return -1;
-	lock = fl_bridge_lock(state, name, err);
+	lock = fl_bridge_lock(state, err);
 	have = lock < 0 ? -1 : fl_bridge_load(state, name, &bridge, err);
-	if (have < 0)
-		return -1;
-	folder = open_folder(state, err);
-	if (folder < 0)
-		return -1;
-	if (have && undo(state, &bridge, force, err) < 0)
+	if (have < 0 || undo(state, name, have ? &bridge : NULL, force, err) < 0)
 		return -1;
 	/* The memory of it goes last: a kill before leaves it to be removed again. */
-	if (unlinkat(folder, file, 0) < 0 && errno != ENOENT)
-		return fl_err_errno(err, errno, "net/%s: cannot be removed", file);
-	unlinkat(folder, lock_file, 0);
-	return 0;
-}
-
-fl_json *fl_bridge_list(const struct fl_state *state)
-{
-	fl_cleanup_free char *path = fl_asprintf("%s/net", state->dir);
-	fl_cleanup_dir DIR *dir = opendir(path);
-	fl_json *names = fl_json_new_array();
-	struct dirent *entry;
-
-	while (dir && (entry = readdir(dir)))
-		if (entry->d_name[0] != '.' && fl_str_ends(entry->d_name, ".json"))
-			fl_json_add(names, fl_json_new_text_bytes(entry->d_name,
-								  strlen(entry->d_name) - 5));
-	return names;
+	return fl_known_forget(state, name, err);
 }

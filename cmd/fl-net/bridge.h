@@ -3,34 +3,52 @@
  * Bridges of our own, which hand out addresses: made, found again, removed. What is known
  * of one stands in STATE/net/NAME.json before anything is made.
  *
+ *     fl_cleanup_close int lock = fl_bridge_lock(&state, err);
  *     struct fl_bridge bridge;
  *     int ours = fl_bridge_load(&state, "flbr0", &bridge, err);      // 1, 0 or -1
  */
 #pragma once
 
 #include "cmd/fl-net/link.h"
+#include "common/boot.h"
 #include "common/cli.h"
-
-#define FL_BRIDGE_ALIAS "flintlock:bridge"
 
 struct fl_bridge {
 	char name[FL_LINK_NAME];
 	struct fl_cidr address; /* its own, with the net's prefix */
 	bool nat;
-	bool forwarding_was; /* ip_forward before it was made */
+	bool forward_before; /* forwarding before any bridge of ours wanted it */
+	/* Where it was made: another boot or network namespace knows nothing of it. */
+	char boot_id[FL_BOOT_ID_TEXT];
+	int64_t netns;
 };
 
 /* 1: ours; 0: we know nothing of it; -1: error. */
 int fl_bridge_load(const struct fl_state *state, const char *name, struct fl_bridge *bridge,
 		   struct fl_err *err);
 
-/* Held while addresses of the bridge are handed out. Caller closes. */
-int fl_bridge_lock(const struct fl_state *state, const char *name, struct fl_err *err);
+/* One lock for all bridges, held while they change, while links are put on them and while
+ * addresses are handed out. Caller closes. */
+int fl_bridge_lock(const struct fl_state *state, struct fl_err *err);
 
+/* Whether the link is the bridge that we made under its name. */
+bool fl_bridge_is_ours(const struct fl_link *link);
+
+/* Whether a guest may have the address: in net, and neither the net's own nor its broadcast. */
+bool fl_bridge_gives(const struct fl_cidr *net, const struct fl_cidr *address);
+
+/* Makes it, or what of it is missing. */
 int fl_bridge_create(const struct fl_state *state, const char *name, const char *cidr, bool nat,
 		     struct fl_err *err);
+
+/* Makes again a bridge that is known and whose link is missing, as after a reboot of the
+ * host: 1; 0 when it belongs to another network namespace. To be called under the lock. */
+int fl_bridge_restore(const struct fl_state *state, struct fl_links *links,
+		      const struct fl_bridge *known, struct fl_err *err);
+
+/* What does not exist is fine; what is not ours, or in use, is FL_ERR_PRECONDITION. */
 int fl_bridge_remove(const struct fl_state *state, const char *name, bool force,
 		     struct fl_err *err);
 
-/* Names of all bridges of ours, as a list of text; caller owns it. */
+/* Names of all bridges of ours, sorted, as a list of text; caller owns it. */
 fl_json *fl_bridge_list(const struct fl_state *state);

@@ -7,110 +7,163 @@
 
 #define MOST_TRIED 65536
 
-struct taken {
-	FL_VEC(struct fl_cidr) addresses;
-	FL_VEC(char *) owners; /* "namespace/name" */
+struct lease {
+	struct fl_cidr address;
+	char *owner;  /* "namespace/name", owned */
+	bool planned; /* asked for in a spec, but not had yet */
 };
 
-static void add_taken(struct taken *taken, const struct fl_vm_name *name, const char *text)
-{
-	struct fl_cidr address;
+struct table {
+	const char *bridge;
+	FL_VEC(struct lease) leases;
+};
 
-	if (!text || fl_inet_parse_cidr(text, &address, NULL) < 0)
-		return;
-	FL_VEC_ADD(&taken->addresses, address);
-	FL_VEC_ADD(&taken->owners, fl_asprintf("%s/%s", name->name_space, name->name));
+static void finish(struct table *table)
+{
+	for (size_t i = 0; i < table->leases.count; i++)
+		free(table->leases.items[i].owner);
+	free(table->leases.items);
 }
 
-/* Addresses recorded for other interfaces on that bridge. */
-static void take_record(struct taken *taken, const struct fl_vm_name *name,
-			const fl_json *record, const char *bridge, const char *except)
+static void add(struct table *table, const struct fl_vm_name *owner, const char *text,
+		bool planned)
 {
-	const fl_json *network = fl_json_at(record, "host.network");
+	struct lease lease = { .planned = planned };
 
+	if (!text || fl_inet_parse_cidr(text, &lease.address, NULL) < 0)
+		return;
+	lease.owner = fl_asprintf("%s/%s", owner->name_space, owner->name);
+	FL_VEC_ADD(&table->leases, lease);
+}
+
+/* What a host.network has on the bridge, but for one device. */
+static void add_network(struct table *table, const struct fl_vm_name *owner,
+			const fl_json *network, const char *except)
+{
 	for (void *i = fl_json_first(network); i; i = fl_json_next(network, i)) {
 		const fl_json *one = fl_json_value(i);
 
-		if (fl_str_equal(fl_json_text(fl_json_get(one, "bridge")), bridge) &&
-		    !(except && strcmp(except, fl_json_key(i)) == 0))
-			add_taken(taken, name, fl_json_text(fl_json_get(one, "address")));
+		if (fl_str_equal(fl_json_text(fl_json_get(one, "bridge")), table->bridge) &&
+		    !fl_str_equal(fl_json_key(i), except))
+			add(table, owner, fl_json_text(fl_json_get(one, "address")), false);
 	}
 }
 
-static int collect(const struct fl_vm *vm, const char *bridge, const char *device,
-		   struct taken *taken, struct fl_err *err)
+static void add_spec(struct table *table, const struct fl_vm_name *owner, const fl_json *record,
+		     const char *except)
 {
+	fl_cleanup_spec struct fl_spec spec = fl_spec_view(fl_json_get(record, "spec"));
+
+	for (size_t i = 0; i < spec.interface_count; i++) {
+		const struct fl_interface *in = &spec.interfaces[i];
+
+		if (fl_str_equal(in->bridge, table->bridge) && !fl_str_equal(in->device_id, except))
+			add(table, owner, in->address, true);
+	}
+}
+
+static int add_record(struct table *table, const struct fl_state *state,
+		      const struct fl_vm_name *name, const char *except, struct fl_err *err)
+{
+	fl_cleanup_vm struct fl_vm vm = FL_VM_INIT;
+	fl_cleanup_json fl_json *record = NULL;
+	struct fl_err why = { 0 };
+
+	if (fl_vm_open(state, name->name_space, name->name, name->uid, &vm, &why) == 0)
+		record = fl_vm_load(&vm, &why);
+	if (!record && why.kind == FL_ERR_NOT_FOUND)
+		return 0;
+	/* Without knowing what it has, its address might be given away a second time. */
+	if (!record)
+		return fl_err_set(err, why.kind, "%s", why.text);
+	add_network(table, name, fl_json_at(record, "host.network"), except);
+	add_spec(table, name, record, except);
+	return 0;
+}
+
+static int collect(struct table *table, const struct fl_step_call *call, const fl_json *made,
+		   const char *device, struct fl_err *err)
+{
+	const struct fl_vm *vm = call->vm;
+	struct fl_vm_name self = { vm->name_space, vm->name, "" };
 	fl_cleanup_vm_names fl_vm_names names = { 0 };
 
+	add_network(table, &self, made, device);
 	if (fl_state_list(vm->state, &names, err) < 0)
 		return -1;
 	for (size_t i = 0; i < names.count; i++) {
-		const struct fl_vm_name *name = &names.items[i];
-		fl_cleanup_vm struct fl_vm other = FL_VM_INIT;
-		fl_cleanup_json fl_json *record = NULL;
-		bool self = strcmp(name->uid, vm->uid) == 0;
+		bool is_self = strcmp(names.items[i].uid, vm->uid) == 0;
 
-		if (fl_vm_open(vm->state, name->name_space, name->name, name->uid, &other, NULL) == 0)
-			record = fl_vm_load(&other, NULL);
-		take_record(taken, name, record, bridge, self ? device : NULL);
+		if (add_record(table, vm->state, &names.items[i], is_self ? device : NULL, err) < 0)
+			return -1;
 	}
 	return 0;
 }
 
-static const char *owner_of(const struct taken *taken, const struct fl_cidr *address)
+static const char *owner_of(const struct table *table, const struct fl_cidr *address, bool planned)
 {
-	for (size_t i = 0; i < taken->addresses.count; i++)
-		if (fl_inet_equal(&taken->addresses.items[i], address))
-			return taken->owners.items[i];
+	for (size_t i = 0; i < table->leases.count; i++)
+		if (fl_inet_equal(&table->leases.items[i].address, address) &&
+		    (planned || !table->leases.items[i].planned))
+			return table->leases.items[i].owner;
 	return NULL;
 }
 
-static bool is_last(const struct fl_cidr *net, uint32_t nth)
-{
-	struct fl_cidr next;
-
-	/* The broadcast address is the net's last. */
-	return !fl_inet_nth(net, nth + 1, &next);
-}
-
-static int find_free(const struct fl_bridge *bridge, const struct taken *taken,
+static int find_free(const struct fl_bridge *bridge, const struct table *table,
 		     struct fl_cidr *address, struct fl_err *err)
 {
-	for (uint32_t nth = 1; nth < MOST_TRIED && fl_inet_nth(&bridge->address, nth, address); nth++)
-		if (!is_last(&bridge->address, nth) &&
-		    !fl_inet_equal(address, &bridge->address) && !owner_of(taken, address))
+	const struct fl_cidr *net = &bridge->address;
+
+	for (uint32_t nth = 1; nth < MOST_TRIED && fl_inet_nth(net, nth, address); nth++)
+		if (fl_bridge_gives(net, address) && !fl_inet_equal(address, net) &&
+		    !owner_of(table, address, true))
 			return 0;
-	return fl_err_set(err, FL_ERR_EXHAUSTED, "%s: no address is free; take microVMs down, or make "
-			  "a bridge with a larger net", bridge->name);
+	return fl_err_set(err, FL_ERR_EXHAUSTED, "%s: no address is free; take microVMs down, or "
+			  "make a bridge with a larger net", bridge->name);
 }
 
-static int check_wanted(const struct fl_bridge *bridge, const struct taken *taken,
-			const char *wanted, struct fl_cidr *address, struct fl_err *err)
+static int take_wanted(const struct fl_bridge *bridge, const struct table *table,
+		       const char *wanted, struct fl_cidr *address, struct fl_err *err)
 {
 	const char *owner;
 
 	if (fl_inet_parse_cidr(wanted, address, err) < 0)
 		return -1;
 	owner = fl_inet_equal(address, &bridge->address) ? "the bridge itself"
-							 : owner_of(taken, address);
+							 : owner_of(table, address, false);
 	if (owner)
-		return fl_err_set(err, FL_ERR_EXISTS, "address %s on %s: %s has it", wanted,
+		return fl_err_set(err, FL_ERR_EXISTS, "address %s on %s: %s has it; choose "
+				  "another, or leave it out to get a free one", wanted,
 				  bridge->name, owner);
 	return 0;
 }
 
-int fl_lease_take(const struct fl_vm *vm, const struct fl_bridge *bridge, const char *device,
-		  const char *wanted, struct fl_cidr *address, struct fl_err *err)
+/* The address that the interface had before, if it can have it again. */
+static bool take_recorded(const struct fl_step_call *call, const struct fl_bridge *bridge,
+			  const struct table *table, const char *device, struct fl_cidr *address)
 {
-	struct taken taken = { 0 };
-	int rc = collect(vm, bridge->name, device, &taken, err);
+	const fl_json *was = fl_json_get(fl_json_at(call->record, "host.network"), device);
+	const char *text = fl_json_text(fl_json_get(was, "address"));
 
-	if (rc == 0)
-		rc = wanted ? check_wanted(bridge, &taken, wanted, address, err)
-			    : find_free(bridge, &taken, address, err);
-	for (size_t i = 0; i < taken.owners.count; i++)
-		free(taken.owners.items[i]);
-	free(taken.owners.items);
-	free(taken.addresses.items);
+	if (!text || !fl_str_equal(fl_json_text(fl_json_get(was, "bridge")), bridge->name) ||
+	    take_wanted(bridge, table, text, address, NULL) < 0 ||
+	    !fl_bridge_gives(&bridge->address, address))
+		return false;
+	address->prefix = bridge->address.prefix;
+	return true;
+}
+
+int fl_lease_take(const struct fl_step_call *call, const fl_json *made,
+		  const struct fl_bridge *bridge, const struct fl_interface *in,
+		  struct fl_cidr *address, struct fl_err *err)
+{
+	struct table table = { .bridge = bridge->name };
+	int rc = collect(&table, call, made, in->device_id, err);
+
+	if (rc == 0 && in->address)
+		rc = take_wanted(bridge, &table, in->address, address, err);
+	else if (rc == 0 && !take_recorded(call, bridge, &table, in->device_id, address))
+		rc = find_free(bridge, &table, address, err);
+	finish(&table);
 	return rc;
 }

@@ -6,11 +6,13 @@
 
 #include <fcntl.h>
 #include <linux/if.h>
+#include <linux/if_arp.h>
 #include <linux/if_tun.h>
+#include <linux/rtnetlink.h>
+#include <netlink/msg.h>
 #include <netlink/netlink.h>
 #include <netlink/route/addr.h>
 #include <netlink/route/link.h>
-#include <netlink/route/link/bridge.h>
 #include <string.h>
 #include <sys/ioctl.h>
 
@@ -26,7 +28,8 @@ static int fail(int code, const char *name, const char *what, struct fl_err *err
 				: code == -NLE_BUSY      ? FL_ERR_BUSY
 							 : FL_ERR_SYSTEM;
 
-	return fl_err_set(err, kind, "%s: %s: %s", name, what, nl_geterror(code));
+	return fl_err_set(err, kind, "%s: %s: %s%s", name, what, nl_geterror(code),
+			  kind == FL_ERR_DENIED ? "; it takes CAP_NET_ADMIN, as root has it" : "");
 }
 
 struct fl_links *fl_links_open(struct fl_err *err)
@@ -53,18 +56,29 @@ void fl_links_close(struct fl_links *links)
 	free(links);
 }
 
+/* The kernel calls taps and tuns "tun": only a tap carries Ethernet frames. */
+static const char *kind_of(struct rtnl_link *link)
+{
+	const char *kind = rtnl_link_get_type(link);
+
+	if (kind && strcmp(kind, "tun") == 0 && rtnl_link_get_arptype(link) == ARPHRD_ETHER)
+		return "tap";
+	return kind ? kind : "";
+}
+
 static void copy(struct rtnl_link *from, struct fl_link *to)
 {
-	const char *alias = rtnl_link_get_ifalias(from), *kind = rtnl_link_get_type(from);
+	const char *alias = rtnl_link_get_ifalias(from);
 	struct nl_addr *mac = rtnl_link_get_addr(from);
 
 	memset(to, 0, sizeof(*to));
 	snprintf(to->name, sizeof(to->name), "%s", rtnl_link_get_name(from));
 	snprintf(to->alias, sizeof(to->alias), "%s", alias ? alias : "");
-	snprintf(to->kind, sizeof(to->kind), "%s", kind ? kind : "");
+	snprintf(to->kind, sizeof(to->kind), "%s", kind_of(from));
 	to->index = rtnl_link_get_ifindex(from);
 	to->master = rtnl_link_get_master(from);
 	to->mtu = rtnl_link_get_mtu(from);
+	to->in_use = rtnl_link_get_flags(from) & IFF_LOWER_UP;
 	if (mac && nl_addr_get_len(mac) == sizeof(to->mac.byte))
 		memcpy(to->mac.byte, nl_addr_get_binary_addr(mac), sizeof(to->mac.byte));
 }
@@ -114,11 +128,38 @@ int fl_links_each(struct fl_links *links, int (*each)(void *arg, const struct fl
 	return 0;
 }
 
-int fl_links_make_bridge(struct fl_links *links, const char *name, struct fl_err *err)
+/* libnl has no word for a bridge's own settings; they must be there from the start. */
+static int put_bridge(struct nl_msg *msg, const char *name, const struct fl_mac *mac)
 {
-	int rc = rtnl_link_bridge_add(links->socket, name);
+	struct ifinfomsg head = { .ifi_family = AF_UNSPEC };
+	struct nlattr *info, *data;
 
-	return rc < 0 && rc != -NLE_EXIST ? fail(rc, name, "the bridge cannot be made", err) : 0;
+	if (nlmsg_append(msg, &head, sizeof(head), NLMSG_ALIGNTO) < 0 ||
+	    nla_put_string(msg, IFLA_IFNAME, name) < 0 ||
+	    nla_put(msg, IFLA_ADDRESS, sizeof(mac->byte), mac->byte) < 0)
+		return -1;
+	info = nla_nest_start(msg, IFLA_LINKINFO);
+	if (!info || nla_put_string(msg, IFLA_INFO_KIND, "bridge") < 0)
+		return -1;
+	data = nla_nest_start(msg, IFLA_INFO_DATA);
+	if (!data || nla_put_u32(msg, IFLA_BR_STP_STATE, 0) < 0 ||
+	    nla_put_u32(msg, IFLA_BR_FORWARD_DELAY, 0) < 0)
+		return -1;
+	nla_nest_end(msg, data);
+	nla_nest_end(msg, info);
+	return 0;
+}
+
+int fl_links_make_bridge(struct fl_links *links, const char *name, const struct fl_mac *mac,
+			 struct fl_err *err)
+{
+	struct nl_msg *msg = nlmsg_alloc_simple(RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL);
+	int rc;
+
+	if (!msg || put_bridge(msg, name, mac) < 0)
+		abort();
+	rc = nl_send_sync(links->socket, msg); /* frees msg */
+	return rc < 0 ? fail(rc, name, "the bridge cannot be made", err) : 0;
 }
 
 int fl_links_make_tap(const char *name, struct fl_err *err)
@@ -127,7 +168,9 @@ int fl_links_make_tap(const char *name, struct fl_err *err)
 	struct ifreq request = { .ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR };
 
 	if (fd < 0)
-		return fl_err_errno(err, errno, "/dev/net/tun: cannot be opened");
+		return fl_err_errno(err, errno, "/dev/net/tun: cannot be opened%s",
+				    errno == ENOENT || errno == ENODEV
+					    ? "; load the module with \"modprobe tun\"" : "");
 	snprintf(request.ifr_name, sizeof(request.ifr_name), "%s", name);
 	if (ioctl(fd, TUNSETIFF, &request) < 0)
 		return fl_err_errno(err, errno, "%s: the tap cannot be made", name);

@@ -19,8 +19,9 @@ struct fl_links;
 struct fl_link {
 	char name[FL_LINK_NAME];
 	char alias[FL_LINK_ALIAS]; /* "" without */
-	char kind[16];             /* "tun", "bridge" …; "" unknown */
+	char kind[16];             /* "tap", "bridge" …; "" unknown */
 	int index, master;         /* master 0: none */
+	bool in_use;               /* a program has it open, or a cable is in */
 	unsigned mtu;
 	struct fl_mac mac;
 };
@@ -36,7 +37,10 @@ int fl_links_get(struct fl_links *links, const char *name, struct fl_link *link,
 int fl_links_each(struct fl_links *links, int (*each)(void *arg, const struct fl_link *link),
 		  void *arg, struct fl_err *err);
 
-int fl_links_make_bridge(struct fl_links *links, const char *name, struct fl_err *err);
+/* Without waiting before ports forward, without spanning tree. A bridge of that name is
+ * FL_ERR_EXISTS. */
+int fl_links_make_bridge(struct fl_links *links, const char *name, const struct fl_mac *mac,
+			 struct fl_err *err);
 
 /* A persistent tap, which the kernel makes through /dev/net/tun. */
 int fl_links_make_tap(const char *name, struct fl_err *err);

@@ -56,7 +56,8 @@ int fl_nat_add(const char *bridge, const struct fl_cidr *net, struct fl_err *err
 		    "table inet %s {\n"
 		    " chain forward { type filter hook forward priority filter; policy accept;\n"
 		    "  iifname \"%s\" accept; oifname \"%s\" accept; }\n"
-		    " chain postrouting { type nat hook postrouting priority srcnat; policy accept;\n"
+		    " chain postrouting {\n"
+		    "  type nat hook postrouting priority srcnat; policy accept;\n"
 		    "  %s saddr %s oifname != \"%s\" masquerade; }\n}\n",
 		    table.data, table.data, table.data, bridge, bridge, family, text, bridge);
 	return run(bridge, rules.data, err);
@@ -81,7 +82,7 @@ int fl_nat_forwarding(int family, bool set, bool value, struct fl_err *err)
 
 	if (fl_io_read_file(AT_FDCWD, path, 64, &text, err) < 0)
 		return -1;
-	was = text.data[0] == '1';
+	was = text.data[0] != '0'; /* IPv6 knows 2 as well */
 	if (set && was != value && fl_io_write_existing(AT_FDCWD, path, value ? "1" : "0", err) < 0)
 		return -1;
 	return was;

@@ -2,14 +2,15 @@
 #include "cmd/fl-net/taps.h"
 
 #include "cmd/fl-net/lease.h"
+#include "cmd/fl-net/resolv.h"
 #include "common/alloc.h"
 #include "common/sha256.h"
 
 #include <ctype.h>
 #include <string.h>
 
-#define PREFIX "fltap"
 #define DIGITS 10
+#define ALIAS "flintlock:"
 
 void fl_taps_derive(const char *uid, const char *device, char name[static FL_LINK_NAME],
 		    struct fl_mac *mac)
@@ -17,10 +18,10 @@ void fl_taps_derive(const char *uid, const char *device, char name[static FL_LIN
 	static const char alphabet[] = "abcdefghijklmnopqrstuvwxyz234567";
 	fl_cleanup_free char *text = fl_asprintf("%s/%s", uid, device);
 	unsigned char sum[FL_SHA256_SIZE];
-	char *at = name + strlen(PREFIX);
+	char *at = name + strlen(FL_TAPS_PREFIX);
 
 	fl_sha256_sum(text, strlen(text), sum);
-	strcpy(name, PREFIX);
+	strcpy(name, FL_TAPS_PREFIX);
 	for (unsigned bit = 0; bit < DIGITS * 5; bit += 5) {
 		unsigned pair = (unsigned)sum[bit / 8] << 8 | sum[bit / 8 + 1];
 
@@ -31,209 +32,191 @@ void fl_taps_derive(const char *uid, const char *device, char name[static FL_LIN
 	mac->byte[0] = (uint8_t)((mac->byte[0] & 0xfc) | 2); /* local, unicast */
 }
 
-/* The work on one interface. */
-struct tap {
+const char *fl_taps_owner(const struct fl_link *link, char uid[static FL_ULID_TEXT])
+{
+	const char *at = link->alias + strlen(ALIAS), *slash = strchr(link->alias, '/');
+
+	if (strcmp(link->kind, "tap") != 0 || !fl_str_starts(link->alias, ALIAS) || !slash ||
+	    slash - at != FL_ULID_TEXT - 1)
+		return NULL;
+	snprintf(uid, FL_ULID_TEXT, "%.*s", FL_ULID_TEXT - 1, at);
+	return fl_ulid_is_valid(uid) ? slash + 1 : NULL;
+}
+
+/* The work on a microVM: what is going to be recorded grows while it goes on. */
+struct work {
 	struct fl_step_call *call;
 	struct fl_links *links;
+	fl_json *network, *status;
+};
+
+/* The work on one interface. */
+struct tap {
+	struct work *work;
 	const struct fl_interface *in;
 	char name[FL_LINK_NAME];
 	char alias[FL_LINK_ALIAS];
 	struct fl_mac mac;
-	struct fl_link bridge; /* index 0: none */
+	struct fl_link on;       /* the bridge's link; index 0: none */
+	bool is_ours;            /* whether we made the bridge */
+	struct fl_bridge bridge; /* then */
 };
 
-static void alias_of(const char *uid, const char *device, char *alias)
+static void tap_init(struct tap *tap, struct work *work, const struct fl_interface *in)
 {
-	snprintf(alias, FL_LINK_ALIAS, "flintlock:%s/%s", uid, device);
-}
+	const char *uid = work->call->vm->uid;
 
-static void tap_init(struct tap *tap, struct fl_step_call *call, struct fl_links *links,
-		     const struct fl_interface *in)
-{
-	*tap = (struct tap){ .call = call, .links = links, .in = in };
-	fl_taps_derive(call->vm->uid, in->device_id, tap->name, &tap->mac);
-	alias_of(call->vm->uid, in->device_id, tap->alias);
+	*tap = (struct tap){ .work = work, .in = in };
+	fl_taps_derive(uid, in->device_id, tap->name, &tap->mac);
+	snprintf(tap->alias, sizeof(tap->alias), ALIAS "%s/%s", uid, in->device_id);
 	if (in->mac)
 		fl_inet_parse_mac(in->mac, &tap->mac, NULL);
 }
 
-/* Our name with our alias is ours; with none, a kill came between making and naming. */
-static bool is_ours(const struct fl_link *link, const char *alias)
+static int check_type(const struct fl_interface *in, struct fl_err *err)
 {
-	return strcmp(link->kind, "tun") == 0 &&
-	       (strcmp(link->alias, alias) == 0 || !*link->alias);
+	if (in->type == FL_INTERFACE_TAP)
+		return 0;
+	return fl_err_set(err, FL_ERR_UNSUPPORTED, "macvtap is not supported yet; set the "
+			  "interface's type to TAP");
 }
 
 static int find_bridge(struct tap *tap, struct fl_err *err)
 {
+	const struct fl_state *state = tap->work->call->vm->state;
 	const char *name = tap->in->bridge;
-	int found;
+	int known, found;
 
 	if (!name)
 		return 0;
-	found = fl_links_get(tap->links, name, &tap->bridge, err);
+	known = fl_bridge_load(state, name, &tap->bridge, err);
+	found = known < 0 ? -1 : fl_links_get(tap->work->links, name, &tap->on, err);
+	if (!found && known) {
+		found = fl_bridge_restore(state, tap->work->links, &tap->bridge, err);
+		if (found > 0)
+			found = fl_links_get(tap->work->links, name, &tap->on, err);
+	}
 	if (found < 0)
 		return -1;
 	if (!found)
 		return fl_err_set(err, FL_ERR_NOT_FOUND, "%s: there is no bridge of that name; "
-				  "\"fl-net bridge create %s --address 10.77.0.1/24 --nat\" makes one",
-				  name, name);
-	if (strcmp(tap->bridge.kind, "bridge") != 0)
-		return fl_err_set(err, FL_ERR_INVALID, "%s: is not a bridge", name);
+				  "\"fl-net bridge create %s --address CIDR --nat\" makes one, "
+				  "with an address such as 10.77.0.1/24", name, name);
+	if (strcmp(tap->on.kind, "bridge") != 0)
+		return fl_err_set(err, FL_ERR_INVALID, "%s: is not a bridge but %s; name a bridge "
+				  "in overrides.bridge_name", name,
+				  *tap->on.kind ? tap->on.kind : "a device");
+	tap->is_ours = known && fl_bridge_is_ours(&tap->on);
 	return 0;
 }
 
-static int make_link(struct tap *tap, struct fl_err *err)
+/* With no alias and no bridge, a kill came between making and naming: our name says the rest. */
+static bool may_adopt(const struct tap *tap, const struct fl_link *link)
 {
-	struct fl_link link;
-	struct fl_link_change change = { .alias = tap->alias, .master = tap->bridge.index,
-					 .mtu = tap->bridge.mtu, .up = true };
-	int found = fl_links_get(tap->links, tap->name, &link, err);
+	return strcmp(link->kind, "tap") == 0 &&
+	       (strcmp(link->alias, tap->alias) == 0 || (!*link->alias && !link->master));
+}
+
+static int make_link(struct tap *tap, struct fl_link *link, struct fl_err *err)
+{
+	struct fl_links *links = tap->work->links;
+	struct fl_link_change change = { .alias = tap->alias, .master = tap->on.index,
+					 .mtu = tap->on.mtu, .up = true };
+	int found = fl_links_get(links, tap->name, link, err);
 
 	if (found < 0)
 		return -1;
-	if (found && !is_ours(&link, tap->alias))
-		return fl_err_set(err, FL_ERR_EXISTS, "%s: the link exists and belongs to another "
-				  "(%s); remove it, or make the microVM anew", tap->name,
-				  *link.alias ? link.alias : link.kind);
-	if (!found && fl_links_make_tap(tap->name, err) < 0)
+	if (found && !may_adopt(tap, link))
+		return fl_err_set(err, FL_ERR_EXISTS, "%s: a link of that name exists and belongs "
+				  "to another (%s, alias \"%s\"); remove it with \"ip link del "
+				  "%s\"", tap->name, *link->kind ? link->kind : "a device",
+				  link->alias, tap->name);
+	if ((!found && fl_links_make_tap(tap->name, err) < 0) ||
+	    fl_links_change(links, tap->name, &change, err) < 0)
 		return -1;
-	return fl_links_change(tap->links, tap->name, &change, err);
+	found = fl_links_get(links, tap->name, link, err);
+	return found ? found
+		     : fl_err_set(err, FL_ERR_ABORTED, "%s: somebody removes it at this moment",
+				  tap->name);
 }
 
-static void put_address(fl_json *made, const struct fl_cidr *address, const char *gateway,
-			const struct fl_bridge *bridge)
+static void put_text(fl_json *object, const char *key, const char *text)
 {
+	if (text)
+		fl_json_set(object, key, fl_json_new_text(text));
+}
+
+/* What the guest is told to use: the spec's word first, then what our bridge offers. */
+static void put_offers(const struct tap *tap, const struct fl_cidr *address, fl_json *made)
+{
+	const struct fl_interface *in = tap->in;
+	fl_cleanup_json fl_json *servers = NULL;
+	char gateway[FL_CIDR_TEXT];
+
+	fl_inet_print_address(&tap->bridge.address, gateway);
+	if (in->gateway)
+		put_text(made, "gateway", in->gateway);
+	else if (tap->is_ours && fl_inet_contains(&tap->bridge.address, address))
+		put_text(made, "gateway", gateway);
+	if (fl_json_count(in->nameservers))
+		servers = fl_json_copy(in->nameservers);
+	else if (tap->is_ours)
+		servers = fl_resolv_servers(tap->bridge.address.family);
+	if (fl_json_count(servers))
+		fl_json_set(made, "nameservers", fl_json_ref(servers));
+}
+
+static int put_address(const struct tap *tap, fl_json *made, struct fl_err *err)
+{
+	struct fl_cidr address;
 	char text[FL_CIDR_TEXT];
 
-	fl_inet_print_cidr(address, text);
-	fl_json_set(made, "address", fl_json_new_text(text));
-	if (!gateway && bridge && fl_inet_contains(&bridge->address, address)) {
-		fl_inet_print_address(&bridge->address, text);
-		gateway = text;
-	}
-	if (gateway)
-		fl_json_set(made, "gateway", fl_json_new_text(gateway));
-}
-
-static const char *recorded(const struct tap *tap)
-{
-	fl_cleanup_free char *path = fl_asprintf("host.network.%s", tap->in->device_id);
-	const fl_json *was = fl_json_at(tap->call->record, path);
-
-	if (!fl_str_equal(fl_json_text(fl_json_get(was, "bridge")), tap->in->bridge))
-		return NULL;
-	return fl_json_text(fl_json_get(was, "address"));
-}
-
-static int choose_address(struct tap *tap, const struct fl_bridge *bridge, fl_json *made,
-			  struct fl_err *err)
-{
-	const char *wanted = tap->in->address ? tap->in->address : recorded(tap);
-	struct fl_cidr address;
-
-	/* A recorded one of another net is of no use any more. */
-	if (!tap->in->address && wanted &&
-	    (fl_inet_parse_cidr(wanted, &address, NULL) < 0 ||
-	     !fl_inet_contains(&bridge->address, &address)))
-		wanted = NULL;
-	if (fl_lease_take(tap->call->vm, bridge, tap->in->device_id, wanted, &address, err) < 0)
+	if (!tap->is_ours && !tap->in->address)
+		return 0; /* the guest asks by DHCP */
+	if (tap->is_ours ? fl_lease_take(tap->work->call, tap->work->network, &tap->bridge, tap->in,
+					 &address, err) < 0
+			 : fl_inet_parse_cidr(tap->in->address, &address, err) < 0)
 		return -1;
-	put_address(made, &address, tap->in->gateway, bridge);
+	fl_inet_print_cidr(&address, text);
+	put_text(made, "address", tap->in->address ? tap->in->address : text);
+	put_offers(tap, &address, made);
 	return 0;
 }
 
-struct result {
-	const char *device;
-	fl_json *made;
-	const struct fl_link *link;
-};
-
-static int put_result(void *arg, fl_json *record, struct fl_err *err)
+static void put_status(const struct tap *tap, const struct fl_link *link)
 {
-	const struct result *result = arg;
-	fl_cleanup_free char *host = fl_asprintf("host.network.%s", result->device);
-	fl_cleanup_free char *status =
-		fl_asprintf("status.network_interfaces.%s", result->device);
-	fl_json *one = fl_json_new_object();
+	fl_json *status = fl_json_new_object();
 	char mac[FL_MAC_TEXT];
 
-	(void)err;
-	fl_inet_print_mac(&result->link->mac, mac);
+	fl_inet_print_mac(&link->mac, mac);
 	for (char *c = mac; *c; c++)
 		*c = (char)toupper((unsigned char)*c);
-	fl_json_set(one, "host_device_name", fl_json_new_text(result->link->name));
-	fl_json_set(one, "index", fl_json_new_int(result->link->index));
-	fl_json_set(one, "mac_address", fl_json_new_text(mac));
-	fl_json_put(record, host, fl_json_ref(result->made));
-	fl_json_put(record, status, one);
-	return 0;
+	fl_json_set(status, "host_device_name", fl_json_new_text(link->name));
+	fl_json_set(status, "index", fl_json_new_int(link->index));
+	fl_json_set(status, "mac_address", fl_json_new_text(mac));
+	fl_json_set(tap->work->status, tap->in->device_id, status);
 }
 
-static int record_result(struct tap *tap, fl_json *made, struct fl_err *err)
-{
-	struct fl_link link;
-	struct result result = { tap->in->device_id, made, &link };
-
-	if (fl_links_get(tap->links, tap->name, &link, err) < 0)
-		return -1;
-	return fl_vm_change(tap->call->vm, FL_SAVE_PLAIN, put_result, &result, err);
-}
-
-/* Choosing an address and recording it are one step under the bridge's lock. */
-static int address_and_record(struct tap *tap, fl_json *made, struct fl_err *err)
-{
-	const struct fl_state *state = tap->call->vm->state;
-	fl_cleanup_close int lock = -1;
-	struct fl_bridge bridge;
-	struct fl_cidr address;
-	int ours = tap->in->bridge ? fl_bridge_load(state, tap->in->bridge, &bridge, err) : 0;
-
-	if (ours < 0)
-		return -1;
-	if (ours) {
-		lock = fl_bridge_lock(state, tap->in->bridge, err);
-		if (lock < 0 || choose_address(tap, &bridge, made, err) < 0)
-			return -1;
-	} else if (tap->in->address) {
-		fl_inet_parse_cidr(tap->in->address, &address, NULL);
-		put_address(made, &address, tap->in->gateway, NULL);
-	}
-	return record_result(tap, made, err);
-}
-
-static int make_tap(struct tap *tap, struct fl_err *err)
+static int make_tap(struct work *work, const struct fl_interface *in, struct fl_err *err)
 {
 	fl_cleanup_json fl_json *made = fl_json_new_object();
+	struct fl_link link;
+	struct tap tap;
 	char mac[FL_MAC_TEXT];
 
-	if (tap->in->type != FL_INTERFACE_TAP)
-		return fl_err_set(err, FL_ERR_UNSUPPORTED, "macvtap is not supported yet; set the "
-				  "type to TAP");
-	if (find_bridge(tap, err) < 0 || make_link(tap, err) < 0)
+	tap_init(&tap, work, in);
+	/* An address that cannot be had is found out before anything is made. */
+	if (check_type(in, err) < 0 || find_bridge(&tap, err) < 0)
 		return -1;
-	fl_inet_print_mac(&tap->mac, mac);
-	fl_json_set(made, "link", fl_json_new_text(tap->name));
-	fl_json_set(made, "mac", fl_json_new_text(mac));
-	if (tap->in->bridge)
-		fl_json_set(made, "bridge", fl_json_new_text(tap->in->bridge));
-	return address_and_record(tap, made, err);
-}
-
-static int remove_link(struct fl_links *links, const char *uid, const char *device,
-		       struct fl_err *err)
-{
-	char name[FL_LINK_NAME], alias[FL_LINK_ALIAS];
-	struct fl_link link;
-	struct fl_mac mac;
-	int found;
-
-	fl_taps_derive(uid, device, name, &mac);
-	alias_of(uid, device, alias);
-	found = fl_links_get(links, name, &link, err);
-	if (found != 1)
-		return found;
-	return is_ours(&link, alias) ? fl_links_remove(links, name, err) : 0;
+	fl_inet_print_mac(&tap.mac, mac);
+	put_text(made, "link", tap.name);
+	put_text(made, "mac", mac);
+	put_text(made, "bridge", in->bridge);
+	if (put_address(&tap, made, err) < 0 || make_link(&tap, &link, err) < 0)
+		return -1;
+	fl_json_set(work->network, in->device_id, fl_json_ref(made));
+	put_status(&tap, &link);
+	return 0;
 }
 
 static bool is_wanted(const struct fl_spec *spec, const char *device)
@@ -244,83 +227,145 @@ static bool is_wanted(const struct fl_spec *spec, const char *device)
 	return false;
 }
 
-static int forget(void *arg, fl_json *record, struct fl_err *err)
-{
-	fl_cleanup_free char *host = fl_asprintf("host.network.%s", (const char *)arg);
-	fl_cleanup_free char *status =
-		fl_asprintf("status.network_interfaces.%s", (const char *)arg);
+/* Links that are to go. */
+struct sweep {
+	const struct fl_step_call *call;
+	bool all; /* not only those that the spec does not want any more */
+	FL_VEC(char *) names;
+};
 
-	(void)err;
-	fl_json_put(record, host, NULL);
-	fl_json_put(record, status, NULL);
+/* Whether a link without alias is what a kill left between making and naming. */
+static bool is_nameless(const struct fl_step_call *call, const struct fl_link *link)
+{
+	const fl_json *network = fl_json_at(call->record, "host.network");
+	char name[FL_LINK_NAME];
+	struct fl_mac mac;
+
+	if (*link->alias || link->master || strcmp(link->kind, "tap") != 0 ||
+	    !fl_str_starts(link->name, FL_TAPS_PREFIX))
+		return false;
+	for (size_t i = 0; i < call->spec.interface_count; i++) {
+		fl_taps_derive(call->vm->uid, call->spec.interfaces[i].device_id, name, &mac);
+		if (strcmp(name, link->name) == 0)
+			return true;
+	}
+	for (void *i = fl_json_first(network); i; i = fl_json_next(network, i)) {
+		fl_taps_derive(call->vm->uid, fl_json_key(i), name, &mac);
+		if (strcmp(name, link->name) == 0)
+			return true;
+	}
+	return false;
+}
+
+static int look_at_link(void *arg, const struct fl_link *link)
+{
+	struct sweep *sweep = arg;
+	char uid[FL_ULID_TEXT];
+	const char *device = fl_taps_owner(link, uid);
+	bool mine = device && strcmp(uid, sweep->call->vm->uid) == 0;
+
+	if ((mine && (sweep->all || !is_wanted(&sweep->call->spec, device))) ||
+	    (sweep->all && is_nameless(sweep->call, link)))
+		FL_VEC_ADD(&sweep->names, fl_strdup(link->name));
 	return 0;
 }
 
-/* Recorded links; all of them, or those that the spec does not want any more. */
-static int remove_recorded(struct fl_step_call *call, struct fl_links *links, bool all,
-			   struct fl_err *err)
+static int remove_links(const struct fl_step_call *call, struct fl_links *links, bool all,
+			struct fl_err *err)
 {
-	const fl_json *network = fl_json_at(call->record, "host.network");
+	struct sweep sweep = { .call = call, .all = all };
+	int rc = fl_links_each(links, look_at_link, &sweep, err);
 
-	for (void *i = fl_json_first(network); i; i = fl_json_next(network, i)) {
-		const char *device = fl_json_key(i);
-
-		if (!all && is_wanted(&call->spec, device))
-			continue;
-		if (remove_link(links, call->vm->uid, device, err) < 0 ||
-		    fl_vm_change(call->vm, FL_SAVE_PLAIN, forget, (void *)device, err) < 0)
-			return -1;
+	for (size_t i = 0; i < sweep.names.count; i++) {
+		if (rc == 0)
+			rc = fl_links_remove(links, sweep.names.items[i], err);
+		free(sweep.names.items[i]);
 	}
+	free(sweep.names.items);
+	return rc;
+}
+
+static int put_work(void *arg, fl_json *record, struct fl_err *err)
+{
+	const struct work *work = arg;
+	bool any = fl_json_count(work->network);
+
+	(void)err;
+	fl_json_put(record, "host.network", any ? fl_json_ref(work->network) : NULL);
+	fl_json_put(record, "status.network_interfaces", any ? fl_json_ref(work->status) : NULL);
 	return 0;
+}
+
+static int do_up(struct work *work, struct fl_err *err)
+{
+	const struct fl_spec *spec = &work->call->spec;
+
+	if (remove_links(work->call, work->links, false, err) < 0)
+		return -1;
+	for (size_t i = 0; i < spec->interface_count; i++) {
+		if (fl_cancel_check(work->call->cancel, err) < 0)
+			return -1;
+		if (make_tap(work, &spec->interfaces[i], err) < 0)
+			return fl_err_prefix(err, "interface %s", spec->interfaces[i].device_id);
+	}
+	return fl_vm_change(work->call->vm, FL_SAVE_PLAIN, put_work, work, err);
+}
+
+static bool has_bridge(const struct fl_spec *spec)
+{
+	for (size_t i = 0; i < spec->interface_count; i++)
+		if (spec->interfaces[i].bridge)
+			return true;
+	return false;
 }
 
 int fl_taps_up(struct fl_step_call *call, struct fl_err *err)
 {
-	struct fl_links *links = NULL;
-	int rc = 0;
+	/* Choosing an address and recording it are one step under the lock. */
+	bool shared = has_bridge(&call->spec);
+	fl_cleanup_close int lock = shared ? fl_bridge_lock(call->vm->state, err) : -1;
+	struct work work = { .call = call };
+	int rc;
 
-	if (!call->spec.interface_count && !fl_json_at(call->record, "host.network"))
-		return 0;
-	links = fl_links_open(err);
-	rc = links ? remove_recorded(call, links, false, err) : -1;
-	for (size_t i = 0; rc == 0 && i < call->spec.interface_count; i++) {
-		struct tap tap;
-
-		tap_init(&tap, call, links, &call->spec.interfaces[i]);
-		rc = make_tap(&tap, err);
-		if (rc < 0)
-			fl_err_prefix(err, "interface %s", tap.in->device_id);
-	}
-	fl_links_close(links);
+	if (shared && lock < 0)
+		return -1;
+	work.links = fl_links_open(err);
+	if (!work.links)
+		return -1;
+	work.network = fl_json_new_object();
+	work.status = fl_json_new_object();
+	rc = do_up(&work, err);
+	fl_json_unref(work.network);
+	fl_json_unref(work.status);
+	fl_links_close(work.links);
 	return rc;
 }
 
 int fl_taps_down(struct fl_step_call *call, struct fl_err *err)
 {
-	struct fl_links *links;
-	int rc = 0;
+	struct fl_links *links = fl_links_open(err);
+	struct work nothing = { .call = call };
+	int rc = links ? remove_links(call, links, true, err) : -1;
 
-	if (!call->spec.interface_count && !fl_json_at(call->record, "host.network"))
-		return 0;
-	links = fl_links_open(err);
-	rc = links ? remove_recorded(call, links, true, err) : -1;
-	for (size_t i = 0; rc == 0 && i < call->spec.interface_count; i++)
-		rc = remove_link(links, call->vm->uid, call->spec.interfaces[i].device_id, err);
 	fl_links_close(links);
-	return rc;
+	return rc < 0 ? -1 : fl_vm_change(call->vm, FL_SAVE_PLAIN, put_work, &nothing, err);
 }
 
 int fl_taps_plan(struct fl_step_call *call, struct fl_str *out, struct fl_err *err)
 {
-	(void)err;
+	struct work work = { .call = call };
+
 	for (size_t i = 0; i < call->spec.interface_count; i++) {
+		const struct fl_interface *in = &call->spec.interfaces[i];
 		struct tap tap;
 
-		tap_init(&tap, call, NULL, &call->spec.interfaces[i]);
+		if (check_type(in, err) < 0)
+			return fl_err_prefix(err, "interface %s", in->device_id);
+		tap_init(&tap, &work, in);
 		fl_str_addf(out, "ip tuntap add %s mode tap vnet_hdr\n", tap.name);
 		fl_str_addf(out, "ip link set %s alias %s", tap.name, tap.alias);
-		if (tap.in->bridge)
-			fl_str_addf(out, " master %s", tap.in->bridge);
+		if (in->bridge)
+			fl_str_addf(out, " master %s", in->bridge);
 		fl_str_add(out, " up\n");
 	}
 	return 0;

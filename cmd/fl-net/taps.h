@@ -9,9 +9,15 @@
 #include "cmd/fl-net/link.h"
 #include "common/step.h"
 
+#define FL_TAPS_PREFIX "fltap"
+
 /* Link name and guest MAC of an interface: always the same for a uid and device. */
 void fl_taps_derive(const char *uid, const char *device, char name[static FL_LINK_NAME],
 		    struct fl_mac *mac);
+
+/* Whose tap it is, by its alias: the uid is copied, and the device (a part of the link's
+ * alias) is returned. NULL when it is not a tap of ours. */
+const char *fl_taps_owner(const struct fl_link *link, char uid[static FL_ULID_TEXT]);
 
 int fl_taps_up(struct fl_step_call *call, struct fl_err *err);
 int fl_taps_down(struct fl_step_call *call, struct fl_err *err);

@@ -18,18 +18,6 @@ static const char *text_at(const fl_json *record, const char *path)
 	return fl_json_text(fl_json_at(record, path));
 }
 
-/* A record cannot know of its supervisor's violent end; the lock does. */
-static bool lost(const struct fl_vm *vm, const char *state)
-{
-	static const char *const alive[] = { "starting", "running",   "paused",
-					     "stopping", "rebooting", "waiting" };
-
-	for (size_t i = 0; state && i < FL_COUNT(alive); i++)
-		if (strcmp(alive[i], state) == 0)
-			return !fl_vm_is_supervised(vm);
-	return false;
-}
-
 static void copy(fl_json *row, const char *key, const fl_json *record, const char *path)
 {
 	const fl_json *value = fl_json_at(record, path);
@@ -79,7 +67,7 @@ static void add_state(fl_json *row, const struct fl_vm *vm, const fl_json *recor
 	const char *state = text_at(record, "status.state");
 	const char *error = text_at(record, "host.error.text");
 	const char *reason = text_at(record, "host.vmm.exit.reason");
-	bool is_lost = lost(vm, vmm);
+	bool is_lost = fl_vm_is_lost(vm, record);
 	bool tell = is_lost || error || fl_str_equal(vmm, "failed") ||
 		    fl_str_equal(vmm, "waiting") || fl_str_equal(vmm, "stopped");
 

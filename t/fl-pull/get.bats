@@ -68,6 +68,7 @@ nothing_published() {
 
 @test "blobs of another boot that are not known to be on disk are pulled again" {
 	FL_BOOT_ID=before fl-pull get "$REGISTRY/t/root:1"
+	settled "$FL_STATE_DIR"
 	# As if power went before the sync in the background was done.
 	for blob in "$FL_STATE_DIR"/images/blobs/sha256/*; do
 		echo -n before >"$FL_STATE_DIR/images/blobs/sha256/.pending/${blob##*/}"

@@ -118,6 +118,10 @@ field() {
 		sleep 0.02
 	done
 	! is_alive "$pid"
+	for _ in $(seq 50); do
+		[ "$(field vm7 state)" = FAILED ] && break
+		sleep 0.02
+	done
 	[ "$(field vm7 state)" = FAILED ]
 	[[ "$(field vm7 reason)" == *"supervisor is gone"* ]]
 	quick_up "$BATS_TEST_TMPDIR/spec" >/dev/null

@@ -199,6 +199,7 @@ damage() {
 	export FL_BOOT_ID=before
 	pack tree
 	fl-snap create --size 16M oci:layout:x a
+	settled "$FL_STATE_DIR"
 	# As if power went before the sync in the background was done.
 	mkdir -p "$FL_STATE_DIR/bases/.pending"
 	for base in "$FL_STATE_DIR"/bases/*; do
