@@ -141,7 +141,7 @@ FL_BUILD=$build
 # shellcheck source=t/lib.bash
 . "$top/t/lib.bash"
 small_images "$IMAGES"
-small_spec bench | quick_up >/dev/null
+small_spec bench | quick_up - >/dev/null
 sleep 1
 pid=$(pgrep -f "[f]l-supervise $FL_STATE_DIR")
 switches() {

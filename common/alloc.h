@@ -13,18 +13,18 @@
 #include "common/macro.h"
 
 /* size bytes, not initialised. Caller frees. */
-void *fl_alloc(size_t size) FL_MUST_USE;
+void *fl_alloc(size_t size) FL_MUST_USE FL_NOT_NULL;
 
 /* count * size bytes of zeros; an overflowing product counts as lack of memory. */
-void *fl_alloc_zero(size_t count, size_t size) FL_MUST_USE;
+void *fl_alloc_zero(size_t count, size_t size) FL_MUST_USE FL_NOT_NULL;
 
 /* Like realloc for count * size bytes; NULL as ptr allocates. */
-void *fl_realloc(void *ptr, size_t count, size_t size) FL_MUST_USE;
+void *fl_realloc(void *ptr, size_t count, size_t size) FL_MUST_USE FL_NOT_NULL;
 
-char *fl_strdup(const char *text) FL_MUST_USE;
+char *fl_strdup(const char *text) FL_MUST_USE FL_NOT_NULL;
 
 /* The first size bytes of text, NUL-terminated. */
-char *fl_strndup(const char *text, size_t size) FL_MUST_USE;
+char *fl_strndup(const char *text, size_t size) FL_MUST_USE FL_NOT_NULL;
 
 /* The printed text. Caller frees. */
-char *fl_asprintf(const char *fmt, ...) FL_PRINTF(1, 2) FL_MUST_USE;
+char *fl_asprintf(const char *fmt, ...) FL_PRINTF(1, 2) FL_MUST_USE FL_NOT_NULL;

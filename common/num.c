@@ -11,6 +11,8 @@ static int digits(const char *text, uint64_t *value, const char **end, struct fl
 {
 	char *stop;
 
+	*value = 0;
+	*end = text;
 	if (text[0] < '0' || text[0] > '9')
 		return fl_err_set(err, FL_ERR_INVALID, "\"%s\" is not a number", text);
 	errno = 0;

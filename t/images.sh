@@ -10,12 +10,18 @@ out=$build/../build/images
 mkdir -p "$out"
 out=$(realpath "$out")
 layout=$out/layout
-"$top/images/kernel.sh" "$out/kernel" >&2
-"$top/images/root.sh" "$out/root" >&2
+# Recipes say much; it is read only when one fails.
+recipe() {
+	"$top/images/$1.sh" "$out/$1" >"$out/$1.log" 2>&1 || {
+		tail -n 20 "$out/$1.log" >&2
+		exit 1
+	}
+}
+recipe kernel
+recipe root
 key=$(cat "$out"/kernel/.key "$out"/root/.key "$top"/images/*.sh 2>/dev/null | sha256sum | cut -c1-32)
 if [ "$(cat "$layout.key" 2>/dev/null)" != "$key" ]; then
 	rm -rf "$layout" "$layout.new"
-	echo "packing the images" >&2
 	SOURCE_DATE_EPOCH=0 "$build/bin/fl-pack" image --tag kernel -o "$layout.new" "$out/kernel/tree" >/dev/null
 	SOURCE_DATE_EPOCH=0 "$build/bin/fl-pack" image --tag root -o "$layout.new" \
 		"$out"/root/*.tar "$out/kernel/modules" >/dev/null

@@ -31,7 +31,7 @@ floor_of() {
 	reference | schema | mask) echo 6 ;;
 	spec | image | provider) echo 6 ;;
 	journal | record | state | control) echo 7 ;;
-	cli | help | table | step | dryrun) echo 8 ;;
+	cli | help | table | step | dryrun | progress) echo 8 ;;
 	*) echo "?" ;;
 	esac
 }
@@ -126,6 +126,14 @@ report "shellcheck" "$(shellcheck -x $(grep -lE '^#!/bin/(ba)?sh|shellcheck shel
 
 report "clang builds without a warning" "$(make -j2 --no-print-directory B=build-clang CC=clang WERROR=-Werror tests 2>&1 |
 	grep -E 'error|warning' | head -n 20)"
+
+analyzer() {
+	# shellcheck disable=SC2016 # expanded by the inner shell
+	git ls-files 'common/*.c' 'cmd/*.c' | xargs -P2 -n1 sh -c '
+		clang --analyze -Xanalyzer -analyzer-output=text -std=c11 -D_GNU_SOURCE -DFL_VERSION=\"x\" -DFL_HAVE_ISAL \
+			-I. $(pkg-config --cflags libnl-3.0 libarchive ext2fs jansson) -o /dev/null "$0" 2>&1' | grep 'warning:'
+}
+report "clang's analyzer has no finding" "$(analyzer)"
 
 # Options in --help and in the man page, both ways.
 man_pages() {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "cmd/fl-pull/get.h"
-#include "cmd/fl-pull/progress.h"
+#include "common/progress.h"
 #include "common/step.h"
 #include "common/table.h"
 

@@ -4,6 +4,7 @@
 #include "cmd/fl-snap/uuid.h"
 #include "cmd/fl-snap/volumes.h"
 #include "common/alloc.h"
+#include "common/progress.h"
 #include "common/reference.h"
 #include "common/table.h"
 #include "common/uuid.h"
@@ -69,18 +70,22 @@ static int run_export(struct fl_args *args, struct fl_err *err)
 	fl_cleanup_image struct fl_image image = { 0 };
 	fl_cleanup_atomic struct fl_atomic file = FL_ATOMIC_INIT;
 	fl_cleanup_close int lock = -1;
-	struct fl_cache_watch watch = { 0 };
+	struct fl_progress bar;
+	struct fl_cache_watch watch = { NULL, fl_progress_update, &bar };
 	uint64_t mib;
+	int rc;
 
 	if (take_mib(args, &mib, err) < 0 ||
 	    fl_cache_open(&cache, fl_args_state_dir(args), err) < 0)
 		return -1;
 	lock = fl_store_lock(&cache.store, false, err);
 	if (lock < 0 || find_image(args, &cache.store, ref, &image, err) < 0 ||
-	    fl_atomic_open_path(&file, path, 0644, err) < 0 ||
-	    fl_cache_build(&cache, file.fd, path, &image, mib, &watch, err) < 0)
+	    fl_atomic_open_path(&file, path, 0644, err) < 0)
 		return -1;
-	return fl_atomic_publish(&file, false, err);
+	fl_progress_start(&bar, path, fl_cli_shows_progress(args));
+	rc = fl_cache_build(&cache, file.fd, path, &image, mib, &watch, err);
+	fl_progress_end(&bar);
+	return rc < 0 ? -1 : fl_atomic_publish(&file, false, err);
 }
 
 static int run_create(struct fl_args *args, struct fl_err *err)
@@ -91,18 +96,23 @@ static int run_create(struct fl_args *args, struct fl_err *err)
 	fl_cleanup_atomic struct fl_atomic file = FL_ATOMIC_INIT;
 	fl_cleanup_free char *base = NULL;
 	fl_cleanup_close int from = -1;
-	struct fl_cache_watch watch = { 0 };
+	struct fl_progress bar;
+	struct fl_cache_watch watch = { NULL, fl_progress_update, &bar };
 	enum fl_copy_kind how;
 	struct fl_uuid uuid;
 	char random[FL_ULID_TEXT];
 	uint64_t mib;
+	int rc;
 
 	if (take_mib(args, &mib, err) < 0 ||
 	    fl_cache_open(&cache, fl_args_state_dir(args), err) < 0 ||
 	    find_image(args, &cache.store, ref, &image, err) < 0)
 		return -1;
 	mib = mib ? mib : fl_cache_default_mib(&image);
-	if (fl_cache_base(&cache, &image, mib, &watch, &base, err) < 0)
+	fl_progress_start(&bar, path, fl_cli_shows_progress(args));
+	rc = fl_cache_base(&cache, &image, mib, &watch, &base, err);
+	fl_progress_end(&bar);
+	if (rc < 0)
 		return -1;
 	from = open(base, O_RDONLY | O_CLOEXEC);
 	if (from < 0)

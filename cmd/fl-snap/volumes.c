@@ -6,6 +6,7 @@
 #include "cmd/fl-snap/uuid.h"
 #include "common/alloc.h"
 #include "common/path.h"
+#include "common/progress.h"
 #include "common/uuid.h"
 
 #include <fcntl.h>
@@ -214,11 +215,15 @@ static int open_volumes(const struct fl_vm *vm, struct fl_err *err)
 int fl_volumes_up(struct fl_step_call *call, struct fl_err *err)
 {
 	fl_cleanup_json fl_json *made = fl_json_new_object();
-	struct work work = { .call = call, .watch = { .cancel = call->cancel }, .made = made };
+	struct fl_progress bar;
+	struct work work = { .call = call, .made = made,
+			     .watch = { call->cancel, fl_progress_update, &bar } };
 	int rc = fl_cache_open(&work.cache, call->vm->state->dir, err);
 
+	fl_progress_start(&bar, "layers into a disk", fl_cli_shows_progress(call->args));
 	work.folder = rc < 0 ? -1 : open_volumes(call->vm, err);
 	rc = work.folder < 0 ? -1 : make_all(&work, err);
+	fl_progress_end(&bar);
 	if (work.folder >= 0)
 		close(work.folder);
 	if (rc == 0)

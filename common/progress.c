@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-#include "cmd/fl-pull/progress.h"
+#include "common/progress.h"
 
 #include "common/clock.h"
 #include "common/num.h"
@@ -12,7 +12,8 @@
 
 void fl_progress_start(struct fl_progress *bar, const char *name, bool shown)
 {
-	*bar = (struct fl_progress){ .name = name, .shown = shown, .started_ms = fl_clock_ms() };
+	*bar = (struct fl_progress){ .name = name, .shown = shown, .started_ms = fl_clock_ms(),
+				     .owner = pthread_self() };
 }
 
 static void draw(struct fl_progress *bar, uint64_t done, uint64_t total)
@@ -35,7 +36,7 @@ void fl_progress_update(void *arg, uint64_t done, uint64_t total)
 	struct fl_progress *bar = arg;
 	int64_t now;
 
-	if (!bar->shown)
+	if (!bar->shown || !pthread_equal(bar->owner, pthread_self()))
 		return;
 	now = fl_clock_ms();
 	if (now - bar->drawn_ms < REDRAW_MS && done != total)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
- * A bar on a terminal that says how far a download is.
+ * A bar on a terminal that says how far something long is. Used by cmd/ only.
  *
  *     struct fl_progress bar;
  *     fl_progress_start(&bar, "debian:12", true);
@@ -9,6 +9,7 @@
  */
 #pragma once
 
+#include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -16,6 +17,7 @@ struct fl_progress {
 	const char *name; /* borrowed */
 	bool shown;
 	int64_t started_ms, drawn_ms;
+	pthread_t owner; /* who started it draws it; others' updates are passed over */
 };
 
 void fl_progress_start(struct fl_progress *bar, const char *name, bool shown);
