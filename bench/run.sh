@@ -26,6 +26,7 @@ work=$build/bench
 rm -rf "$work"
 mkdir -p "$work/mnt"
 finish() {
+	cd "$top"
 	stop_containerd
 	mountpoint -q "$work/mnt" && umount "$work/mnt"
 	registry_stop
@@ -46,6 +47,7 @@ skopeo copy -q --dest-tls-verify=false "oci:$layout:root" "docker://$REGISTRY/be
 image=$REGISTRY/bench/root:1
 
 fresh() {
+	cd "$work" # a folder in use cannot be unmounted
 	mountpoint -q "$work/mnt" && umount "$work/mnt"
 	rm -f "$work/disk"
 	truncate -s 12G "$work/disk"

@@ -23,19 +23,36 @@ static char *aside_name(const char *name)
 	return fl_asprintf(ASIDE "%016llx-%.180s", random, name);
 }
 
+/* A new file under its aside name, locked; a sweeper that came between making and locking
+ * it has taken its name away: then once more. */
+static int open_aside(struct fl_atomic *file, mode_t mode)
+{
+	struct stat st = { 0 };
+
+	do {
+		if (file->fd >= 0)
+			close(file->fd);
+		free(file->aside);
+		file->aside = aside_name(file->name);
+		file->fd = openat(file->dirfd, file->aside, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC,
+				  mode);
+		if (file->fd < 0)
+			return -1;
+		flock(file->fd, LOCK_EX | LOCK_NB);
+	} while (fstat(file->fd, &st) == 0 && st.st_nlink == 0);
+	return 0;
+}
+
 int fl_atomic_open(struct fl_atomic *file, int dirfd, const char *name, mode_t mode,
 		   struct fl_err *err)
 {
 	*file = (struct fl_atomic){ .dirfd = dirfd, .fd = -1 };
 	file->name = fl_strdup(name);
-	file->aside = aside_name(name);
-	file->fd = openat(dirfd, file->aside, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, mode);
-	if (file->fd < 0) {
+	if (open_aside(file, mode) < 0) {
 		int saved = errno;
 		free(fl_steal(&file->aside));
 		return fl_err_errno(err, saved, "%s: cannot be written", name);
 	}
-	flock(file->fd, LOCK_EX | LOCK_NB);
 	fchmod(file->fd, mode);
 	return 0;
 }

@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 
 #define PENDING ".pending"
+#define MOST_INHERITED 256 /* descriptors of a program that settles */
 
 static int open_pending(int dirfd, struct fl_err *err)
 {
@@ -149,13 +150,24 @@ static bool each_pending(int dirfd, bool settle)
 	return any;
 }
 
+static bool is_among(int fd, const int *fds, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (fds[i] == fd)
+			return true;
+	return false;
+}
+
 static FL_NORETURN void settle_all(const int *dirfds, size_t count)
 {
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 
-	/* Whoever reads our output must not wait for this one. */
+	/* Whoever reads our output, or waits for a lock of ours, must not wait for this one. */
 	for (int fd = 0; fd <= 2; fd++)
 		dup2(null, fd);
+	for (int fd = 3; fd < MOST_INHERITED; fd++)
+		if (!is_among(fd, dirfds, count))
+			close(fd);
 	setsid();
 	for (size_t i = 0; i < count; i++)
 		each_pending(dirfds[i], true);

@@ -96,6 +96,7 @@ bats_require_minimum_version 1.5.0
 @test "errors flow: the end of a pipe tells the truth, and a good record beside passes" {
 	{ small_spec good; small_spec bad --kernel-file nosuch; } >specs
 	run --separate-stderr bash -c 'fl-pull up -q <specs | fl-snap up 2>/dev/null | fl-meta up 2>/dev/null'
+	echo "$output" "$stderr"
 	[ "$status" = 4 ]
 	[ "${#lines[@]}" = 2 ]
 	[ "$(jq -r 'select(.spec.id == "bad") | .host.error.step, .host.error.kind' <<<"$output" | xargs)" = "snap not_found" ]
