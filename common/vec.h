@@ -20,7 +20,7 @@
 /* Room for one more; evaluates vec more than once. */
 #define FL_VEC_GROW(vec)                                                                    \
 	do {                                                                                \
-		if ((vec)->count == (vec)->space) {                                         \
+		if (!(vec)->items || (vec)->count == (vec)->space) {                        \
 			(vec)->space = (vec)->space ? (vec)->space * 2 : 8;                 \
 			(vec)->items = fl_realloc((vec)->items, (vec)->space,               \
 						  sizeof(*(vec)->items));                   \

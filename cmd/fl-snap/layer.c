@@ -55,7 +55,7 @@ static int need_region(struct fl_layer_load *load, struct fl_err *err)
 static void note_extent(struct writing *file, uint64_t index, uint32_t count)
 {
 	struct fl_layer_load *load = file->load;
-	struct fl_extent *last = file->inode->extent_count && load->extents.items
+	struct fl_extent *last = file->inode->extent_count
 					 ? &load->extents.items[load->extents.count - 1]
 					 : NULL;
 
