@@ -157,7 +157,7 @@ uninstall:
 	rm -f $(BINARIES:%=$(DESTDIR)$(PREFIX)/share/bash-completion/completions/%)
 
 clean:
-	rm -rf build build-san
+	rm -rf build build-*
 
 -include $(wildcard $(DEPS))
 .PHONY: all tests man deps demo check lint bench install uninstall clean
