@@ -205,10 +205,12 @@ bats_require_minimum_version 1.5.0
 
 @test "SIGTERM and SIGINT end programs that wait" {
 	small_spec vm | fl-pull up -q >/dev/null
+	# A second signal, which fl passes on, hangs the leak check at a program's exit.
+	export ASAN_OPTIONS=detect_leaks=0
 	for program in "fl-run wait default/vm --timeout 60s" "fl-snap up" "fl-meta up" "fl up"; do
 		status=0
 		# A pipe that says nothing: the program waits for its input.
-		sleep 5 3>&- | timeout -s TERM --preserve-status 0.5 $program 3>&- || status=$?
+		sleep 2 3>&- | timeout -k 5 -s TERM --preserve-status 0.5 $program 3>&- || status=$?
 		echo "$program: $status"
 		[ "$status" = 143 ]
 	done
