@@ -37,6 +37,9 @@ build() {
 }
 
 # Unit and bats tests against the programs of one build folder.
+# A test that hangs fails.
+export BATS_TEST_TIMEOUT=600
+
 run_tests() {
 	local b=$1 test
 	export FL_BUILD=$PWD/$b
