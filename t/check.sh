@@ -36,10 +36,10 @@ build() {
 	return 1
 }
 
-# Unit and bats tests against the programs of one build folder.
 # A test that hangs fails.
 export BATS_TEST_TIMEOUT=600
 
+# Unit and bats tests against the programs of one build folder.
 run_tests() {
 	local b=$1 test
 	export FL_BUILD=$PWD/$b
