@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "common/cancel.h"
 
+#include "common/clock.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 /* Signals belong to the process, so what was taken does too. */
@@ -57,14 +58,6 @@ int fl_cancel_check(const struct fl_cancel *cancel, struct fl_err *err)
 	return cancel && cancel->check ? cancel->check(cancel->arg, err) : 0;
 }
 
-static long long now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * 1000LL + now.tv_nsec / 1000000;
-}
-
 int fl_cancel_wait(const struct fl_cancel *cancel, int fd, int timeout_ms, struct fl_err *err)
 {
 	struct pollfd fds[3] = {
@@ -72,10 +65,10 @@ int fl_cancel_wait(const struct fl_cancel *cancel, int fd, int timeout_ms, struc
 		{ .fd = taken.pipe[0], .events = POLLIN },
 		{ .fd = cancel ? cancel->fd : -1, .events = POLLIN },
 	};
-	long long end = now_ms() + timeout_ms;
+	int64_t end = fl_clock_ms() + timeout_ms;
 
 	for (;;) {
-		long long left = timeout_ms < 0 ? -1 : end - now_ms();
+		int64_t left = timeout_ms < 0 ? -1 : end - fl_clock_ms();
 
 		if (fl_cancel_check(cancel, err) < 0)
 			return -1;

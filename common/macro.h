@@ -11,7 +11,6 @@
 #define FL_PRINTF(fmt, args) __attribute__((format(printf, fmt, args)))
 #define FL_MUST_USE __attribute__((warn_unused_result))
 #define FL_NOT_NULL __attribute__((returns_nonnull))
-#define FL_UNUSED __attribute__((unused))
 #define FL_NORETURN __attribute__((noreturn))
 
 /* The number of elements of a true array. */

@@ -23,9 +23,9 @@ scripts=$(git ls-files '*.sh' '*.bash' '*.bats' '*.py' .ci/run images/ ':!images
 floor_of() {
 	case $1 in
 	macro | cleanup) echo 0 ;;
-	alloc | err) echo 1 ;;
+	alloc | err | clock) echo 1 ;;
 	str | vec | log | num | cancel) echo 2 ;;
-	io | path | sha256 | inet | ulid | base64 | uuid | clock | boot) echo 3 ;;
+	io | path | sha256 | inet | ulid | base64 | uuid | boot) echo 3 ;;
 	digest | atomic | lock | proc | cgroup | durable) echo 4 ;;
 	json | http | unixhttp | yaml | documents) echo 5 ;;
 	reference | schema | mask) echo 6 ;;

@@ -170,11 +170,6 @@ static int bury(const struct fl_vm *vm, struct fl_err *err)
 			  vm->name_space, vm->name);
 }
 
-static int set_running(const struct fl_vm *vm, struct fl_err *err)
-{
-	return fl_vm_desire(vm, "running", err);
-}
-
 static int launch(struct fl_step_call *call, struct fl_err *err)
 {
 	fl_cleanup_json fl_json *launch_doc = NULL;
@@ -205,7 +200,7 @@ static int put_failed(void *arg, fl_json *record, struct fl_err *err)
 int fl_start(struct fl_step_call *call, struct fl_err *err)
 {
 	if (fl_vm_is_supervised(call->vm)) {
-		if (set_running(call->vm, err) < 0)
+		if (fl_vm_desire(call->vm, "running", err) < 0)
 			return -1;
 	} else if (launch(call, err) < 0) {
 		fl_vm_change(call->vm, FL_SAVE_PLAIN, put_failed, NULL, NULL);
