@@ -3,11 +3,14 @@
 
 #include "common/alloc.h"
 #include "common/cleanup.h"
-#include "common/digest.h"
 
+#include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 #include <zstd.h>
 #ifdef FL_HAVE_ISAL
 #include <isa-l/igzip_lib.h>
@@ -16,18 +19,16 @@
 #endif
 
 #define IN_SIZE (256 << 10)
-#define OUT_SIZE (512 << 10)
 
 enum packing { PLAIN, GZIP, ZSTD };
 
 struct fl_inflate {
-	char *path, *diff_id;
+	char *path;
 	int fd;
 	enum packing packing;
-	struct fl_sha256 *hash;
-	uint64_t taken;
-	bool input_ended, ended, mid_stream;
-	uint8_t *in, *out;
+	_Atomic uint64_t taken;
+	bool input_ended, mid_stream;
+	uint8_t *in;
 	size_t in_at, in_len;
 	ZSTD_DStream *zstd;
 #ifdef FL_HAVE_ISAL
@@ -137,11 +138,11 @@ static ssize_t gzip_some(struct fl_inflate *in, uint8_t *out, size_t size, bool 
 }
 #endif
 
-static ssize_t from_gzip(struct fl_inflate *in, struct fl_err *err)
+static ssize_t from_gzip(struct fl_inflate *in, uint8_t *out, size_t size, struct fl_err *err)
 {
 	size_t have = 0;
 
-	while (have < OUT_SIZE) {
+	while (have < size) {
 		bool member_ended = false;
 		ssize_t got;
 
@@ -156,7 +157,7 @@ static ssize_t from_gzip(struct fl_inflate *in, struct fl_err *err)
 			continue;
 		}
 		in->mid_stream = true;
-		got = gzip_some(in, in->out + have, OUT_SIZE - have, &member_ended);
+		got = gzip_some(in, out + have, size - have, &member_ended);
 		if (got < 0)
 			return corrupt(in, "the gzip stream is damaged", err);
 		have += (size_t)got;
@@ -168,9 +169,9 @@ static ssize_t from_gzip(struct fl_inflate *in, struct fl_err *err)
 	return (ssize_t)have;
 }
 
-static ssize_t from_zstd(struct fl_inflate *in, struct fl_err *err)
+static ssize_t from_zstd(struct fl_inflate *in, uint8_t *to, size_t size, struct fl_err *err)
 {
-	ZSTD_outBuffer out = { in->out, OUT_SIZE, 0 };
+	ZSTD_outBuffer out = { to, size, 0 };
 
 	while (out.pos < out.size) {
 		ZSTD_inBuffer from;
@@ -192,45 +193,31 @@ static ssize_t from_zstd(struct fl_inflate *in, struct fl_err *err)
 	return (ssize_t)out.pos;
 }
 
-static int verify(struct fl_inflate *in, struct fl_err *err)
+static ssize_t from_plain(struct fl_inflate *in, uint8_t *out, size_t size, struct fl_err *err)
 {
-	char real[FL_DIGEST_TEXT];
+	size_t part;
 
-	in->ended = true;
-	if (!in->hash)
-		return 0;
-	fl_digest_end(in->hash, real);
-	if (strcmp(real, in->diff_id) == 0)
-		return 0;
-	return fl_err_set(err, FL_ERR_CORRUPT, "layer %s: unpacked it has the digest %s, not %s",
-			  strrchr(in->path, '/') ? strrchr(in->path, '/') + 1 : in->path, real,
-			  in->diff_id);
+	if (fill(in, err) < 0)
+		return -1;
+	part = in->in_len - in->in_at < size ? in->in_len - in->in_at : size;
+	memcpy(out, in->in + in->in_at, part);
+	in->in_at += part;
+	return (ssize_t)part;
 }
 
-ssize_t fl_inflate_next(struct fl_inflate *in, const void **data, struct fl_err *err)
+ssize_t fl_inflate_read(struct fl_inflate *in, uint8_t *out, size_t size, struct fl_err *err)
 {
-	ssize_t got;
-
-	if (in->ended)
-		return 0;
-	*data = in->out;
-	if (in->packing == GZIP) {
-		got = from_gzip(in, err);
-	} else if (in->packing == ZSTD) {
-		got = from_zstd(in, err);
-	} else {
-		if (fill(in, err) < 0)
-			return -1;
-		*data = in->in + in->in_at;
-		got = (ssize_t)(in->in_len - in->in_at);
-		in->in_at = in->in_len;
+	switch (in->packing) {
+	case GZIP:
+		return from_gzip(in, out, size, err);
+	case ZSTD:
+		return from_zstd(in, out, size, err);
+	default:
+		return from_plain(in, out, size, err);
 	}
-	if (got > 0 && in->hash)
-		fl_sha256_add(in->hash, *data, (size_t)got);
-	return got == 0 ? verify(in, err) : got;
 }
 
-struct fl_inflate *fl_inflate_open(const char *path, const char *diff_id, struct fl_err *err)
+struct fl_inflate *fl_inflate_open(const char *path, struct fl_err *err)
 {
 	struct fl_inflate *in;
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -243,11 +230,6 @@ struct fl_inflate *fl_inflate_open(const char *path, const char *diff_id, struct
 	in->fd = fd;
 	in->path = fl_strdup(path);
 	in->in = fl_alloc(IN_SIZE);
-	in->out = fl_alloc(OUT_SIZE);
-	if (diff_id) {
-		in->diff_id = fl_strdup(diff_id);
-		in->hash = fl_sha256_create();
-	}
 	if (fill(in, err) < 0) {
 		fl_inflate_close(in);
 		return NULL;
@@ -267,18 +249,15 @@ void fl_inflate_close(struct fl_inflate *in)
 	if (in->packing == GZIP)
 		gzip_end(in);
 	ZSTD_freeDStream(in->zstd);
-	fl_sha256_destroy(in->hash);
 	close(in->fd);
 	free(in->in);
-	free(in->out);
-	free(in->diff_id);
 	free(in->path);
 	free(in);
 }
 
 uint64_t fl_inflate_taken(const struct fl_inflate *in)
 {
-	return in->taken - (in->in_len - in->in_at);
+	return in->taken;
 }
 
 static uint64_t guess_gzip(int fd, uint64_t packed)

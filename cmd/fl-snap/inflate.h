@@ -4,8 +4,8 @@
  * members too), zstd (RFC 8878, several frames too), told by their first bytes. The owner
  * of ISA-L, zlib and libzstd.
  *
- *     struct fl_inflate *in = fl_inflate_open(path, diff_id, err);
- *     while ((got = fl_inflate_next(in, &data, err)) > 0) ...
+ *     struct fl_inflate *in = fl_inflate_open(path, err);
+ *     while ((got = fl_inflate_read(in, buffer, sizeof(buffer), err)) > 0) ...
  *     fl_inflate_close(in);
  */
 #pragma once
@@ -17,15 +17,15 @@
 
 struct fl_inflate;
 
-/* diff_id may be NULL. NULL on failure. */
-struct fl_inflate *fl_inflate_open(const char *path, const char *diff_id, struct fl_err *err);
+/* NULL on failure. */
+struct fl_inflate *fl_inflate_open(const char *path, struct fl_err *err);
 void fl_inflate_close(struct fl_inflate *in); /* NULL is fine */
 
-/* The next piece, valid until the next call; 0 at the end, after packing and diff_id were
- * verified; -1: FL_ERR_CORRUPT or a read error. */
-ssize_t fl_inflate_next(struct fl_inflate *in, const void **data, struct fl_err *err);
+/* The next bytes, as many as are wanted but at the end; 0 at the end, when the packing's
+ * own check was right; -1: FL_ERR_CORRUPT or a read error. */
+ssize_t fl_inflate_read(struct fl_inflate *in, uint8_t *out, size_t size, struct fl_err *err);
 
-/* Packed bytes taken so far. */
+/* Packed bytes read so far; any thread may ask. */
 uint64_t fl_inflate_taken(const struct fl_inflate *in);
 
 /* A guess of the unpacked size in bytes: right for files below 4 GiB of one member. */

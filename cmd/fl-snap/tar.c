@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "cmd/fl-snap/tar.h"
 
-#include "cmd/fl-snap/inflate.h"
+#include "cmd/fl-snap/stream.h"
 #include "common/alloc.h"
 
 #include <archive.h>
@@ -10,7 +10,7 @@
 #include <string.h>
 
 struct fl_tar {
-	struct fl_inflate *in;
+	struct fl_stream *in;
 	struct archive *archive;
 	struct archive_entry *entry;
 	struct fl_err fault; /* of the source, which libarchive cannot carry */
@@ -21,7 +21,7 @@ struct fl_tar {
 static ssize_t read_source(struct archive *archive, void *arg, const void **data)
 {
 	struct fl_tar *tar = arg;
-	ssize_t got = fl_inflate_next(tar->in, data, &tar->fault);
+	ssize_t got = fl_stream_next(tar->in, data, &tar->fault);
 
 	if (got < 0)
 		archive_set_error(archive, ARCHIVE_FATAL, "%s", tar->fault.text);
@@ -40,7 +40,7 @@ static int fail(struct fl_tar *tar, struct fl_err *err)
 
 struct fl_tar *fl_tar_open(const char *path, const char *diff_id, struct fl_err *err)
 {
-	struct fl_inflate *in = fl_inflate_open(path, diff_id, err);
+	struct fl_stream *in = fl_stream_open(path, diff_id, err);
 	struct fl_tar *tar;
 
 	if (!in)
@@ -70,7 +70,7 @@ void fl_tar_close(struct fl_tar *tar)
 	if (!tar)
 		return;
 	archive_read_free(tar->archive);
-	fl_inflate_close(tar->in);
+	fl_stream_close(tar->in);
 	free(tar->path);
 	free(tar);
 }
@@ -81,7 +81,7 @@ static int drain(struct fl_tar *tar, struct fl_err *err)
 	const void *data;
 	ssize_t got;
 
-	while ((got = fl_inflate_next(tar->in, &data, err)) > 0)
+	while ((got = fl_stream_next(tar->in, &data, err)) > 0)
 		;
 	return (int)got;
 }
@@ -153,5 +153,5 @@ int fl_tar_xattr(struct fl_tar *tar, const char **name, const void **value, size
 
 uint64_t fl_tar_taken(const struct fl_tar *tar)
 {
-	return fl_inflate_taken(tar->in);
+	return fl_stream_taken(tar->in);
 }
