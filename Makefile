@@ -22,13 +22,24 @@ BINARIES := $(filter-out $(LIBEXEC),$(PROGRAMS))
 # Foreign libraries, each with the programs that link it. Those of common have
 # their owner there; --as-needed drops them where they are not used.
 PKGS_common := jansson libcurl libcrypto yaml-0.1
-PKGS_fl-snap := libarchive ext2fs com_err libzstd zlib
-PKGS_fl-pack := libarchive libzstd zlib
+PKGS_fl-snap := ext2fs com_err libzstd zlib
+PKGS_fl-pack := libzstd zlib
 PKGS_fl-net := libnl-3.0 libnl-route-3.0 libnftables
 HAVE_ISAL := $(shell $(PKG_CONFIG) --exists libisal 2>/dev/null && echo yes)
 ifeq ($(HAVE_ISAL),yes)
 PKGS_fl-snap += libisal
 DEFS_fl-snap := -DFL_HAVE_ISAL
+endif
+# Of libarchive only tar is used, and its archive holds just that; the shared one brings
+# libxml2, ICU and a dozen more, which take longer to load than most commands to run.
+# SHARED_LIBARCHIVE=1 for those who must not link statically.
+ARCHIVE_A := $(if $(SHARED_LIBARCHIVE),,$(filter /%,$(shell $(CC) -print-file-name=libarchive.a)))
+ifneq ($(ARCHIVE_A),)
+ARCHIVES_fl-snap := $(ARCHIVE_A)
+ARCHIVES_fl-pack := $(ARCHIVE_A) -llzma -lbz2
+else
+PKGS_fl-snap += libarchive
+PKGS_fl-pack += libarchive
 endif
 pkgs_of = $(PKGS_$(1)) $(PKGS_common)
 
@@ -49,7 +60,7 @@ endif
 CFLAGS ?= $(OPT) -g
 ALL_CFLAGS = -std=c11 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -DFL_VERSION='"$(VERSION)"' -I. $(WARN) \
 	$(HARDEN) $(CFLAGS) -MMD -MP -pthread
-ALL_LDFLAGS = $(HARDEN_LD) -Wl,--as-needed -pthread $(LDFLAGS)
+ALL_LDFLAGS = $(HARDEN_LD) -Wl,--gc-sections -Wl,--as-needed -pthread $(LDFLAGS)
 
 Q := $(if $(V),,@)
 say = $(if $(V),,@printf '  %-6s %s\n' '$(1)' '$(2)')
@@ -65,7 +76,7 @@ $(LIB): $(COMMON_OBJ)
 	$(Q)rm -f $@ && ar rcs $@ $^
 
 cflags_of = $(shell $(PKG_CONFIG) --cflags $(call pkgs_of,$(1)) 2>/dev/null)
-libs_of = $(shell $(PKG_CONFIG) --libs $(call pkgs_of,$(1)))
+libs_of = $(ARCHIVES_$(1)) $(shell $(PKG_CONFIG) --libs $(call pkgs_of,$(1)))
 
 COMMON_CFLAGS := $(call cflags_of,common)
 

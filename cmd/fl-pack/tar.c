@@ -77,7 +77,10 @@ static struct archive *open_raw(int fd, const char *name, struct fl_err *err)
 
 	if (!archive)
 		abort();
-	archive_read_support_filter_all(archive);
+	archive_read_support_filter_gzip(archive);
+	archive_read_support_filter_bzip2(archive);
+	archive_read_support_filter_xz(archive);
+	archive_read_support_filter_zstd(archive);
 	archive_read_support_format_raw(archive);
 	archive_read_support_format_empty(archive);
 	if (lseek(fd, 0, SEEK_SET) < 0)
