@@ -3,7 +3,7 @@
 #
 # A Debian bookworm root for microVMs, with systemd, cloud-init and sshd, as layers.
 #
-#   images/root.sh [OUT]                  OUT: build/images/root; run as root
+#   images/root.sh [OUT]                  OUT: build/images/root
 #
 #   OUT/1-base.tar 2-packages.tar 3-configuration.tar
 #
@@ -36,7 +36,12 @@ proxies() {
 	done >"$RECIPE_WORK/apt.conf"
 }
 
-[ "$(id -u)" = 0 ] || recipe_die 'must run as root: the layers hold files of many owners'
+# The layers hold files of many owners: without root, the user's own range of them.
+if [ "$(id -u)" != 0 ]; then
+	unshare --map-root-user --map-auto true 2>/dev/null ||
+		recipe_die "needs root, or newuidmap (package uidmap) and a range of ids for $(id -un) in /etc/subuid and /etc/subgid"
+	exec unshare --map-root-user --map-auto --mount --pid --fork --mount-proc "$0" "$out"
+fi
 sources=$(sources)
 [ "$sources" ] || recipe_die "apt has no sources of Debian $suite: apt-get update, or add them"
 # A security update is an input, too: its versions are in the lists.

@@ -162,6 +162,15 @@ int fl_links_make_bridge(struct fl_links *links, const char *name, const struct 
 	return rc < 0 ? fail(rc, name, "the bridge cannot be made", err) : 0;
 }
 
+static const char *tun_advice(int why)
+{
+	if (why == ENOENT || why == ENODEV)
+		return "; load the module with \"modprobe tun\"";
+	if (why == EACCES || why == EPERM)
+		return "; be root, or let root say \"chmod 0666 /dev/net/tun\", as udev does";
+	return "";
+}
+
 int fl_links_make_tap(const char *name, struct fl_err *err)
 {
 	fl_cleanup_close int fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC);
@@ -169,8 +178,7 @@ int fl_links_make_tap(const char *name, struct fl_err *err)
 
 	if (fd < 0)
 		return fl_err_errno(err, errno, "/dev/net/tun: cannot be opened%s",
-				    errno == ENOENT || errno == ENODEV
-					    ? "; load the module with \"modprobe tun\"" : "");
+				    tun_advice(errno));
 	snprintf(request.ifr_name, sizeof(request.ifr_name), "%s", name);
 	if (ioctl(fd, TUNSETIFF, &request) < 0)
 		return fl_err_errno(err, errno, "%s: the tap cannot be made", name);

@@ -216,6 +216,28 @@ bats_require_minimum_version 1.5.0
 	done
 }
 
+@test "SIGPIPE: whoever's reader is gone ends, and what was made stays whole" {
+	local specification statuses
+	specification=$(small_spec vm)
+	for command in "fl-pull up -q" "fl-snap up" "fl-net up" "fl-meta up" "fl up -q --qemu $FL_BUILD/drivers/fake-vmm --accel tcg --settle 100ms" \
+		"fl down -q"; do
+		# shellcheck disable=SC2086 # words
+		statuses=$(set +o pipefail
+			fl inspect --json default/vm >records 2>/dev/null || echo "$specification" >records
+			{ $command <records; } 2>err | :
+			echo "${PIPESTATUS[0]}")
+		echo "$command: $statuses $(cat err)"
+		[ "$statuses" = 141 ]
+	done
+	[ "$(what_is_left)" = "" ]
+	for program in fl fl-pull fl-snap fl-net fl-meta fl-run fl-pack; do
+		statuses=$(set +o pipefail; { sleep 0.2; $program --help; } 2>err | :; echo "${PIPESTATUS[0]}")
+		echo "$program --help: $statuses $(cat err)"
+		[ "$statuses" = 141 ]
+		[ ! -s err ]
+	done
+}
+
 @test "dry-run of a spec and of a record: the whole plan, nothing made" {
 	echo '#cloud-config' >user
 	fl up --dry-run --accel tcg < <(small_spec vm --user-data user) >plan
