@@ -192,8 +192,12 @@ static int open_name(const struct fl_state *state, const struct fl_spec *view, s
 		fl_cleanup_close int fd = -1;
 		struct stat held, named;
 
-		if (fl_path_make_folders(path, 0700, err) < 0)
+		/* What lies above may leave just as well. */
+		if (fl_path_make_folders(path, 0700, err) < 0) {
+			if (errno == ENOENT)
+				continue;
 			return -1;
+		}
 		fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 		if (fd < 0 && errno == ENOENT)
 			continue;

@@ -39,7 +39,10 @@ static void sweep(const struct fl_state *state, const char *text)
 	fl_cleanup_free char *name_space = slash ? fl_strndup(text, slash - text)
 						 : fl_strdup("default");
 
-	fl_state_sweep_name(state, name_space, slash ? slash + 1 : text);
+	if (fl_ulid_is_valid(text))
+		fl_state_sweep_uid(state, text);
+	else
+		fl_state_sweep_name(state, name_space, slash ? slash + 1 : text);
 }
 
 static int each_of_name(struct fl_args *args, const struct fl_state *state, const char *text,

@@ -100,7 +100,9 @@ static void each_entry(const char *path, void (*each)(void *arg, const char *pat
 
 struct walk {
 	fl_vm_names *names;
-	const char *name_space, *name;
+	const struct fl_state *state;
+	const char *name_space, *name, *uid;
+	bool holds_any, holds_uid;
 };
 
 static void take_uid(void *arg, const char *path, const char *entry)
@@ -154,6 +156,43 @@ int fl_state_list(const struct fl_state *state, fl_vm_names *names, struct fl_er
 	if (names->count)
 		qsort(names->items, names->count, sizeof(*names->items), by_name);
 	return 0;
+}
+
+static void look_for_uid(void *arg, const char *path, const char *entry)
+{
+	struct walk *walk = arg;
+
+	(void)path;
+	walk->holds_any = true;
+	walk->holds_uid |= strcmp(entry, walk->uid) == 0;
+}
+
+/* The folder of a name may have lost the uid's own already. */
+static void sweep_if_left(void *arg, const char *path, const char *entry)
+{
+	struct walk *walk = arg;
+
+	walk->holds_any = walk->holds_uid = false;
+	each_entry(path, look_for_uid, walk);
+	if (walk->holds_uid || !walk->holds_any)
+		fl_state_sweep_name(walk->state, walk->name_space, entry);
+}
+
+static void sweep_namespace(void *arg, const char *path, const char *entry)
+{
+	struct walk *walk = arg;
+
+	walk->name_space = entry;
+	each_entry(path, sweep_if_left, walk);
+	rmdir(path);
+}
+
+void fl_state_sweep_uid(const struct fl_state *state, const char *uid)
+{
+	fl_cleanup_free char *path = fl_asprintf("%s/vm", state->dir);
+	struct walk walk = { .state = state, .uid = uid };
+
+	each_entry(path, sweep_namespace, &walk);
 }
 
 static void match_name(const struct fl_state *state, const char *name_space, const char *name,

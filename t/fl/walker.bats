@@ -70,7 +70,6 @@ walk_down() {
 			fl-run down "$0" -q | fl-meta down | fl-net down | fl-snap down
 			echo "${PIPESTATUS[*]}" >&3' "$uid" 3>"$BATS_TEST_TMPDIR/status" >/dev/null 2>&1 || true
 		fl down -q "$uid" >/dev/null || { echo "$program killed at call $n: down failed"; return 1; }
-		fl down -q default/walked >/dev/null
 		left=$(everything_left)
 		[ -z "$left" ] || { echo "$program killed at call $n: left $left"; return 1; }
 		was_killed || break

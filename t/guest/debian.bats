@@ -105,3 +105,29 @@ guest() { # NAME COMMAND…
 	inside fl down -q default/victim >/dev/null
 	[ -z "$(what_is_left)" ]
 }
+
+@test "every program killed here and there with a real VMM: up reaches the same one, down leaves nothing" {
+	is_sanitized && skip "a preloaded library and the sanitizers exclude each other"
+	cc -shared -fPIC -D_GNU_SOURCE -o "$BATS_TEST_TMPDIR/kill-at.so" "$FL_TOP/t/preload/kill-at.c" -ldl
+	debian walked >"$BATS_TEST_TMPDIR/spec"
+	local program at before uid killed=0
+	for program in fl-pull fl-snap fl-net fl-meta fl-run fl-supervise; do
+		for at in 3 11 24; do
+			inside env LD_PRELOAD="$BATS_TEST_TMPDIR/kill-at.so" FL_KILL_IN=$program FL_KILL_AT=$at \
+				fl up -q --accel tcg --settle 300ms "$BATS_TEST_TMPDIR/spec" >"$BATS_TEST_TMPDIR/out" 2>&1 ||
+				killed=$((killed + 1))
+			before=$(fl-run ls --json | jq -r .uid)
+			uid=$(inside fl up -q --accel tcg --settle 300ms "$BATS_TEST_TMPDIR/spec" | jq -r .spec.uid)
+			echo "$program killed at $at: before '$before', up reached '$uid'"
+			[ -z "$before" ] || [ "$before" = "$uid" ]
+			[ "$(fl-run status --json "$uid" | jq -r .vmm_state)" = running ]
+			inside env LD_PRELOAD="$BATS_TEST_TMPDIR/kill-at.so" FL_KILL_IN=$program FL_KILL_AT=$at \
+				fl down -q "$uid" >/dev/null 2>&1 || true
+			inside fl down -q "$uid" >/dev/null
+			left=$(what_is_left; inside ip -o link | grep fltap || true; ls -A "$FL_STATE_DIR/vm")
+			echo "left: $left"
+			[ -z "$left" ]
+		done
+	done
+	[ "$killed" -ge 6 ]
+}
