@@ -108,9 +108,17 @@ static fl_json *new_record(const fl_json *spec, const char *uid)
 	return record;
 }
 
+static void join_host(fl_json *record, const fl_json *host)
+{
+	fl_json *into = fl_json_get(record, "host");
+
+	for (void *i = fl_json_first(host); i; i = fl_json_next(host, i))
+		fl_json_set(into, fl_json_key(i), fl_json_ref(fl_json_value(i)));
+}
+
 /* Under the name's lock, so that a folder without a record is known to be a dead one's. */
 static int create(const struct fl_state *state, int name_fd, const fl_json *spec,
-		  struct fl_vm *vm, struct fl_err *err)
+		  const fl_json *host, struct fl_vm *vm, struct fl_err *err)
 {
 	fl_cleanup_spec struct fl_spec view = fl_spec_view(spec);
 	fl_cleanup_json fl_json *record = NULL;
@@ -118,7 +126,10 @@ static int create(const struct fl_state *state, int name_fd, const fl_json *spec
 	vm->state = state;
 	vm->name_space = fl_strdup(view.name_space);
 	vm->name = fl_strdup(view.name);
-	fl_ulid_new(vm->uid);
+	if (view.uid)
+		snprintf(vm->uid, sizeof(vm->uid), "%s", view.uid);
+	else
+		fl_ulid_new(vm->uid);
 	vm->path = fl_asprintf("%s/vm/%s/%s/%s", state->dir, vm->name_space, vm->name, vm->uid);
 	if (mkdirat(name_fd, vm->uid, 0700) < 0)
 		return fl_err_errno(err, errno, "%s: cannot be made", vm->path);
@@ -126,6 +137,7 @@ static int create(const struct fl_state *state, int name_fd, const fl_json *spec
 	if (vm->dirfd < 0)
 		return fl_err_errno(err, errno, "%s: cannot be opened", vm->path);
 	record = new_record(spec, vm->uid);
+	join_host(record, host);
 	if (fl_record_save(vm, record, "created", FL_SAVE_SYNC, err) < 0) {
 		unlinkat(name_fd, vm->uid, AT_REMOVEDIR);
 		return -1;
@@ -232,7 +244,17 @@ static int resolve_bare(const struct fl_state *state, const fl_json *input, bool
 	rc = another ? 0 : adopt(state, &names, spec, vm, err);
 	if (rc != 0)
 		return rc < 0 ? -1 : 0;
-	return create(state, name_fd, spec, vm, err);
+	return create(state, name_fd, spec, NULL, vm, err);
+}
+
+int fl_vm_create(const struct fl_state *state, const fl_json *spec, const fl_json *host,
+		 struct fl_vm *vm, struct fl_err *err)
+{
+	fl_cleanup_spec struct fl_spec view = fl_spec_view(spec);
+	fl_cleanup_close int name_fd = open_name(state, &view, err);
+
+	*vm = (struct fl_vm)FL_VM_INIT;
+	return name_fd < 0 ? -1 : create(state, name_fd, spec, host, vm, err);
 }
 
 int fl_vm_resolve(const struct fl_state *state, const fl_json *document, bool another,

@@ -215,6 +215,11 @@ const char *fl_json_text(const fl_json *value)
 	return json_string_value(value);
 }
 
+double fl_json_real(const fl_json *value)
+{
+	return json_number_value(value);
+}
+
 int64_t fl_json_int(const fl_json *value)
 {
 	return json_integer_value(value);

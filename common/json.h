@@ -66,6 +66,7 @@ fl_json *fl_json_get(const fl_json *object, const char *key); /* key may hold do
 
 const char *fl_json_text(const fl_json *value); /* borrowed; NULL when not text */
 int64_t fl_json_int(const fl_json *value);      /* 0 when not a number */
+double fl_json_real(const fl_json *value);      /* likewise */
 bool fl_json_bool(const fl_json *value);        /* false when not true */
 
 size_t fl_json_count(const fl_json *value); /* of an array or object */

@@ -25,6 +25,7 @@ static void add(fl_json *violations, const char *path, const char *name, const c
 	struct fl_str text = FL_STR_INIT;
 
 	fl_str_addf(&text, "provider %s: %s", name, what);
+	fl_json_set(one, "capability", fl_json_new_bool(true));
 	fl_json_set(one, "path", fl_json_new_text(path));
 	fl_json_set(one, "text", fl_json_new_text(text.data));
 	fl_json_add(violations, one);
@@ -44,9 +45,10 @@ void fl_provider_check_spec(const struct fl_spec *spec, fl_json *violations)
 	for (size_t i = 0; i < spec->interface_count; i++)
 		if (spec->interfaces[i].type == FL_INTERFACE_MACVTAP && !provider->macvtap)
 			add(violations, "interfaces", provider->name,
-			    "macvtap is not supported; set the interface's type to TAP");
+			    "macvtap network interfaces not supported by the microvm provider; "
+			    "set the interface's type to TAP");
 	for (size_t i = 0; i < spec->volume_count; i++)
 		if (spec->volumes[i].virtiofs && !provider->virtiofs)
 			add(violations, "additional_volumes", provider->name,
-			    "virtiofs is not supported; use an image");
+			    "virtiofs not supported by the microvm provider; use an image");
 }

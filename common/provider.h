@@ -23,5 +23,6 @@ extern const struct fl_provider fl_providers[];
 /* By name; "" is the default. NULL when unknown. */
 const struct fl_provider *fl_provider_find(const char *name);
 
-/* Adds to violations (see fl_spec_violations) what the spec's provider cannot do. */
+/* Adds to violations (see fl_spec_violations) what the spec's provider cannot do; these have
+ * a member "capability" as well: the spec may be right for another provider. */
 void fl_provider_check_spec(const struct fl_spec *spec, fl_json *violations);

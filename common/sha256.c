@@ -3,6 +3,7 @@
 
 #include "common/alloc.h"
 
+#include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <stdlib.h>
 
@@ -80,4 +81,10 @@ void fl_sha256_hex(const void *data, size_t size, char hex[static FL_SHA256_HEX]
 void fl_sha1_sum(const void *data, size_t size, unsigned char sum[static FL_SHA1_SIZE])
 {
 	must(EVP_Digest(data, size, sum, NULL, EVP_sha1(), NULL));
+}
+
+bool fl_sha256_equal(const unsigned char a[static FL_SHA256_SIZE],
+		     const unsigned char b[static FL_SHA256_SIZE])
+{
+	return CRYPTO_memcmp(a, b, FL_SHA256_SIZE) == 0;
 }

@@ -10,6 +10,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #define FL_SHA256_SIZE 32
@@ -30,3 +31,7 @@ void fl_sha256_sum(const void *data, size_t size, unsigned char sum[static FL_SH
 /* SHA-1, for UUIDs of version 5 and nothing that must be safe. */
 #define FL_SHA1_SIZE 20
 void fl_sha1_sum(const void *data, size_t size, unsigned char sum[static FL_SHA1_SIZE]);
+
+/* In the same time whether they are equal or not. */
+bool fl_sha256_equal(const unsigned char a[static FL_SHA256_SIZE],
+		     const unsigned char b[static FL_SHA256_SIZE]);

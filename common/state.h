@@ -74,6 +74,11 @@ int fl_state_match(const struct fl_state *state, const char *text, fl_vm_names *
 int fl_vm_resolve(const struct fl_state *state, const fl_json *document, bool another,
 		  struct fl_vm *vm, struct fl_err *err);
 
+/* A new microVM, on disk when it returns, whatever else has its name. spec is canonical and
+ * was checked; its uid is taken when it has one. host: members for the record's, or NULL. */
+int fl_vm_create(const struct fl_state *state, const fl_json *spec, const fl_json *host,
+		 struct fl_vm *vm, struct fl_err *err);
+
 /* The record as saved. Caller owns it. */
 fl_json *fl_vm_load(const struct fl_vm *vm, struct fl_err *err);
 

@@ -135,6 +135,8 @@ static void check_interface(fl_json *violations, const char *path, const struct 
 	if (in->mac && fl_inet_parse_mac(in->mac, &parsed, &err) < 0)
 		add(violations, mac, "%s", err.text);
 	check_address(violations, address, in->address);
+	if (in->address && !strchr(in->address, '/'))
+		add(violations, address, "\"%s\" has no prefix length such as /24", in->address);
 	check_address(violations, gateway, in->gateway);
 	for (size_t i = 0; i < fl_json_count(in->nameservers); i++)
 		check_address(violations, servers, fl_json_text(fl_json_item(in->nameservers, i)));

@@ -102,3 +102,47 @@ int fl_yaml_look(const char *text, size_t size, const char *name, struct fl_yaml
 		fl_yaml_finish(yaml);
 	return rc;
 }
+
+/* Capitals and digits, and not a number in disguise: what a ULID looks like. */
+static bool is_plain(const char *value)
+{
+	return strpbrk(value, "ABCDFGHJKMNPQRSTVWXYZ") &&
+	       strspn(value, "0123456789ABCDEFGHJKMNPQRSTVWXYZ") == strlen(value);
+}
+
+static void add_keys(const struct fl_yaml *yaml, const struct fl_yaml_addition *additions,
+		     size_t count, struct fl_str *out)
+{
+	for (size_t i = 0; i < count; i++) {
+		const struct fl_yaml_addition *one = &additions[i];
+		const char *quote = is_plain(one->value) ? "" : "\"";
+
+		if (fl_yaml_has(yaml, one->keys[0]) || fl_yaml_has(yaml, one->keys[1]))
+			continue;
+		fl_str_addf(out, "%s: %s%s%s%s", one->key, quote, one->value, quote,
+			    yaml->is_flow ? (yaml->keys.count ? ", " : "") : "\n");
+	}
+}
+
+int fl_yaml_complete(const char *text, size_t size, const char *name,
+		     const struct fl_yaml_addition *additions, size_t count, struct fl_str *out,
+		     struct fl_err *err)
+{
+	fl_cleanup_yaml struct fl_yaml yaml = { 0 };
+
+	if (fl_yaml_look(text, size, name, &yaml, err) < 0)
+		return -1;
+	if (!yaml.is_mapping && !yaml.is_empty)
+		return fl_err_set(err, FL_ERR_INVALID, "%s: not a YAML mapping", name);
+	if (!yaml.is_flow) {
+		fl_str_add_bytes(out, text, size);
+		if (out->len && out->data[out->len - 1] != '\n')
+			fl_str_add(out, "\n");
+		add_keys(&yaml, additions, count, out);
+		return 0;
+	}
+	fl_str_add_bytes(out, text, yaml.flow_at);
+	add_keys(&yaml, additions, count, out);
+	fl_str_add_bytes(out, text + yaml.flow_at, size - yaml.flow_at);
+	return 0;
+}

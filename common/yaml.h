@@ -12,6 +12,7 @@
 
 #include "common/cleanup.h"
 #include "common/err.h"
+#include "common/str.h"
 #include "common/vec.h"
 
 #include <stdbool.h>
@@ -30,3 +31,15 @@ int fl_yaml_look(const char *text, size_t size, const char *name, struct fl_yaml
 bool fl_yaml_has(const struct fl_yaml *yaml, const char *key);
 void fl_yaml_finish(struct fl_yaml *yaml);
 #define fl_cleanup_yaml FL_CLEANUP(fl_yaml_finish)
+
+/* A key that a mapping should have, and its value; either spelling counts as present. */
+struct fl_yaml_addition {
+	const char *keys[2];
+	const char *key, *value;
+};
+
+/* Adds text, with the keys that it lacks and not another byte changed. FL_ERR_INVALID when
+ * it is neither a mapping nor empty. */
+int fl_yaml_complete(const char *text, size_t size, const char *name,
+		     const struct fl_yaml_addition *additions, size_t count, struct fl_str *out,
+		     struct fl_err *err);

@@ -9,50 +9,17 @@
 
 #define BOUNDARY "==flintlock=part=="
 
-struct addition {
-	const char *keys[2]; /* either spelling counts as present */
-	const char *key, *value;
-};
-
-static void add_keys(const struct fl_yaml *yaml, const struct addition *additions, size_t count,
-		     struct fl_str *out)
-{
-	for (size_t i = 0; i < count; i++) {
-		const struct addition *one = &additions[i];
-
-		if (fl_yaml_has(yaml, one->keys[0]) || fl_yaml_has(yaml, one->keys[1]))
-			continue;
-		fl_str_addf(out, "%s: \"%s\"%s", one->key, one->value,
-			    yaml->is_flow ? (yaml->keys.count ? ", " : "") : "\n");
-	}
-}
-
 int fl_parts_meta_data(const struct fl_spec *spec, const struct fl_str *user, struct fl_str *out,
 		       struct fl_err *err)
 {
-	const struct addition additions[] = {
+	const struct fl_yaml_addition additions[] = {
 		{ { "instance_id", "instance_id" }, "instance_id", spec->uid },
 		{ { "instance-id", "instance-id" }, "instance-id", spec->uid },
 		{ { "local-hostname", "local_hostname" }, "local-hostname", spec->name },
 	};
-	fl_cleanup_yaml struct fl_yaml yaml = { 0 };
-	const char *text = user->data ? user->data : "";
 
-	if (fl_yaml_look(text, user->len, "metadata.meta-data", &yaml, err) < 0)
-		return -1;
-	if (!yaml.is_mapping && !yaml.is_empty)
-		return fl_err_set(err, FL_ERR_INVALID, "metadata.meta-data: not a YAML mapping");
-	if (!yaml.is_flow) {
-		fl_str_add_bytes(out, text, user->len);
-		if (out->len && out->data[out->len - 1] != '\n')
-			fl_str_add(out, "\n");
-		add_keys(&yaml, additions, FL_COUNT(additions), out);
-		return 0;
-	}
-	fl_str_add_bytes(out, text, yaml.flow_at);
-	add_keys(&yaml, additions, FL_COUNT(additions), out);
-	fl_str_add_bytes(out, text + yaml.flow_at, user->len - yaml.flow_at);
-	return 0;
+	return fl_yaml_complete(user->data ? user->data : "", user->len, "metadata.meta-data",
+				additions, FL_COUNT(additions), out, err);
 }
 
 static void add_quoted(struct fl_str *out, const char *text)

@@ -87,6 +87,9 @@ static int find_bridge(struct tap *tap, struct fl_err *err)
 	const char *name = tap->in->bridge;
 	int known, found;
 
+	/* fl-serve writes down which bridge is meant when the spec names none. */
+	if (!name)
+		name = fl_json_text(fl_json_at(tap->work->call->record, "host.bridge"));
 	if (!name)
 		return 0;
 	known = fl_bridge_load(state, name, &tap->bridge, err);
