@@ -24,6 +24,7 @@ BINARIES := $(filter-out $(LIBEXEC),$(PROGRAMS))
 PKGS_common := jansson libcurl libcrypto yaml-0.1
 PKGS_fl-snap := ext2fs com_err libzstd zlib
 PKGS_fl-pack := libzstd zlib
+PKGS_fl-serve := libnghttp2 libevent libevent_openssl openssl zlib
 PKGS_fl-net := libnl-3.0 libnl-route-3.0 libnftables
 HAVE_ISAL := $(shell $(PKG_CONFIG) --exists libisal 2>/dev/null && echo yes)
 ifeq ($(HAVE_ISAL),yes)
@@ -85,13 +86,29 @@ $(B)/obj/common/%.o: common/%.c
 	$(call say,CC,$<)
 	$(Q)$(CC) $(ALL_CFLAGS) $(COMMON_CFLAGS) -c -o $@ $<
 
+# The API as fl-serve knows it at run time: what protoc makes of the .proto files, as C.
+PROTO_DIR := cmd/fl-serve/proto
+PROTOS := $(sort $(shell cd $(PROTO_DIR) && find . -name '*.proto' -printf '%P\n'))
+$(B)/gen/api.binpb: $(PROTOS:%=$(PROTO_DIR)/%)
+	@mkdir -p $(@D)
+	$(call say,PROTOC,$@)
+	$(Q)protoc -I $(PROTO_DIR) -I /usr/include --include_imports --descriptor_set_out=$@ $(PROTOS)
+$(B)/gen/api.c: $(B)/gen/api.binpb
+	$(Q){ echo '#include "cmd/fl-serve/wire/api.h"'; echo 'const unsigned char fl_api_bytes[] = {'; \
+		od -An -v -tx1 $< | sed 's/ \([0-9a-f]*\)/0x\1,/g'; \
+		echo '};'; echo 'const size_t fl_api_size = sizeof(fl_api_bytes);'; } >$@
+$(B)/obj/gen/%.o: $(B)/gen/%.c
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CFLAGS) -c -o $@ $<
+GENERATED_fl-serve := $(B)/gen/api.c
+
 # One set of rules per program; its sources are all of its folder's, sub-folders included.
 define program_rules
 SRC_$(1) := $$(sort $$(shell find cmd/$(1) -name '*.c'))
-OBJ_$(1) := $$(SRC_$(1):%.c=$$(B)/obj/%.o)
+OBJ_$(1) := $$(SRC_$(1):%.c=$$(B)/obj/%.o) $$(GENERATED_$(1):$$(B)/%.c=$$(B)/obj/%.o)
 CFLAGS_$(1) := $$(call cflags_of,$(1)) $$(DEFS_$(1))
 LIBS_$(1) := $$(call libs_of,$(1))
-$$(OBJ_$(1)): $$(B)/obj/%.o: %.c
+$$(SRC_$(1):%.c=$$(B)/obj/%.o): $$(B)/obj/%.o: %.c
 	@mkdir -p $$(@D)
 	$$(call say,CC,$$<)
 	$$(Q)$$(CC) $$(ALL_CFLAGS) $$(CFLAGS_$(1)) -c -o $$@ $$<

@@ -83,7 +83,11 @@ facades() {
 	done <<-LIST
 		jansson common/json.c
 		curl/ common/http.c
-		openssl/ common/sha256.c
+		openssl/e[vr] common/sha256.c cmd/fl-serve/tls.c
+		openssl/ssl cmd/fl-serve/tls.c
+		nghttp2/ cmd/fl-serve/rpc/http2.c
+		event2/ cmd/fl-serve/
+		zlib cmd/fl-snap/inflate.c cmd/fl-pack/blob.c cmd/fl-serve/rpc/gunzip.c
 		yaml.h common/yaml.c
 		archive cmd/fl-snap/tar.c cmd/fl-pack/tar.c
 		isa-l cmd/fl-snap/inflate.c

@@ -59,3 +59,8 @@ examples() {
 		[ "$("$program" --help | awk 'length > 100' | wc -l)" = 0 ]
 	done
 }
+
+@test "fl-serve" {
+	examples fl-serve
+	[ ! -e serve.sock ]
+}

@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+#include "cmd/fl-serve/listener.h"
+
+#include "common/alloc.h"
+#include "common/cleanup.h"
+#include "common/num.h"
+#include "common/str.h"
+#include "common/vec.h"
+
+#include <event2/listener.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#define BACKLOG 512
+
+struct fl_listener {
+	FL_VEC(struct evconnlistener *) sockets;
+	char *path; /* of a socket file */
+	fl_listener_taker *take;
+	void *arg;
+};
+
+static void accepted(struct evconnlistener *socket, evutil_socket_t fd, struct sockaddr *from,
+		     int size, void *arg)
+{
+	struct fl_listener *listener = arg;
+	char host[NI_MAXHOST] = "local";
+	int on = 1;
+
+	(void)socket;
+	if (from->sa_family != AF_UNIX) {
+		getnameinfo(from, (socklen_t)size, host, sizeof(host), NULL, 0, NI_NUMERICHOST);
+		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+		setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
+	}
+	listener->take(listener->arg, fd, host);
+}
+
+static int listen_at(struct fl_listener *listener, struct event_base *base,
+		     const struct sockaddr *address, socklen_t size)
+{
+	struct evconnlistener *socket =
+		evconnlistener_new_bind(base, accepted, listener,
+					LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC |
+						LEV_OPT_REUSEABLE,
+					BACKLOG, address, (int)size);
+
+	if (!socket)
+		return -1;
+	FL_VEC_ADD(&listener->sockets, socket);
+	return 0;
+}
+
+static int listen_unix(struct fl_listener *listener, struct event_base *base, const char *path,
+		       struct fl_err *err)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	struct stat st;
+	mode_t before;
+	int rc;
+
+	if (!*path || strlen(path) >= sizeof(address.sun_path))
+		return fl_err_set(err, FL_ERR_INVALID, "unix:%s: a socket's path has 1 to %zu bytes",
+				  path, sizeof(address.sun_path) - 1);
+	if (lstat(path, &st) == 0 && !S_ISSOCK(st.st_mode))
+		return fl_err_set(err, FL_ERR_EXISTS, "%s: exists and is not a socket", path);
+	unlink(path);
+	snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
+	before = umask(0117);
+	rc = listen_at(listener, base, (struct sockaddr *)&address, sizeof(address));
+	umask(before);
+	if (rc < 0)
+		return fl_err_errno(err, errno, "unix:%s: cannot listen", path);
+	listener->path = fl_strdup(path);
+	return 0;
+}
+
+/* HOST and PORT; a host may stand in brackets. */
+static int split(const char *address, char **host, const char **port, struct fl_err *err)
+{
+	const char *colon = strrchr(address, ':');
+	bool brackets = *address == '[';
+	uint64_t number;
+
+	if (!colon || (brackets && colon[-1] != ']') || (!brackets && strchr(address, ':') != colon) ||
+	    fl_num_u64(colon + 1, 1, 65535, &number, NULL) < 0)
+		return fl_err_set(err, FL_ERR_INVALID, "\"%s\" is not an address: HOST:PORT, "
+				  "[IPv6]:PORT or unix:PATH", address);
+	*host = brackets ? fl_strndup(address + 1, (size_t)(colon - address) - 2)
+			 : fl_strndup(address, (size_t)(colon - address));
+	*port = colon + 1;
+	return 0;
+}
+
+static int listen_inet(struct fl_listener *listener, struct event_base *base, const char *address,
+		       struct fl_err *err)
+{
+	const struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE };
+	fl_cleanup_free char *host = NULL;
+	struct addrinfo *found, *one;
+	const char *port = NULL;
+	int rc, saved = 0;
+
+	if (split(address, &host, &port, err) < 0 || !host)
+		return -1;
+	rc = getaddrinfo(*host ? host : NULL, port, &hints, &found);
+	if (rc != 0)
+		return fl_err_set(err, FL_ERR_INVALID, "%s: %s", address, gai_strerror(rc));
+	for (one = found; one; one = one->ai_next)
+		if (listen_at(listener, base, one->ai_addr, one->ai_addrlen) < 0)
+			saved = errno;
+	freeaddrinfo(found);
+	if (saved == EADDRINUSE || (saved && !listener->sockets.count))
+		return fl_err_errno(err, saved, "%s: cannot listen", address);
+	return 0;
+}
+
+struct fl_listener *fl_listener_open(struct event_base *base, const char *address,
+				     fl_listener_taker *take, void *arg, struct fl_err *err)
+{
+	struct fl_listener *listener = fl_alloc_zero(1, sizeof(*listener));
+	int rc;
+
+	listener->take = take;
+	listener->arg = arg;
+	rc = fl_str_starts(address, "unix:")
+		     ? listen_unix(listener, base, address + 5, err)
+		     : listen_inet(listener, base, address, err);
+	if (rc == 0)
+		return listener;
+	fl_listener_close(listener);
+	return NULL;
+}
+
+void fl_listener_close(struct fl_listener *listener)
+{
+	if (!listener)
+		return;
+	for (size_t i = 0; i < listener->sockets.count; i++)
+		evconnlistener_free(listener->sockets.items[i]);
+	free(listener->sockets.items);
+	if (listener->path)
+		unlink(listener->path);
+	free(listener->path);
+	free(listener);
+}
+
+bool fl_listener_is_local(const char *address)
+{
+	return fl_str_starts(address, "unix:") || fl_str_starts(address, "localhost:") ||
+	       fl_str_starts(address, "127.") || fl_str_starts(address, "[::1]:");
+}

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/*
+ * Addresses that are listened on: "HOST:PORT", "[::1]:PORT", "unix:PATH". Connections are
+ * handed on as descriptors.
+ *
+ *     struct fl_listener *listener = fl_listener_open(base, "localhost:9090", accepted, arg, err);
+ */
+#pragma once
+
+#include "common/err.h"
+
+#include <stdbool.h>
+
+struct event_base;
+struct fl_listener;
+
+/* The taker owns fd. peer is the address for people. */
+typedef void fl_listener_taker(void *arg, int fd, const char *peer);
+
+/* A name listens on every address that it has. FL_ERR_BUSY when the port is in use. */
+struct fl_listener *fl_listener_open(struct event_base *base, const char *address,
+				     fl_listener_taker *take, void *arg, struct fl_err *err);
+
+/* Stops listening; a socket file goes. NULL is fine. */
+void fl_listener_close(struct fl_listener *listener);
+
+/* Whether it can only be reached from this machine. */
+bool fl_listener_is_local(const char *address);

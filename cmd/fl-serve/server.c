@@ -1,0 +1,385 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+#include "cmd/fl-serve/server.h"
+
+#include "cmd/fl-serve/listener.h"
+#include "cmd/fl-serve/rpc/grpc.h"
+#include "cmd/fl-serve/services.h"
+#include "cmd/fl-serve/tls.h"
+#include "cmd/fl-serve/wire/api.h"
+#include "common/alloc.h"
+#include "common/clock.h"
+#include "common/log.h"
+
+#include <event2/bufferevent.h>
+#include <event2/event.h>
+#include <signal.h>
+#include <string.h>
+#include <unistd.h>
+
+#define MAX_MESSAGE (4 << 20)   /* flintlock's, and grpc-go's */
+#define MAX_WAITING (128 << 20) /* requests that are not whole, and answers nobody reads */
+#define MAX_HEADERS (16 << 10)
+#define SWEEP_SECONDS 5
+#define FIRST_WORDS_MS 10000 /* to the end of the handshakes */
+#define REQUEST_MS 60000     /* to the end of a request */
+#define STOP_SECONDS 20
+
+static const char *const alpn[] = { "h2", NULL };
+
+
+struct connection {
+	struct fl_rpc_connection rpc; /* first: calls look for it */
+	struct fl_server *server;
+	struct fl_http2 *http2;
+	struct connection *previous, *next;
+	int64_t since_ms;
+	char *peer;
+};
+
+struct fl_server_inner {
+	struct event_base *base;
+	struct event *signals[3], *journal, *sweep, *stop;
+	struct fl_listener *grpc;
+	struct fl_tls *tls;
+	struct fl_rpc *rpc;
+	struct fl_http2_upper upper;
+	struct connection *connections;
+	unsigned count;
+};
+
+static unsigned count_of_peer(const struct fl_server *server, const char *peer)
+{
+	unsigned count = 0;
+
+	for (struct connection *one = server->inner->connections; one; one = one->next)
+		count += strcmp(one->peer, peer) == 0;
+	return count;
+}
+
+static void end_if_idle(struct fl_server *server)
+{
+	if (server->stopping && !server->inner->connections)
+		event_base_loopexit(server->inner->base, NULL);
+}
+
+static void gone(struct fl_http2 *http2, void *arg)
+{
+	struct connection *connection = arg;
+	struct fl_server *server = connection->server;
+
+	(void)http2;
+	if (connection->previous)
+		connection->previous->next = connection->next;
+	else
+		server->inner->connections = connection->next;
+	if (connection->next)
+		connection->next->previous = connection->previous;
+	server->inner->count--;
+	free(connection->peer);
+	free(connection);
+	end_if_idle(server);
+}
+
+static void add_connection(struct fl_server *server, struct bufferevent *bev, const char *peer)
+{
+	const struct fl_http2_limits limits = { server->config->max_streams, MAX_HEADERS };
+	struct connection *connection = fl_alloc_zero(1, sizeof(*connection));
+	struct timeval time = { SWEEP_SECONDS, 0 };
+
+	connection->rpc.rpc = server->inner->rpc;
+	connection->server = server;
+	connection->since_ms = fl_clock_ms();
+	connection->peer = fl_strdup(peer);
+	connection->next = server->inner->connections;
+	if (connection->next)
+		connection->next->previous = connection;
+	server->inner->connections = connection;
+	server->inner->count++;
+	connection->http2 = fl_http2_open(bev, &server->inner->upper, &limits, connection);
+	if (!evtimer_pending(server->inner->sweep, NULL))
+		evtimer_add(server->inner->sweep, &time);
+}
+
+static void take_grpc(void *arg, int fd, const char *peer)
+{
+	struct fl_server *server = arg;
+	struct fl_server_inner *inner = server->inner;
+	struct bufferevent *bev;
+
+	if (inner->count >= server->config->max_connections ||
+	    count_of_peer(server, peer) >= server->config->max_connections_per_peer) {
+		fl_log(FL_LOG_WARN, "%s: turned away, too many connections", peer);
+		close(fd);
+		return;
+	}
+	bev = inner->tls ? fl_tls_accept(inner->tls, inner->base, fd)
+			 : bufferevent_socket_new(inner->base, fd, BEV_OPT_CLOSE_ON_FREE);
+	if (bev)
+		add_connection(server, bev, peer);
+}
+
+static bool has_late_request(const struct connection *connection, int64_t now)
+{
+	struct fl_exchange *exchange = fl_http2_exchanges(connection->http2);
+
+	for (; exchange; exchange = exchange->next)
+		if (!exchange->request_ended && !exchange->answered &&
+		    now - exchange->began_ms > REQUEST_MS)
+			return true;
+	return false;
+}
+
+/* Whoever connects and says nothing, or a request a byte at a time, is shown the door. */
+static void on_sweep(evutil_socket_t fd, short what, void *arg)
+{
+	struct fl_server *server = arg;
+	struct timeval time = { SWEEP_SECONDS, 0 };
+	int64_t now = fl_clock_ms();
+
+	(void)fd;
+	(void)what;
+	for (struct connection *one = server->inner->connections, *next; one; one = next) {
+		next = one->next;
+		if ((!fl_http2_has_begun(one->http2) && now - one->since_ms > FIRST_WORDS_MS) ||
+		    has_late_request(one, now))
+			fl_http2_close(one->http2);
+	}
+	if (server->inner->connections)
+		evtimer_add(server->inner->sweep, &time);
+}
+
+static void on_stop_late(evutil_socket_t fd, short what, void *arg)
+{
+	struct fl_server *server = arg;
+
+	(void)fd;
+	(void)what;
+	event_base_loopexit(server->inner->base, NULL);
+}
+
+static void on_stop(evutil_socket_t fd, short what, void *arg)
+{
+	struct fl_server *server = arg;
+	struct timeval time = { STOP_SECONDS, 0 };
+
+	(void)what;
+	if (server->stopping) { /* asked twice: at once */
+		event_base_loopexit(server->inner->base, NULL);
+		return;
+	}
+	fl_log(FL_LOG_INFO, "%s: calls that run are finished, new ones are refused",
+	       strsignal((int)fd));
+	server->stopping = true;
+	fl_listener_close(server->inner->grpc);
+	server->inner->grpc = NULL;
+	fl_health_changed(server);
+	for (struct connection *one = server->inner->connections; one; one = one->next)
+		fl_http2_drain(one->http2);
+	server->inner->stop = evtimer_new(server->inner->base, on_stop_late, server);
+	evtimer_add(server->inner->stop, &time);
+	end_if_idle(server);
+}
+
+static int open_tls(struct fl_server *server, struct fl_err *err)
+{
+	const struct fl_config *config = server->config;
+	const struct fl_tls_files files = { config->cert, config->key, config->client_ca, alpn };
+	struct fl_tls *fresh;
+
+	if (!config->cert)
+		return 0;
+	fresh = fl_tls_create(&files, err);
+	if (!fresh)
+		return -1;
+	fl_tls_free(server->inner->tls);
+	server->inner->tls = fresh;
+	return 0;
+}
+
+static struct fl_tokens *read_tokens(const struct fl_config *config, struct fl_err *err)
+{
+	struct fl_tokens *tokens = fl_tokens_create();
+
+	if ((!config->token || fl_tokens_add(tokens, config->token, "*", "*", err) == 0) &&
+	    (!config->token_file || fl_tokens_read(tokens, config->token_file, err) == 0))
+		return tokens;
+	fl_tokens_free(tokens);
+	return NULL;
+}
+
+static int reload(struct fl_server *server, struct fl_err *err)
+{
+	struct fl_tokens *tokens = read_tokens(server->config, err);
+
+	if (!tokens || open_tls(server, err) < 0) {
+		fl_tokens_free(tokens);
+		return -1;
+	}
+	fl_tokens_free(server->tokens);
+	server->tokens = tokens;
+	return 0;
+}
+
+static void on_reload(evutil_socket_t fd, short what, void *arg)
+{
+	struct fl_err err;
+
+	(void)fd;
+	(void)what;
+	if (reload(arg, &err) < 0)
+		fl_log(FL_LOG_ERROR, "reload: %s; what was there stays", err.text);
+	else
+		fl_log(FL_LOG_INFO, "reload: tokens and certificates are read again");
+}
+
+static void on_journal(evutil_socket_t fd, short what, void *arg)
+{
+	struct fl_server *server = arg;
+
+	(void)fd;
+	(void)what;
+	fl_index_refresh(server->index);
+}
+
+static void on_change(void *arg, struct fl_index_entry *entry, bool is_gone)
+{
+	struct fl_server *server = arg;
+
+	if (is_gone)
+		fl_jobs_forget(server->jobs, entry);
+}
+
+static int admit(void *arg, const struct fl_exchange *exchange, const void **caller,
+		 struct fl_err *err)
+{
+	struct fl_server *server = arg;
+
+	if (!fl_tokens_are_wanted(server->tokens))
+		return 0;
+	*caller = fl_tokens_check(server->tokens, fl_exchange_find(exchange, "authorization"), err);
+	return *caller ? 0 : -1;
+}
+
+static void open_rpc(struct fl_server *server)
+{
+	struct fl_rpc_options options = {
+		.base = server->inner->base,
+		.types = server->types,
+		.gate = { admit, server },
+		.max_message = MAX_MESSAGE,
+		.max_waiting = MAX_WAITING,
+		.server = server,
+	};
+
+	server->inner->rpc = fl_rpc_create(&options);
+	server->inner->upper = fl_rpc_upper(gone);
+	fl_services_add(server->inner->rpc);
+}
+
+static void open_events(struct fl_server *server)
+{
+	struct fl_server_inner *inner = server->inner;
+
+	inner->signals[0] = evsignal_new(inner->base, SIGTERM, on_stop, server);
+	inner->signals[1] = evsignal_new(inner->base, SIGINT, on_stop, server);
+	inner->signals[2] = evsignal_new(inner->base, SIGHUP, on_reload, server);
+	for (size_t i = 0; i < FL_COUNT(inner->signals); i++)
+		evsignal_add(inner->signals[i], NULL);
+	inner->journal = event_new(inner->base, fl_index_fd(server->index), EV_READ | EV_PERSIST,
+				   on_journal, server);
+	event_add(inner->journal, NULL);
+	inner->sweep = evtimer_new(inner->base, on_sweep, server);
+}
+
+static int open_vms(struct fl_server *server, struct fl_err *err)
+{
+	const struct fl_config *config = server->config;
+
+	if (fl_state_open(&server->state, config->state_dir, true, err) < 0)
+		return -1;
+	server->index = fl_index_open(&server->state,
+				      fl_types_find(server->types, "flintlock.types.MicroVM"), err);
+	if (!server->index)
+		return -1;
+	server->jobs = fl_jobs_create(&(struct fl_jobs_options){
+		.base = server->inner->base, .state = &server->state, .index = server->index,
+		.accel = config->accel, .qemu = config->qemu, .most = config->jobs,
+		.most_retries = config->most_retries });
+	fl_index_watch(server->index, on_change, server);
+	return 0;
+}
+
+struct fl_server *fl_server_create(const struct fl_config *config, struct fl_err *err)
+{
+	struct fl_server *server = fl_alloc_zero(1, sizeof(*server));
+
+	server->config = config;
+	server->state.dirfd = -1;
+	server->inner = fl_alloc_zero(1, sizeof(*server->inner));
+	server->inner->base = event_base_new();
+	if (!server->inner->base)
+		abort();
+	server->types = fl_types_load(fl_api_bytes, fl_api_size);
+	server->tokens = read_tokens(config, err);
+	if (!server->tokens || open_tls(server, err) < 0 || open_vms(server, err) < 0) {
+		fl_server_free(server);
+		return NULL;
+	}
+	open_rpc(server);
+	open_events(server);
+	return server;
+}
+
+int fl_server_run(struct fl_server *server, struct fl_err *err)
+{
+	server->inner->grpc = fl_listener_open(server->inner->base, server->config->grpc_endpoint,
+					       take_grpc, server, err);
+	if (!server->inner->grpc)
+		return -1;
+	fl_log(FL_LOG_INFO, "%s: listening for gRPC%s", server->config->grpc_endpoint,
+	       server->inner->tls ? " (TLS)" : "");
+	fl_jobs_resume(server->jobs);
+	signal(SIGPIPE, SIG_IGN); /* a client that left is an error of its connection */
+	event_base_dispatch(server->inner->base);
+	return 0;
+}
+
+static void free_event(struct event *event)
+{
+	if (event)
+		event_free(event);
+}
+
+static void free_events(struct fl_server_inner *inner)
+{
+	for (size_t i = 0; i < FL_COUNT(inner->signals); i++)
+		free_event(inner->signals[i]);
+	free_event(inner->journal);
+	free_event(inner->sweep);
+	free_event(inner->stop);
+}
+
+static void free_inner(struct fl_server_inner *inner)
+{
+	fl_listener_close(inner->grpc);
+	fl_rpc_destroy(inner->rpc);
+	fl_tls_free(inner->tls);
+	event_base_free(inner->base);
+	free(inner);
+}
+
+void fl_server_free(struct fl_server *server)
+{
+	if (!server)
+		return;
+	while (server->inner->connections)
+		fl_http2_close(server->inner->connections->http2);
+	free_events(server->inner);
+	fl_jobs_destroy(server->jobs);
+	fl_index_close(server->index);
+	free_inner(server->inner);
+	fl_tokens_free(server->tokens);
+	fl_types_free(server->types);
+	fl_state_close(&server->state);
+	free(server);
+}

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/*
+ * The service as a whole: what it is told, what it holds, its life from the first listening
+ * socket to the last answered call.
+ *
+ *     struct fl_server *server = fl_server_create(&config, err);
+ *     int rc = fl_server_run(server, err);
+ *     fl_server_free(server);
+ */
+#pragma once
+
+#include "cmd/fl-serve/tokens.h"
+#include "cmd/fl-serve/vms/jobs.h"
+#include "cmd/fl-serve/wire/types.h"
+#include "common/state.h"
+
+struct fl_config {
+	const char *state_dir;
+	const char *grpc_endpoint;
+	const char *token;      /* --basic-auth-token; NULL: none */
+	const char *token_file; /* NULL: none */
+	const char *cert, *key, *client_ca; /* NULL: none */
+	bool insecure;          /* may listen beyond this machine without TLS and tokens */
+	const char *bridge;     /* for interfaces that name none; NULL: none */
+	const char *accel, *qemu; /* for fl-run; NULL: its defaults */
+	unsigned jobs, most_retries;
+	unsigned max_connections, max_connections_per_peer, max_streams;
+};
+
+/* What handlers see of it (fl_call_server). */
+struct fl_server {
+	const struct fl_config *config;
+	struct fl_state state;
+	struct fl_types *types;
+	struct fl_tokens *tokens;
+	struct fl_index *index;
+	struct fl_jobs *jobs;
+	bool stopping;
+	struct fl_server_inner *inner;
+};
+
+struct fl_server *fl_server_create(const struct fl_config *config, struct fl_err *err);
+
+/* Serves until SIGTERM or SIGINT; calls that run then are finished. */
+int fl_server_run(struct fl_server *server, struct fl_err *err);
+void fl_server_free(struct fl_server *server); /* NULL is fine */

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/*
+ * The gRPC services, each in a file of its own; this is the list of them.
+ *
+ *     fl_services_add(rpc);
+ */
+#pragma once
+
+#include "cmd/fl-serve/rpc/grpc.h"
+
+struct fl_server;
+
+void fl_services_add(struct fl_rpc *rpc);
+
+/* microvm.services.api.v1alpha1.MicroVM */
+extern const struct fl_rpc_handler fl_microvm_handlers[5];
+
+/* grpc.health.v1.Health; those who watch are told when the server begins to stop. */
+extern const struct fl_rpc_handler fl_health_handlers[2];
+void fl_health_changed(const struct fl_server *server);
+
+/* grpc.reflection.v1 and v1alpha */
+extern const struct fl_rpc_handler fl_reflection_handlers[2];

@@ -1,0 +1,401 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+#include "cmd/fl-serve/vms/jobs.h"
+
+#include "cmd/fl-serve/vms/outcome.h"
+#include "common/alloc.h"
+#include "common/log.h"
+#include "common/path.h"
+#include "common/proc.h"
+
+#include <event2/event.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define RESUME_AT_ONCE 64 /* records looked at before others have their turn */
+#define LONGEST_LINE 4096
+
+enum kind { UP, DOWN, KINDS };
+enum phase { QUEUED, RUNNING, RESTING };
+
+struct job {
+	struct fl_jobs *jobs;
+	struct job *next; /* of its queue */
+	char uid[FL_ULID_TEXT];
+	char *path; /* of the microVM's folder */
+	enum kind kind;
+	enum phase phase;
+	bool again; /* asked for once more while it runs */
+	struct fl_proc child;
+	struct event *ended, *said, *rested;
+	int words; /* the child's standard error */
+	struct fl_str line;
+};
+
+struct fl_jobs {
+	struct fl_jobs_options options;
+	struct job *first[KINDS], *last[KINDS];
+	size_t running[KINDS], queued;
+	char *program; /* fl */
+	int null;
+	struct event *resume;
+	size_t resume_at;
+};
+
+static void start_some(struct fl_jobs *jobs);
+
+size_t fl_jobs_running(const struct fl_jobs *jobs)
+{
+	return jobs->running[UP] + jobs->running[DOWN];
+}
+
+size_t fl_jobs_queued(const struct fl_jobs *jobs)
+{
+	return jobs->queued;
+}
+
+static struct event *new_event(struct job *job, int fd, event_callback_fn call)
+{
+	struct event *event = event_new(job->jobs->options.base, fd, fd < 0 ? 0 : EV_READ | EV_PERSIST,
+					call, job);
+
+	if (!event)
+		abort();
+	return event;
+}
+
+static void drop_event(struct event **event)
+{
+	if (*event)
+		event_free(*event);
+	*event = NULL;
+}
+
+static void end_child(struct job *job)
+{
+	drop_event(&job->ended);
+	drop_event(&job->said);
+	if (job->words >= 0)
+		close(job->words);
+	job->words = -1;
+	if (job->child.pidfd >= 0)
+		close(job->child.pidfd);
+	job->child.pidfd = -1;
+}
+
+static void job_free(struct job *job)
+{
+	end_child(job);
+	drop_event(&job->rested);
+	fl_str_finish(&job->line);
+	free(job->path);
+	free(job);
+}
+
+static void enqueue(struct job *job)
+{
+	struct fl_jobs *jobs = job->jobs;
+
+	job->phase = QUEUED;
+	job->next = NULL;
+	if (jobs->last[job->kind])
+		jobs->last[job->kind]->next = job;
+	else
+		jobs->first[job->kind] = job;
+	jobs->last[job->kind] = job;
+	jobs->queued++;
+}
+
+static void unqueue(struct job *job)
+{
+	struct fl_jobs *jobs = job->jobs;
+	struct job **at = &jobs->first[job->kind], *before = NULL;
+
+	while (*at && *at != job) {
+		before = *at;
+		at = &(*at)->next;
+	}
+	if (!*at)
+		return;
+	*at = job->next;
+	if (jobs->last[job->kind] == job)
+		jobs->last[job->kind] = before;
+	jobs->queued--;
+}
+
+static void say_lines(struct job *job)
+{
+	char *newline;
+
+	while (job->line.len && (newline = memchr(job->line.data, '\n', job->line.len))) {
+		size_t used = (size_t)(newline - job->line.data) + 1;
+
+		*newline = 0;
+		fl_log(FL_LOG_INFO, "%s: %s", job->uid, job->line.data);
+		job->line.len -= used;
+		memmove(job->line.data, newline + 1, job->line.len);
+	}
+	if (job->line.len > LONGEST_LINE)
+		fl_str_clear(&job->line);
+}
+
+static void on_words(evutil_socket_t fd, short what, void *arg)
+{
+	struct job *job = arg;
+	ssize_t got = read(fd, fl_str_reserve(&job->line, LONGEST_LINE), LONGEST_LINE);
+
+	(void)what;
+	if (got <= 0) {
+		drop_event(&job->said);
+		return;
+	}
+	job->line.len += (size_t)got;
+	say_lines(job);
+}
+
+static void on_rested(evutil_socket_t fd, short what, void *arg)
+{
+	struct job *job = arg;
+
+	(void)fd;
+	(void)what;
+	drop_event(&job->rested);
+	enqueue(job);
+	start_some(job->jobs);
+}
+
+static void rest(struct job *job, int seconds)
+{
+	struct timeval time = { seconds, 0 };
+
+	job->phase = RESTING;
+	job->rested = new_event(job, -1, on_rested);
+	evtimer_add(job->rested, &time);
+}
+
+static void finish(struct job *job, struct fl_index_entry *entry)
+{
+	if (entry)
+		entry->job = NULL;
+	job_free(job);
+}
+
+/* What comes after a program's end is read from the record that it left. */
+static void go_on(struct job *job, int status)
+{
+	struct fl_jobs *jobs = job->jobs;
+	struct fl_index_entry *entry;
+	struct fl_outcome outcome;
+
+	fl_index_refresh(jobs->options.index);
+	entry = fl_index_find(jobs->options.index, job->uid);
+	/* A microVM that left took its job along (fl_jobs_forget). */
+	if (!entry || entry->job != job) {
+		finish(job, NULL);
+		return;
+	}
+	fl_outcome_take(jobs->options.state, entry, status, jobs->options.most_retries, &outcome);
+	if (outcome.what == FL_OUTCOME_DONE && !job->again) {
+		finish(job, entry);
+		return;
+	}
+	job->again = false;
+	job->kind = outcome.what == FL_OUTCOME_DOWN ? DOWN : UP;
+	if (outcome.what == FL_OUTCOME_DONE)
+		finish(job, entry);
+	else if (outcome.rest_seconds)
+		rest(job, outcome.rest_seconds);
+	else
+		enqueue(job);
+}
+
+static void on_ended(evutil_socket_t fd, short what, void *arg)
+{
+	struct job *job = arg;
+	struct fl_jobs *jobs = job->jobs;
+	struct fl_err err;
+	int status = fl_proc_wait(&job->child, 0, &err);
+
+	(void)fd;
+	(void)what;
+	if (status < 0 && err.kind == FL_ERR_TIMEOUT)
+		return;
+	if (job->said)
+		on_words(job->words, 0, job);
+	end_child(job);
+	jobs->running[job->kind]--;
+	go_on(job, status);
+	start_some(jobs);
+}
+
+static void add_options(const struct fl_jobs *jobs, const struct job *job, const char **argv,
+			size_t *count)
+{
+	argv[(*count)++] = jobs->program;
+	argv[(*count)++] = job->kind == UP ? "up" : "down";
+	argv[(*count)++] = "--state-dir";
+	argv[(*count)++] = jobs->options.state->dir;
+	argv[(*count)++] = "--quiet";
+	if (job->kind == DOWN)
+		return;
+	if (jobs->options.accel) {
+		argv[(*count)++] = "--accel";
+		argv[(*count)++] = jobs->options.accel;
+	}
+	if (jobs->options.qemu) {
+		argv[(*count)++] = "--qemu";
+		argv[(*count)++] = jobs->options.qemu;
+	}
+}
+
+static int spawn(struct job *job, struct fl_err *err)
+{
+	struct fl_jobs *jobs = job->jobs;
+	fl_cleanup_free char *record = fl_asprintf("%s/record.json", job->path);
+	const char *argv[16];
+	size_t count = 0;
+	int ends[2], rc;
+
+	add_options(jobs, job, argv, &count);
+	argv[count++] = job->kind == UP ? record : job->uid;
+	argv[count] = NULL;
+	if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) < 0)
+		return fl_err_errno(err, errno, "a pipe");
+	rc = fl_proc_spawn(&job->child, &(struct fl_proc_spec){ .argv = argv, .in = jobs->null,
+								.out = jobs->null, .errfd = ends[1],
+								.new_session = true }, err);
+	close(ends[1]);
+	job->words = ends[0];
+	return rc;
+}
+
+static void start(struct job *job)
+{
+	struct fl_err err = { 0 };
+
+	if (spawn(job, &err) < 0) {
+		fl_log(FL_LOG_ERROR, "%s: %s", job->uid, err.text);
+		end_child(job);
+		rest(job, 5);
+		return;
+	}
+	job->phase = RUNNING;
+	job->jobs->running[job->kind]++;
+	job->ended = new_event(job, job->child.pidfd, on_ended);
+	job->said = new_event(job, job->words, on_words);
+	event_add(job->ended, NULL);
+	event_add(job->said, NULL);
+}
+
+static void start_some(struct fl_jobs *jobs)
+{
+	for (enum kind kind = KINDS; kind-- > 0;)
+		while (jobs->first[kind] && jobs->running[kind] < jobs->options.most) {
+			struct job *job = jobs->first[kind];
+
+			unqueue(job);
+			start(job);
+		}
+}
+
+static struct job *make(struct fl_jobs *jobs, struct fl_index_entry *entry)
+{
+	struct job *job = fl_alloc_zero(1, sizeof(*job));
+
+	job->jobs = jobs;
+	job->words = job->child.pidfd = -1;
+	memcpy(job->uid, entry->uid, sizeof(job->uid));
+	job->path = fl_asprintf("%s/vm/%s/%s/%s", jobs->options.state->dir, entry->name_space,
+				entry->name, entry->uid);
+	entry->job = job;
+	return job;
+}
+
+void fl_jobs_want(struct fl_jobs *jobs, struct fl_index_entry *entry)
+{
+	enum fl_outcome_what what = fl_outcome_wanted(jobs->options.index, entry);
+	struct job *job = entry->job;
+
+	if (what == FL_OUTCOME_DONE)
+		return;
+	if (job && job->phase == RUNNING) {
+		/* "up" sees by itself that the microVM is not wanted any more. */
+		job->again = true;
+		return;
+	}
+	if (job && job->phase == QUEUED)
+		unqueue(job);
+	job = job ? job : make(jobs, entry);
+	drop_event(&job->rested);
+	job->kind = what == FL_OUTCOME_DOWN ? DOWN : UP;
+	enqueue(job);
+	start_some(jobs);
+}
+
+void fl_jobs_forget(struct fl_jobs *jobs, struct fl_index_entry *entry)
+{
+	struct job *job = entry->job;
+
+	(void)jobs;
+	entry->job = NULL;
+	if (!job || job->phase == RUNNING)
+		return; /* its end frees it */
+	if (job->phase == QUEUED)
+		unqueue(job);
+	job_free(job);
+}
+
+static void on_resume(evutil_socket_t fd, short what, void *arg)
+{
+	struct fl_jobs *jobs = arg;
+	struct timeval soon = { 0, 0 };
+
+	(void)fd;
+	(void)what;
+	for (int i = 0; i < RESUME_AT_ONCE; i++, jobs->resume_at++) {
+		if (jobs->resume_at >= fl_index_count(jobs->options.index)) {
+			drop_event(&jobs->resume);
+			return;
+		}
+		fl_jobs_want(jobs, fl_index_at(jobs->options.index, jobs->resume_at));
+	}
+	evtimer_add(jobs->resume, &soon);
+}
+
+void fl_jobs_resume(struct fl_jobs *jobs)
+{
+	struct timeval soon = { 0, 0 };
+
+	jobs->resume = evtimer_new(jobs->options.base, on_resume, jobs);
+	if (!jobs->resume)
+		abort();
+	evtimer_add(jobs->resume, &soon);
+}
+
+struct fl_jobs *fl_jobs_create(const struct fl_jobs_options *options)
+{
+	struct fl_jobs *jobs = fl_alloc_zero(1, sizeof(*jobs));
+
+	jobs->options = *options;
+	jobs->program = fl_path_beside_program("", "fl");
+	jobs->null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	return jobs;
+}
+
+void fl_jobs_destroy(struct fl_jobs *jobs)
+{
+	if (!jobs)
+		return;
+	for (size_t i = 0; i < fl_index_count(jobs->options.index); i++) {
+		struct fl_index_entry *entry = fl_index_at(jobs->options.index, i);
+
+		if (entry->job)
+			job_free(entry->job);
+		entry->job = NULL;
+	}
+	drop_event(&jobs->resume);
+	close(jobs->null);
+	free(jobs->program);
+	free(jobs);
+}

@@ -1,0 +1,52 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: MPL-2.0
+# Starting and stopping fl-serve for bats files, and the clients' checks.
+
+# serve_start [OPTIONS…]: on a free port of loopback, with the stand-in for a VMM.
+serve_start() {
+	local port try
+	for try in $(seq 20); do
+		port=$((20000 + (RANDOM + $$) % 10000))
+		fl-serve run --grpc-endpoint "127.0.0.1:$port" --accel tcg \
+			--qemu "$FL_BUILD/drivers/fake-vmm" "$@" >"$BATS_FILE_TMPDIR/serve.log" 2>&1 3>&- &
+		SERVE_PID=$!
+		export SERVE_PID SERVE=127.0.0.1:$port
+		serve_wait && return 0
+	done
+	echo "fl-serve did not start, $try times"
+	cat "$BATS_FILE_TMPDIR/serve.log"
+	return 1
+}
+
+# Waits until it listens; fails when it has ended.
+serve_wait() {
+	local try
+	for try in $(seq 200); do
+		is_alive "$SERVE_PID" || return 1
+		(exec 9<>"/dev/tcp/${SERVE%:*}/${SERVE##*:}") 2>/dev/null && return 0
+		sleep 0.05
+	done
+	return 1
+}
+
+serve_stop() {
+	local try
+	[ -n "${SERVE_PID:-}" ] || return 0
+	kill "$SERVE_PID" 2>/dev/null || return 0
+	for try in $(seq 200); do
+		is_alive "$SERVE_PID" || return 0
+		sleep 0.05
+	done
+	echo "fl-serve does not end" >&2
+	kill -9 "$SERVE_PID"
+	return 1
+}
+
+# The system's Python has grpcio from Debian's package.
+traps() {
+	PROTOCOL_BUFFERS_PYTHON_IMPLEMENTATION=python PYTHONDONTWRITEBYTECODE=1 \
+		/usr/bin/python3 "$FL_TOP/t/fl-serve/traps.py" "$@" || {
+		tail -n 30 "$BATS_FILE_TMPDIR/serve.log"
+		return 1
+	}
+}
