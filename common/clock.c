@@ -16,12 +16,17 @@ void fl_clock_print_now(char text[static FL_CLOCK_TEXT])
 	snprintf(text + len, FL_CLOCK_TEXT - len, ".%06ldZ", now.tv_nsec / 1000);
 }
 
-int64_t fl_clock_ms(void)
+int64_t fl_clock_us(void)
 {
 	struct timespec now;
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * 1000LL + now.tv_nsec / 1000000;
+	return now.tv_sec * 1000000LL + now.tv_nsec / 1000;
+}
+
+int64_t fl_clock_ms(void)
+{
+	return fl_clock_us() / 1000;
 }
 
 int64_t fl_clock_parse(const char *text)

@@ -14,7 +14,8 @@
 
 void fl_clock_print_now(char text[static FL_CLOCK_TEXT]);
 
-/* Milliseconds that only grow (CLOCK_MONOTONIC). */
+/* Microseconds and milliseconds that only grow (CLOCK_MONOTONIC). */
+int64_t fl_clock_us(void);
 int64_t fl_clock_ms(void);
 
 /* Seconds since 1970 of such a text; 0 when it is none. */

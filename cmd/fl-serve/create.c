@@ -2,7 +2,7 @@
 #include "cmd/fl-serve/create.h"
 
 #include "cmd/fl-serve/details.h"
-#include "cmd/fl-serve/rpc/grpc.h"
+#include "cmd/fl-serve/rpc/call.h"
 #include "cmd/fl-serve/vms/outcome.h"
 #include "common/alloc.h"
 #include "common/base64.h"

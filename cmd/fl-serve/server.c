@@ -249,14 +249,13 @@ static void on_change(void *arg, struct fl_index_entry *entry, bool is_gone)
 		fl_jobs_forget(server->jobs, entry);
 }
 
-static int admit(void *arg, const struct fl_exchange *exchange, const void **caller,
-		 struct fl_err *err)
+static int admit(void *arg, const char *authorization, const void **caller, struct fl_err *err)
 {
 	struct fl_server *server = arg;
 
 	if (!fl_tokens_are_wanted(server->tokens))
 		return 0;
-	*caller = fl_tokens_check(server->tokens, fl_exchange_find(exchange, "authorization"), err);
+	*caller = fl_tokens_check(server->tokens, authorization, err);
 	return *caller ? 0 : -1;
 }
 

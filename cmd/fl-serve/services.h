@@ -6,7 +6,7 @@
  */
 #pragma once
 
-#include "cmd/fl-serve/rpc/grpc.h"
+#include "cmd/fl-serve/rpc/call.h"
 
 struct fl_server;
 

@@ -1,76 +1,16 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
- * gRPC over HTTP/2: calls, messages in their frames, status in the trailers, deadlines.
+ * gRPC over HTTP/2: messages in their frames, status in the trailers, deadlines.
  * Format: gRPC's PROTOCOL-HTTP2.md.
  *
- *     static void get(struct fl_call *call)
- *     {
- *             fl_cleanup_json fl_json *request = fl_call_request(call);
- *             if (!request) return;                      // answered already
- *             fl_call_send_json(call, answer);
- *             fl_call_finish(call);
- *     }
- *     static const struct fl_rpc_handler handlers[] = {
- *             { "/microvm.services.api.v1alpha1.MicroVM/GetMicroVM", get },
- *     };
+ *     struct fl_http2_upper upper = fl_rpc_upper(gone);
+ *     struct my_connection { struct fl_rpc_connection rpc; … };
+ *     fl_http2_open(bev, &upper, &limits, my_connection);
  */
 #pragma once
 
+#include "cmd/fl-serve/rpc/call.h"
 #include "cmd/fl-serve/rpc/http2.h"
-#include "cmd/fl-serve/wire/codec.h"
-#include "common/json.h"
-
-struct event_base;
-struct fl_call;
-struct fl_rpc;
-
-/* Codes of google.rpc.Code, those that the transport itself gives. */
-enum fl_rpc_code {
-	FL_RPC_OK = 0,
-	FL_RPC_CANCELLED = 1,
-	FL_RPC_INVALID_ARGUMENT = 3,
-	FL_RPC_DEADLINE_EXCEEDED = 4,
-	FL_RPC_NOT_FOUND = 5,
-	FL_RPC_PERMISSION_DENIED = 7,
-	FL_RPC_RESOURCE_EXHAUSTED = 8,
-	FL_RPC_UNIMPLEMENTED = 12,
-	FL_RPC_INTERNAL = 13,
-	FL_RPC_UNAVAILABLE = 14,
-	FL_RPC_UNAUTHENTICATED = 16,
-	FL_RPC_CODES = 17
-};
-
-struct fl_rpc_handler {
-	const char *path; /* "/package.Service/Method" */
-	/* The request is in: once, at its end; of a client's stream at every message. */
-	void (*run)(struct fl_call *call);
-	/* All that was sent is on its way: send the next. May be NULL. */
-	void (*more)(struct fl_call *call);
-	/* It ends, whyever; frees call->user. May be NULL. */
-	void (*closed)(struct fl_call *call);
-	bool is_open; /* asks for no token */
-};
-
-/* Who calls: found from the request's header fields before anything else is done. */
-struct fl_rpc_gate {
-	/* 0, with *caller set to what fl_call_caller gives; -1 with what to answer. */
-	int (*admit)(void *arg, const struct fl_exchange *exchange, const void **caller,
-		     struct fl_err *err);
-	void *arg;
-};
-
-struct fl_rpc_options {
-	struct event_base *base;
-	const struct fl_types *types;
-	struct fl_rpc_gate gate; /* admit NULL: everyone may */
-	size_t max_message;      /* bytes of one request */
-	size_t max_waiting;      /* bytes of all requests that are not whole, and of answers */
-	void *server;            /* fl_call_server gives it */
-};
-
-struct fl_rpc *fl_rpc_create(const struct fl_rpc_options *options);
-void fl_rpc_destroy(struct fl_rpc *rpc); /* after all connections are gone */
-void fl_rpc_add(struct fl_rpc *rpc, const struct fl_rpc_handler *handlers, size_t count);
 
 /* The upper end for fl_http2_open, with rpc as its arg. gone is the caller's. */
 struct fl_http2_upper fl_rpc_upper(void (*gone)(struct fl_http2 *connection, void *arg));
@@ -79,45 +19,3 @@ struct fl_http2_upper fl_rpc_upper(void (*gone)(struct fl_http2 *connection, voi
 struct fl_rpc_connection {
 	struct fl_rpc *rpc;
 };
-
-/* Of a call, for handlers. */
-void *fl_call_server(const struct fl_call *call);
-const void *fl_call_caller(const struct fl_call *call);
-const char *fl_call_method(const struct fl_call *call);
-const struct fl_message_type *fl_call_output(const struct fl_call *call);
-void **fl_call_user(struct fl_call *call); /* the handler's own */
-
-/* The request's bytes, and as a document; NULL when it could not be read: the call was
- * answered then. Caller owns the document. */
-const struct fl_str *fl_call_bytes(const struct fl_call *call);
-fl_json *fl_call_request(struct fl_call *call);
-
-/* Whether the client's stream has ended. */
-bool fl_call_has_ended(const struct fl_call *call);
-
-/* One message of the answer. */
-void fl_call_send(struct fl_call *call, const void *message, size_t size);
-void fl_call_send_json(struct fl_call *call, const fl_json *message);
-
-/* The same in pieces: the length of all of them first. */
-void fl_call_send_length(struct fl_call *call, size_t size);
-void fl_call_send_piece(struct fl_call *call, const void *bytes, size_t size);
-
-void fl_call_finish(struct fl_call *call);
-
-/* Ends with a status. details: a google.rpc.Status message in bytes, or NULL. */
-void fl_call_fail(struct fl_call *call, int code, const char *text, const struct fl_str *details);
-void fl_call_fail_err(struct fl_call *call, const struct fl_err *err);
-
-/* Counters, for metrics. */
-struct fl_rpc_count {
-	const char *service, *method; /* not NUL-terminated: service_size, method_size */
-	size_t service_size, method_size;
-	bool streams;
-	uint64_t started, received, sent, handled[FL_RPC_CODES];
-};
-
-size_t fl_rpc_counts(const struct fl_rpc *rpc, const struct fl_rpc_count **counts);
-
-/* Calls that run now. */
-size_t fl_rpc_running(const struct fl_rpc *rpc);
