@@ -170,18 +170,26 @@ static int bury(const struct fl_vm *vm, struct fl_err *err)
 			  vm->name_space, vm->name);
 }
 
+/* What the spec says is its owner's word; the record's is the habit of whoever made it. */
+static const char *policy(struct fl_step_call *call)
+{
+	const char *label = fl_spec_label(&call->spec, "host.flintlock/restart");
+	const char *habit = fl_json_text(fl_json_at(call->record, "host.restart"));
+
+	return fl_args_text(call->args, "restart", label ? label : habit ? habit : "no");
+}
+
 static int launch(struct fl_step_call *call, struct fl_err *err)
 {
 	fl_cleanup_json fl_json *launch_doc = NULL;
 	uint64_t settle;
-	const char *label = fl_spec_label(&call->spec, "host.flintlock/restart");
+	const char *restart = policy(call);
 
 	if (fl_args_duration(call->args, "settle", 2000, &settle, err) < 0 ||
 	    bury(call->vm, err) < 0 || compose(call, true, &launch_doc, err) < 0)
 		return -1;
 	fl_json_set(launch_doc, "settle_ms", fl_json_new_int((int64_t)settle));
-	fl_json_set(launch_doc, "restart",
-		    fl_json_new_text(fl_args_text(call->args, "restart", label ? label : "no")));
+	fl_json_set(launch_doc, "restart", fl_json_new_text(restart));
 	if (fl_vm_link(call->vm, err) < 0 ||
 	    fl_vm_change(call->vm, FL_SAVE_SYNC, put_launch, launch_doc, err) < 0)
 		return -1;

@@ -139,6 +139,7 @@ static fl_json *host_of(const struct fl_server *server)
 	fl_json *host = fl_json_new_object();
 
 	fl_json_set(host, "serve", fl_outcome_mark());
+	fl_json_set(host, "restart", fl_json_new_text("always"));
 	if (server->config->bridge)
 		fl_json_set(host, "bridge", fl_json_new_text(server->config->bridge));
 	return host;

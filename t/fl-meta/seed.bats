@@ -54,7 +54,7 @@ file() {
 	seed_with meta-data meta
 	file meta-data >got
 	head -c "$(stat -c %s meta)" got | cmp - meta
-	grep -q "^instance-id: \"$uid\"" got
+	grep -q "^instance-id: $uid" got
 	[ "$(grep -c instance_id got)" = 1 ]
 }
 

@@ -2,19 +2,16 @@
 #include "cmd/fl-serve/vms/jobs.h"
 
 #include "cmd/fl-serve/vms/outcome.h"
+#include "cmd/fl-serve/vms/program.h"
 #include "common/alloc.h"
 #include "common/log.h"
 #include "common/path.h"
-#include "common/proc.h"
 
 #include <event2/event.h>
-#include <fcntl.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define RESUME_AT_ONCE 64 /* records looked at before others have their turn */
-#define LONGEST_LINE 4096
 
 enum kind { UP, DOWN, KINDS };
 enum phase { QUEUED, RUNNING, RESTING };
@@ -27,10 +24,8 @@ struct job {
 	enum kind kind;
 	enum phase phase;
 	bool again; /* asked for once more while it runs */
-	struct fl_proc child;
-	struct event *ended, *said, *rested;
-	int words; /* the child's standard error */
-	struct fl_str line;
+	struct fl_program_run *run;
+	struct event *rested;
 };
 
 struct fl_jobs {
@@ -38,7 +33,6 @@ struct fl_jobs {
 	struct job *first[KINDS], *last[KINDS];
 	size_t running[KINDS], queued;
 	char *program; /* fl */
-	int null;
 	struct event *resume;
 	size_t resume_at;
 };
@@ -55,16 +49,6 @@ size_t fl_jobs_queued(const struct fl_jobs *jobs)
 	return jobs->queued;
 }
 
-static struct event *new_event(struct job *job, int fd, event_callback_fn call)
-{
-	struct event *event = event_new(job->jobs->options.base, fd, fd < 0 ? 0 : EV_READ | EV_PERSIST,
-					call, job);
-
-	if (!event)
-		abort();
-	return event;
-}
-
 static void drop_event(struct event **event)
 {
 	if (*event)
@@ -72,23 +56,10 @@ static void drop_event(struct event **event)
 	*event = NULL;
 }
 
-static void end_child(struct job *job)
-{
-	drop_event(&job->ended);
-	drop_event(&job->said);
-	if (job->words >= 0)
-		close(job->words);
-	job->words = -1;
-	if (job->child.pidfd >= 0)
-		close(job->child.pidfd);
-	job->child.pidfd = -1;
-}
-
 static void job_free(struct job *job)
 {
-	end_child(job);
+	fl_program_forget(job->run);
 	drop_event(&job->rested);
-	fl_str_finish(&job->line);
 	free(job->path);
 	free(job);
 }
@@ -124,36 +95,6 @@ static void unqueue(struct job *job)
 	jobs->queued--;
 }
 
-static void say_lines(struct job *job)
-{
-	char *newline;
-
-	while (job->line.len && (newline = memchr(job->line.data, '\n', job->line.len))) {
-		size_t used = (size_t)(newline - job->line.data) + 1;
-
-		*newline = 0;
-		fl_log(FL_LOG_INFO, "%s: %s", job->uid, job->line.data);
-		job->line.len -= used;
-		memmove(job->line.data, newline + 1, job->line.len);
-	}
-	if (job->line.len > LONGEST_LINE)
-		fl_str_clear(&job->line);
-}
-
-static void on_words(evutil_socket_t fd, short what, void *arg)
-{
-	struct job *job = arg;
-	ssize_t got = read(fd, fl_str_reserve(&job->line, LONGEST_LINE), LONGEST_LINE);
-
-	(void)what;
-	if (got <= 0) {
-		drop_event(&job->said);
-		return;
-	}
-	job->line.len += (size_t)got;
-	say_lines(job);
-}
-
 static void on_rested(evutil_socket_t fd, short what, void *arg)
 {
 	struct job *job = arg;
@@ -170,7 +111,9 @@ static void rest(struct job *job, int seconds)
 	struct timeval time = { seconds, 0 };
 
 	job->phase = RESTING;
-	job->rested = new_event(job, -1, on_rested);
+	job->rested = evtimer_new(job->jobs->options.base, on_rested, job);
+	if (!job->rested)
+		abort();
 	evtimer_add(job->rested, &time);
 }
 
@@ -210,20 +153,13 @@ static void go_on(struct job *job, int status)
 		enqueue(job);
 }
 
-static void on_ended(evutil_socket_t fd, short what, void *arg)
+static void on_ended(void *arg, int status, const char *words)
 {
 	struct job *job = arg;
 	struct fl_jobs *jobs = job->jobs;
-	struct fl_err err;
-	int status = fl_proc_wait(&job->child, 0, &err);
 
-	(void)fd;
-	(void)what;
-	if (status < 0 && err.kind == FL_ERR_TIMEOUT)
-		return;
-	if (job->said)
-		on_words(job->words, 0, job);
-	end_child(job);
+	(void)words;
+	job->run = NULL;
 	jobs->running[job->kind]--;
 	go_on(job, status);
 	start_some(jobs);
@@ -249,43 +185,25 @@ static void add_options(const struct fl_jobs *jobs, const struct job *job, const
 	}
 }
 
-static int spawn(struct job *job, struct fl_err *err)
+static void start(struct job *job)
 {
 	struct fl_jobs *jobs = job->jobs;
 	fl_cleanup_free char *record = fl_asprintf("%s/record.json", job->path);
 	const char *argv[16];
+	struct fl_err err = { 0 };
 	size_t count = 0;
-	int ends[2], rc;
 
 	add_options(jobs, job, argv, &count);
 	argv[count++] = job->kind == UP ? record : job->uid;
 	argv[count] = NULL;
-	if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) < 0)
-		return fl_err_errno(err, errno, "a pipe");
-	rc = fl_proc_spawn(&job->child, &(struct fl_proc_spec){ .argv = argv, .in = jobs->null,
-								.out = jobs->null, .errfd = ends[1],
-								.new_session = true }, err);
-	close(ends[1]);
-	job->words = ends[0];
-	return rc;
-}
-
-static void start(struct job *job)
-{
-	struct fl_err err = { 0 };
-
-	if (spawn(job, &err) < 0) {
+	job->run = fl_program_start(jobs->options.base, argv, job->uid, on_ended, job, &err);
+	if (!job->run) {
 		fl_log(FL_LOG_ERROR, "%s: %s", job->uid, err.text);
-		end_child(job);
 		rest(job, 5);
 		return;
 	}
 	job->phase = RUNNING;
-	job->jobs->running[job->kind]++;
-	job->ended = new_event(job, job->child.pidfd, on_ended);
-	job->said = new_event(job, job->words, on_words);
-	event_add(job->ended, NULL);
-	event_add(job->said, NULL);
+	jobs->running[job->kind]++;
 }
 
 static void start_some(struct fl_jobs *jobs)
@@ -304,7 +222,6 @@ static struct job *make(struct fl_jobs *jobs, struct fl_index_entry *entry)
 	struct job *job = fl_alloc_zero(1, sizeof(*job));
 
 	job->jobs = jobs;
-	job->words = job->child.pidfd = -1;
 	memcpy(job->uid, entry->uid, sizeof(job->uid));
 	job->path = fl_asprintf("%s/vm/%s/%s/%s", jobs->options.state->dir, entry->name_space,
 				entry->name, entry->uid);
@@ -379,7 +296,6 @@ struct fl_jobs *fl_jobs_create(const struct fl_jobs_options *options)
 
 	jobs->options = *options;
 	jobs->program = fl_path_beside_program("", "fl");
-	jobs->null = open("/dev/null", O_RDWR | O_CLOEXEC);
 	return jobs;
 }
 
@@ -395,7 +311,6 @@ void fl_jobs_destroy(struct fl_jobs *jobs)
 		entry->job = NULL;
 	}
 	drop_event(&jobs->resume);
-	close(jobs->null);
 	free(jobs->program);
 	free(jobs);
 }

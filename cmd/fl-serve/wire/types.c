@@ -73,7 +73,7 @@ static void take_field(struct fl_types *types, void *into, const struct fl_wire_
 		to->type_name = text_of(field);
 		break;
 	case 9: /* oneof_index: proto3's optional is one, too */
-		to->has_presence = true;
+		to->has_presence = to->in_oneof = true;
 		break;
 	case 10:
 		to->json_name = text_of(field);

@@ -45,6 +45,7 @@ struct fl_field_type {
 	enum fl_field_kind kind;
 	bool repeated;     /* a map is a repeated message whose type is_map_entry */
 	bool has_presence; /* absent and empty differ: optional, oneof, messages */
+	bool in_oneof;     /* optional, oneof */
 	const struct fl_message_type *message; /* of MESSAGE */
 	const struct fl_enum_type *names;      /* of ENUM */
 	char *type_name;                       /* while loading */

@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+#include "cmd/fl-serve/vms/program.h"
+
+#include "common/alloc.h"
+#include "common/cleanup.h"
+#include "common/log.h"
+#include "common/proc.h"
+#include "common/str.h"
+
+#include <event2/event.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define LONGEST_LINE 4096
+
+struct fl_program_run {
+	struct fl_proc child;
+	struct event *ended, *said;
+	int words; /* the child's standard error */
+	struct fl_str line;
+	char *label, *last;
+	fl_program_ended *call;
+	void *arg;
+};
+
+static void drop_event(struct event **event)
+{
+	if (*event)
+		event_free(*event);
+	*event = NULL;
+}
+
+void fl_program_forget(struct fl_program_run *run)
+{
+	if (!run)
+		return;
+	drop_event(&run->ended);
+	drop_event(&run->said);
+	if (run->words >= 0)
+		close(run->words);
+	if (run->child.pidfd >= 0)
+		close(run->child.pidfd);
+	fl_str_finish(&run->line);
+	free(run->label);
+	free(run->last);
+	free(run);
+}
+
+static void take_line(struct fl_program_run *run, const char *line)
+{
+	fl_log(FL_LOG_INFO, "%s: %s", run->label, line);
+	free(run->last);
+	run->last = fl_strdup(line);
+}
+
+static void say_lines(struct fl_program_run *run)
+{
+	char *newline;
+
+	while (run->line.len && (newline = memchr(run->line.data, '\n', run->line.len))) {
+		size_t used = (size_t)(newline - run->line.data) + 1;
+
+		*newline = 0;
+		take_line(run, run->line.data);
+		run->line.len -= used;
+		memmove(run->line.data, newline + 1, run->line.len);
+	}
+	if (run->line.len > LONGEST_LINE)
+		fl_str_clear(&run->line);
+}
+
+static void on_words(evutil_socket_t fd, short what, void *arg)
+{
+	struct fl_program_run *run = arg;
+	ssize_t got = read(fd, fl_str_reserve(&run->line, LONGEST_LINE), LONGEST_LINE);
+
+	(void)what;
+	if (got <= 0) {
+		drop_event(&run->said);
+		return;
+	}
+	run->line.len += (size_t)got;
+	say_lines(run);
+}
+
+static void on_ended(evutil_socket_t fd, short what, void *arg)
+{
+	struct fl_program_run *run = arg;
+	struct fl_err err;
+	int status = fl_proc_wait(&run->child, 0, &err);
+
+	(void)fd;
+	(void)what;
+	if (status < 0 && err.kind == FL_ERR_TIMEOUT)
+		return;
+	if (run->said)
+		on_words(run->words, 0, run);
+	drop_event(&run->ended);
+	run->call(run->arg, status, run->last ? run->last : "");
+	fl_program_forget(run);
+}
+
+static int spawn(struct fl_program_run *run, const char *const *argv, struct fl_err *err)
+{
+	fl_cleanup_close int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	int ends[2], rc;
+
+	if (null < 0)
+		return fl_err_errno(err, errno, "/dev/null");
+	if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) < 0)
+		return fl_err_errno(err, errno, "a pipe");
+	rc = fl_proc_spawn(&run->child, &(struct fl_proc_spec){ .argv = argv, .in = null, .out = null,
+								.errfd = ends[1],
+								.new_session = true }, err);
+	close(ends[1]);
+	run->words = ends[0];
+	return rc;
+}
+
+static struct event *watch(struct event_base *base, int fd, event_callback_fn call, void *arg)
+{
+	struct event *event = event_new(base, fd, EV_READ | EV_PERSIST, call, arg);
+
+	if (!event)
+		abort();
+	event_add(event, NULL);
+	return event;
+}
+
+struct fl_program_run *fl_program_start(struct event_base *base, const char *const *argv,
+					const char *label, fl_program_ended *ended, void *arg,
+					struct fl_err *err)
+{
+	struct fl_program_run *run = fl_alloc_zero(1, sizeof(*run));
+
+	run->words = run->child.pidfd = -1;
+	run->label = fl_strdup(label);
+	run->call = ended;
+	run->arg = arg;
+	if (spawn(run, argv, err) < 0) {
+		fl_program_forget(run);
+		return NULL;
+	}
+	run->ended = watch(base, run->child.pidfd, on_ended, run);
+	run->said = watch(base, run->words, on_words, run);
+	return run;
+}
