@@ -71,14 +71,18 @@ void fl_cgroup_enter(const char *uid, const char *part)
 	write_file(uid, file, "0");
 }
 
+bool fl_cgroup_read(const char *uid, const char *file, struct fl_str *text)
+{
+	fl_cleanup_free char *path = path_of(uid, file);
+
+	return path && fl_io_read_file(AT_FDCWD, path, 1 << 16, text, NULL) == 0 && text->len;
+}
+
 bool fl_cgroup_is_alive(const char *uid)
 {
-	fl_cleanup_free char *path = path_of(uid, "cgroup.events");
 	fl_cleanup_str struct fl_str text = FL_STR_INIT;
 
-	if (!path || fl_io_read_file(AT_FDCWD, path, 4096, &text, NULL) < 0)
-		return false;
-	return strstr(text.data, "populated 1");
+	return fl_cgroup_read(uid, "cgroup.events", &text) && strstr(text.data, "populated 1");
 }
 
 void fl_cgroup_kill(const char *uid)

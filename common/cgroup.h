@@ -12,7 +12,7 @@
  */
 #pragma once
 
-#include <stdbool.h>
+#include "common/str.h"
 
 /* Makes MOUNT/fl.slice/UID with "supervisor" and "vmm" below. False where impossible. */
 bool fl_cgroup_make(const char *uid);
@@ -25,6 +25,9 @@ void fl_cgroup_enter(const char *uid, const char *part);
 
 /* Whether any process lives in it. */
 bool fl_cgroup_is_alive(const char *uid);
+
+/* Adds the content of a file below it, such as "vmm/cpu.stat"; false when there is none. */
+bool fl_cgroup_read(const char *uid, const char *file, struct fl_str *text);
 
 /* SIGKILL to all of it. */
 void fl_cgroup_kill(const char *uid);

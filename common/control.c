@@ -2,19 +2,18 @@
 #include "common/control.h"
 
 #include "common/alloc.h"
+#include "common/clock.h"
 #include "common/io.h"
 
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 
-#define ANSWER_MS 10000
-
 static int connect_to(const struct fl_vm *vm, struct fl_err *err)
 {
 	fl_cleanup_free char *run = fl_vm_run_path(vm);
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
-	fl_cleanup_close int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	fl_cleanup_close int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	int len = snprintf(address.sun_path, sizeof(address.sun_path), "%s/supervisor.sock", run);
 
 	if (fd < 0 || len >= (int)sizeof(address.sun_path) ||
@@ -25,21 +24,28 @@ static int connect_to(const struct fl_vm *vm, struct fl_err *err)
 	return fl_steal_fd(&fd);
 }
 
-static fl_json *read_line(int fd, struct fl_err *err)
+static fl_json *silent(enum fl_err_kind kind, struct fl_err *err)
+{
+	fl_err_set(err, kind, "the supervisor does not answer");
+	return NULL;
+}
+
+static fl_json *read_line(int fd, int64_t end, struct fl_err *err)
 {
 	fl_cleanup_str struct fl_str line = FL_STR_INIT;
 
 	while (!line.len || line.data[line.len - 1] != '\n') {
+		int64_t left = end - fl_clock_ms();
+		int ready = fl_cancel_wait(NULL, fd, left > 0 ? (int)left : 0, err);
 		ssize_t got;
-		int ready = fl_cancel_wait(NULL, fd, ANSWER_MS, err);
 
 		if (ready < 0)
 			return NULL;
-		got = ready ? read(fd, fl_str_reserve(&line, 4096), 4096) : 0;
-		if (got <= 0 || line.len > 1 << 20) {
-			fl_err_set(err, FL_ERR_UNAVAILABLE, "the supervisor does not answer");
-			return NULL;
-		}
+		if (!ready)
+			return silent(FL_ERR_TIMEOUT, err);
+		got = read(fd, fl_str_reserve(&line, 4096), 4096);
+		if (got <= 0 || line.len > 1 << 20)
+			return silent(FL_ERR_UNAVAILABLE, err);
 		line.len += (size_t)got;
 		line.data[line.len] = 0;
 	}
@@ -60,23 +66,34 @@ static int check_hello(const fl_json *hello, struct fl_err *err)
 			  fl_json_text(fl_json_get(hello, "version")));
 }
 
-int fl_control_ask(const struct fl_vm *vm, const fl_json *request, struct fl_err *err)
+fl_json *fl_control_query(const struct fl_vm *vm, const fl_json *request, int timeout_ms,
+			  struct fl_err *err)
 {
+	int64_t end = fl_clock_ms() + timeout_ms;
 	fl_cleanup_close int fd = connect_to(vm, err);
-	fl_cleanup_json fl_json *hello = fd < 0 ? NULL : read_line(fd, err);
+	fl_cleanup_json fl_json *hello = fd < 0 ? NULL : read_line(fd, end, err);
 	fl_cleanup_json fl_json *answer = NULL;
 	fl_cleanup_str struct fl_str line = FL_STR_INIT;
 	const char *why;
 
 	if (!hello || check_hello(hello, err) < 0)
-		return -1;
+		return NULL;
 	fl_json_print(request, false, &line);
 	fl_str_add(&line, "\n");
 	if (fl_io_write(fd, line.data, line.len, "supervisor", err) < 0)
-		return -1;
-	answer = read_line(fd, err);
-	if (!answer)
-		return -1;
+		return NULL;
+	answer = read_line(fd, end, err);
 	why = fl_json_text(fl_json_get(answer, "error"));
-	return why ? fl_err_set(err, FL_ERR_UNSUPPORTED, "supervisor: %s", why) : 0;
+	if (!why)
+		return fl_steal(&answer);
+	fl_err_set(err, FL_ERR_UNSUPPORTED, "supervisor: %s", why);
+	return NULL;
+}
+
+int fl_control_ask(const struct fl_vm *vm, const fl_json *request, struct fl_err *err)
+{
+	fl_cleanup_json fl_json *answer =
+		fl_control_query(vm, request, FL_CONTROL_ANSWER_MS, err);
+
+	return answer ? 0 : -1;
 }

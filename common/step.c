@@ -186,8 +186,7 @@ static int up_one(void *arg, fl_json *document, struct fl_err *err)
 	return record ? fl_step_print(up->args, record, err) : -1;
 }
 
-/* Words about every failure but the first, which main says. */
-static void keep_first(struct fl_err *first, const struct fl_err *failure)
+void fl_step_keep_first(struct fl_err *first, const struct fl_err *failure)
 {
 	if (first->kind == FL_ERR_NONE)
 		*first = *failure;
@@ -206,7 +205,7 @@ static int each_of_stream(struct fl_documents *in, bool none_is_fine,
 		fl_cleanup_json fl_json *document = fl_documents_next(in, &failure);
 
 		if (!document && failure.kind != FL_ERR_NONE)
-			keep_first(first, &failure);
+			fl_step_keep_first(first, &failure);
 		if (!document && !count && !none_is_fine && failure.kind == FL_ERR_NONE)
 			return fl_err_set(err, FL_ERR_INVALID, "%s: empty; a spec or record is "
 					  "wanted, such as \"fl spec\" prints", in->name);
@@ -214,7 +213,7 @@ static int each_of_stream(struct fl_documents *in, bool none_is_fine,
 			return 0;
 		count++;
 		if (each(arg, document, &failure) < 0)
-			keep_first(first, &failure);
+			fl_step_keep_first(first, &failure);
 		if (failure.kind == FL_ERR_INTERRUPTED)
 			return 0;
 	}

@@ -41,8 +41,11 @@ struct fl_step {
 	{ "dry-run", 'n', NULL, "print what would be done, and do nothing" },                   \
 	{ "new", 0, NULL, "make another microVM, even if one with this spec exists" },          \
 	{ "with-metadata", 0, NULL, "print metadata values, not their digests" }
+#define FL_STEP_SELECTOR_OPTION                                                                 \
+	{ "selector", 'l', "LABELS", "those with these labels: a=b, a!=b, a, !a; may be repeated" }
 #define FL_STEP_DOWN_OPTIONS                                                                    \
 	{ "all", 'a', NULL, "all microVMs of a name, not only a single one" },                  \
+	FL_STEP_SELECTOR_OPTION,                                                                \
 	{ "with-metadata", 0, NULL, "print metadata values, not their digests" }
 
 /* The commands "up [FILE…]" and "down [NAMESPACE/NAME|UID…]". */
@@ -55,12 +58,24 @@ int fl_step_each_document(struct fl_args *args, bool none_is_fine,
 			  int (*each)(void *arg, fl_json *document, struct fl_err *err),
 			  void *arg, struct fl_err *err);
 
-/* Calls each for every microVM that the operands name, or that the records on standard
- * input mean. Several of one name need --all. With none_is_fine a name without microVM is
- * no error. */
+/* Calls each for every microVM that the operands name, that --selector means, or that the
+ * records on standard input mean. Several of one name need --all. With none_is_fine a name
+ * without microVM is no error. */
 int fl_step_each_vm(struct fl_args *args, const struct fl_state *state, bool none_is_fine,
 		    int (*each)(void *arg, const struct fl_vm *vm, struct fl_err *err), void *arg,
 		    struct fl_err *err);
+
+/* Calls each for every microVM there is that --selector means (all without it), and goes on
+ * after a failure. How many there were; -1 with the first failure. */
+int fl_step_each_selected(const struct fl_args *args, const struct fl_state *state,
+			  int (*each)(void *arg, const struct fl_vm *vm, struct fl_err *err),
+			  void *arg, struct fl_err *err);
+
+/* Whether --selector, if it was given and is right, means this record (NULL: none any more). */
+bool fl_step_is_selected(const struct fl_args *args, const fl_json *record);
+
+/* Of several failures main says the first; the others are logged. */
+void fl_step_keep_first(struct fl_err *first, const struct fl_err *failure);
 
 /* Writes host.error; FL_ERR_NONE clears what step or a later one wrote. */
 int fl_step_note(const struct fl_vm *vm, const char *step, const struct fl_err *failure,

@@ -28,9 +28,9 @@ floor_of() {
 	io | path | sha256 | inet | ulid | base64 | uuid | boot) echo 3 ;;
 	digest | atomic | lock | proc | cgroup | durable) echo 4 ;;
 	json | http | unixhttp | yaml | documents) echo 5 ;;
-	reference | schema | mask) echo 6 ;;
+	reference | schema | mask | selector) echo 6 ;;
 	spec | image | provider) echo 6 ;;
-	journal | record | state | control) echo 7 ;;
+	journal | record | state | control | metrics) echo 7 ;;
 	cli | help | table | step | dryrun | progress) echo 8 ;;
 	*) echo "?" ;;
 	esac
@@ -45,7 +45,7 @@ floors() {
 		store) module=image ;;
 		validate) module=spec ;;
 		adopt | watch) module=state ;;
-		down) module=step ;;
+		down | choose) module=step ;;
 		esac
 		mine=$(floor_of "$module")
 		[ "$mine" = "?" ] && echo "$file: on no floor; give it one in t/lint.sh"

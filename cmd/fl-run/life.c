@@ -8,13 +8,22 @@
 
 #include <string.h>
 
+/* Nobody means standard input here. */
+static int check_operands(const struct fl_args *args, struct fl_err *err)
+{
+	if (args->operands.count || fl_args_flag(args, "selector"))
+		return 0;
+	return fl_err_set(err, FL_ERR_USAGE, "name microVMs, or give --selector; see \"%s %s --help\"",
+			  args->program->name, args->command->name);
+}
+
 int fl_life_each(struct fl_args *args,
 		 int (*each)(void *arg, const struct fl_vm *vm, struct fl_err *err),
 		 struct fl_err *err)
 {
 	fl_cleanup_state struct fl_state state = { .dirfd = -1 };
 
-	if (fl_args_state(args, false, &state, err) < 0)
+	if (check_operands(args, err) < 0 || fl_args_state(args, false, &state, err) < 0)
 		return -1;
 	return fl_step_each_vm(args, &state, false, each, args, err);
 }
@@ -241,7 +250,8 @@ int fl_life_wait(struct fl_args *args, struct fl_err *err)
 
 	for (size_t i = 0; i < FL_COUNT(known); i++)
 		if (strcmp(known[i], condition.what) == 0) {
-			if (fl_args_state(args, false, &state, err) < 0)
+			if (check_operands(args, err) < 0 ||
+			    fl_args_state(args, false, &state, err) < 0)
 				return -1;
 			return fl_step_each_vm(args, &state, false, wait_one, &condition, err);
 		}

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "cmd/fl-run/life.h"
+#include "cmd/fl-run/metrics.h"
 #include "cmd/fl-run/show.h"
 #include "cmd/fl-run/start.h"
 #include "common/alloc.h"
@@ -35,7 +36,9 @@ static int run_down(struct fl_args *args, struct fl_err *err)
 
 static const struct fl_option up_options[] = { FL_STEP_UP_OPTIONS, START_OPTIONS, { 0 } };
 static const struct fl_option down_options[] = { FL_STEP_DOWN_OPTIONS, { 0 } };
-#define ALL_OPTION { "all", 'a', NULL, "all microVMs of a name, not only a single one" }
+#define ALL_OPTION                                                                             \
+	{ "all", 'a', NULL, "all microVMs of a name, not only a single one" },                 \
+	FL_STEP_SELECTOR_OPTION
 static const struct fl_option start_options[] = { START_OPTIONS, ALL_OPTION, { 0 } };
 static const struct fl_option all_options[] = { ALL_OPTION, { 0 } };
 static const struct fl_option stop_options[] = {
@@ -44,6 +47,7 @@ static const struct fl_option stop_options[] = {
 	ALL_OPTION,
 	{ 0 },
 };
+static const struct fl_option ls_options[] = { FL_STEP_SELECTOR_OPTION, { 0 } };
 static const struct fl_option wait_options[] = {
 	{ "for", 0, "WHAT", "running (default), cloud-init or exit" },
 	{ "timeout", 't', "TIME", "give up after this (5m)" },
@@ -62,16 +66,18 @@ static const struct fl_command commands[] = {
 	{ "up", "[FILE…]", "start the VMMs of specs or records", up_options, 0, -1, run_up },
 	{ "down", "[" VM "]", "end them; without operands, of the records on standard input",
 	  down_options, 0, -1, run_down },
-	{ "start", VM, "start what was stopped", start_options, 1, -1, fl_life_start },
-	{ "stop", VM, "power off, and kill what does not", stop_options, 1, -1, fl_life_stop },
-	{ "pause", VM, "hold the guest's processors", all_options, 1, -1, fl_life_pause },
-	{ "resume", VM, "let a paused guest go on", all_options, 1, -1, fl_life_resume },
-	{ "reboot", VM, "power off and start again", all_options, 1, -1, fl_life_reboot },
-	{ "wait", VM, "wait until something is so", wait_options, 1, -1, fl_life_wait },
-	{ "status", VM, "tell how it is", all_options, 1, -1, fl_show_status },
-	{ "ls", "", "list the microVMs", NULL, 0, 0, fl_show_ls },
-	{ "console", VM, "what the guest said", console_options, 1, -1, fl_show_console },
-	{ "logs", VM, "what the VMM said", all_options, 1, -1, fl_show_logs },
+	{ "start", VM, "start what was stopped", start_options, 0, -1, fl_life_start },
+	{ "stop", VM, "power off, and kill what does not", stop_options, 0, -1, fl_life_stop },
+	{ "pause", VM, "hold the guest's processors", all_options, 0, -1, fl_life_pause },
+	{ "resume", VM, "let a paused guest go on", all_options, 0, -1, fl_life_resume },
+	{ "reboot", VM, "power off and start again", all_options, 0, -1, fl_life_reboot },
+	{ "wait", VM, "wait until something is so", wait_options, 0, -1, fl_life_wait },
+	{ "status", VM, "tell how it is", all_options, 0, -1, fl_show_status },
+	{ "ls", "", "list the microVMs", ls_options, 0, 0, fl_show_ls },
+	{ "console", VM, "what the guest said", console_options, 0, -1, fl_show_console },
+	{ "logs", VM, "what the VMM said", all_options, 0, -1, fl_show_logs },
+	{ "metrics", "[" VM "]", "what they use (all of them, without operands)", all_options, 0, -1,
+	  fl_metrics_show },
 	{ "providers", "", "list the VMMs and what they can do", NULL, 0, 0, fl_show_providers },
 	{ 0 },
 };

@@ -95,6 +95,7 @@ static fl_json *row_of(const struct fl_vm *vm, const fl_json *record)
 	copy(row, "vcpu", record, "spec.vcpu");
 	copy(row, "memory_in_mb", record, "spec.memory_in_mb");
 	copy(row, "image", record, "spec.root_volume.source.container_source");
+	copy(row, "labels", record, "spec.labels");
 	copy(row, "cloud_init", record, "host.vmm.cloud_init");
 	copy(row, "restarts", record, "host.vmm.restarts");
 	copy(row, "reboots", record, "host.vmm.reboots");
@@ -105,35 +106,35 @@ static fl_json *row_of(const struct fl_vm *vm, const fl_json *record)
 	return row;
 }
 
+/* One unreadable record does not hide the others. */
+static int list_one(void *arg, const struct fl_vm *vm, struct fl_err *err)
+{
+	fl_cleanup_json fl_json *record = fl_vm_load(vm, NULL);
+
+	(void)err;
+	if (record)
+		fl_table_row(arg, row_of(vm, record));
+	return 0;
+}
+
 int fl_show_ls(struct fl_args *args, struct fl_err *err)
 {
 	static const struct fl_table_column columns[] = {
 		{ "NAMESPACE", "namespace" }, { "NAME", "name" },   { "UID", "uid" },
 		{ "STATE", "state" },         { "VMM", "vmm_state" }, { "ADDRESS", "address" },
-		{ "CPU", "vcpu" },            { "MIB", "memory_in_mb" }, { "AGE", "age" },
-		{ "REASON", "reason" },
+		{ "CPU", "vcpu" },            { "MIB", "memory_in_mb" }, { "IMAGE", "image" },
+		{ "AGE", "age" },             { "REASON", "reason" },
 	};
 	fl_cleanup_table struct fl_table table = FL_TABLE_INIT;
 	fl_cleanup_state struct fl_state state = { .dirfd = -1 };
-	fl_cleanup_vm_names fl_vm_names names = { 0 };
 	struct fl_err missing = { 0 };
 
 	for (size_t i = 0; i < FL_COUNT(columns); i++)
 		fl_table_column(&table, columns[i].title, columns[i].path);
 	if (fl_args_state(args, false, &state, &missing) < 0 && missing.kind != FL_ERR_NOT_FOUND)
 		return fl_err_set(err, missing.kind, "%s", missing.text);
-	if (state.dirfd >= 0 && fl_state_list(&state, &names, err) < 0)
+	if (state.dirfd >= 0 && fl_step_each_selected(args, &state, list_one, &table, err) < 0)
 		return -1;
-	for (size_t i = 0; i < names.count; i++) {
-		fl_cleanup_vm struct fl_vm vm = FL_VM_INIT;
-		fl_cleanup_json fl_json *record = NULL;
-		const struct fl_vm_name *one = &names.items[i];
-
-		if (fl_vm_open(&state, one->name_space, one->name, one->uid, &vm, NULL) == 0)
-			record = fl_vm_load(&vm, NULL);
-		if (record)
-			fl_table_row(&table, row_of(&vm, record));
-	}
 	return fl_table_print(&table, fl_args_flag(args, "json"), err);
 }
 

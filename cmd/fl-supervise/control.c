@@ -40,12 +40,11 @@ void fl_control_finish(struct fl_control *control)
 }
 
 /* A client that does not read is not waited for. */
-static void say(int fd, fl_json *value)
+static void say(int fd, const fl_json *value)
 {
-	fl_cleanup_json fl_json *taken = value;
 	fl_cleanup_str struct fl_str line = FL_STR_INIT;
 
-	fl_json_print(taken, false, &line);
+	fl_json_print(value, false, &line);
 	fl_str_add(&line, "\n");
 	if (send(fd, line.data, line.len, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
 		shutdown(fd, SHUT_RDWR);
@@ -68,6 +67,7 @@ static fl_json *hello(const struct fl_control *control)
 
 static void accept_one(struct fl_control *control)
 {
+	fl_cleanup_json fl_json *greeting = NULL;
 	int fd = accept4(control->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
 	if (fd < 0)
@@ -75,7 +75,9 @@ static void accept_one(struct fl_control *control)
 	for (size_t i = 0; i < FL_CONTROL_CLIENTS; i++)
 		if (control->clients[i] < 0) {
 			control->clients[i] = fd;
-			say(fd, hello(control));
+			control->waits[i] = false;
+			greeting = hello(control);
+			say(fd, greeting);
 			return;
 		}
 	close(fd);
@@ -88,11 +90,12 @@ static void drop(int *fd)
 }
 
 /* A request is one line that arrives at once; requests are a few dozen bytes. */
-static void serve(int *fd, fl_control_handler *handle, void *arg)
+static void serve(int *fd, bool *waits, fl_control_handler *handle, void *arg)
 {
 	char line[1024];
 	ssize_t got = read(*fd, line, sizeof(line));
 	fl_cleanup_json fl_json *request = NULL;
+	fl_cleanup_json fl_json *answer = NULL;
 
 	if (got < 0 && errno == EAGAIN)
 		return;
@@ -101,10 +104,14 @@ static void serve(int *fd, fl_control_handler *handle, void *arg)
 		return;
 	}
 	request = fl_json_parse(line, (size_t)got, "request", NULL);
-	if (request)
-		say(*fd, handle(arg, request));
-	else
+	if (!request) {
 		drop(fd);
+		return;
+	}
+	answer = handle(arg, request);
+	*waits = !answer;
+	if (answer)
+		say(*fd, answer);
 }
 
 void fl_control_poll(struct fl_control *control, fl_control_handler *handle, void *arg)
@@ -112,5 +119,16 @@ void fl_control_poll(struct fl_control *control, fl_control_handler *handle, voi
 	accept_one(control);
 	for (size_t i = 0; i < FL_CONTROL_CLIENTS; i++)
 		if (control->clients[i] >= 0)
-			serve(&control->clients[i], handle, arg);
+			serve(&control->clients[i], &control->waits[i], handle, arg);
+}
+
+void fl_control_answer(struct fl_control *control, fl_json *answer)
+{
+	fl_cleanup_json fl_json *taken = answer;
+
+	for (size_t i = 0; i < FL_CONTROL_CLIENTS; i++) {
+		if (control->clients[i] >= 0 && control->waits[i])
+			say(control->clients[i], taken);
+		control->waits[i] = false;
+	}
 }

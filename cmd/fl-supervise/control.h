@@ -15,6 +15,7 @@
 struct fl_control {
 	int listener;
 	int clients[FL_CONTROL_CLIENTS]; /* -1: free */
+	bool waits[FL_CONTROL_CLIENTS];  /* for an answer that is not known yet */
 	char path[108];
 	char uid[32];
 };
@@ -24,6 +25,10 @@ int fl_control_listen(struct fl_control *control, const char *path, const char *
 		      struct fl_err *err);
 void fl_control_finish(struct fl_control *control);
 
-/* Accepts, reads requests, answers each with what handle returns (taken). */
+/* Accepts, reads requests, answers each with what handle returns (taken); NULL: the client
+ * waits for fl_control_answer. */
 typedef fl_json *fl_control_handler(void *arg, const fl_json *request);
 void fl_control_poll(struct fl_control *control, fl_control_handler *handle, void *arg);
+
+/* Tells all who wait; takes answer. */
+void fl_control_answer(struct fl_control *control, fl_json *answer);

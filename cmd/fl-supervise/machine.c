@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "cmd/fl-supervise/machine.h"
 
+#include "cmd/fl-supervise/requests.h"
 #include "cmd/fl-supervise/verdict.h"
 #include "common/alloc.h"
 #include "common/cgroup.h"
@@ -86,6 +87,7 @@ static void close_run(struct fl_machine *machine)
 		*fds[i] = -1;
 	}
 	fl_qmp_finish(&machine->qmp);
+	fl_requests_end(machine);
 }
 
 void fl_machine_finish(struct fl_machine *machine)
@@ -350,21 +352,6 @@ static void pass_deadline(struct fl_machine *machine)
 	}
 }
 
-static fl_json *answer(void *arg, const fl_json *request)
-{
-	struct fl_machine *machine = arg;
-	const char *wanted = fl_json_text(fl_json_get(request, "do"));
-	fl_json *reply = fl_json_new_object();
-	bool known = fl_str_equal(wanted, "ping") || fl_str_equal(wanted, "reboot");
-
-	if (fl_str_equal(wanted, "reboot"))
-		fl_machine_reboot(machine);
-	fl_json_set(reply, "ok", fl_json_new_bool(known));
-	if (!known)
-		fl_json_set(reply, "error", fl_json_new_text("unknown request"));
-	return reply;
-}
-
 static void connect_monitor(struct fl_machine *machine)
 {
 	const char *path = launch_text(machine, "monitor");
@@ -442,6 +429,6 @@ void fl_machine_run(struct fl_machine *machine)
 			reap(machine);
 		if (machine->deadline && fl_clock_ms() >= machine->deadline)
 			pass_deadline(machine);
-		fl_control_poll(&machine->control, answer, machine);
+		fl_requests_poll(machine);
 	}
 }

@@ -39,6 +39,7 @@ struct fl_machine {
 	uint64_t settle_ms, stop_ms;
 	unsigned tries, restarts, reboots;
 	bool reboot_wanted; /* the end of this run is to be followed by the next */
+	bool stats_asked;   /* of the monitor, and not answered yet */
 	struct fl_proc vmm;
 	int out, errors, in; /* pipes from and to the VMM */
 	int inotify;

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "cmd/fl-supervise/qmp.h"
 
-#include "common/json.h"
-
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -30,6 +28,8 @@ void fl_qmp_finish(struct fl_qmp *qmp)
 		close(qmp->fd);
 	qmp->fd = -1;
 	qmp->ready = qmp->paused = false;
+	fl_json_unref(qmp->blocks);
+	qmp->blocks = NULL;
 	fl_str_finish(&qmp->in);
 }
 
@@ -64,6 +64,11 @@ static void take(struct fl_qmp *qmp, const char *line, size_t size)
 		take_event(qmp, doc, event);
 	else if (fl_json_get(doc, "return"))
 		qmp->ready = true;
+	/* Of what is sent here, only query-blockstats is answered by a list. */
+	if (fl_json_is_array(fl_json_get(doc, "return"))) {
+		fl_json_unref(qmp->blocks);
+		qmp->blocks = fl_json_ref(fl_json_get(doc, "return"));
+	}
 }
 
 void fl_qmp_read(struct fl_qmp *qmp)

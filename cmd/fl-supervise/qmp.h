@@ -11,7 +11,7 @@
  */
 #pragma once
 
-#include "common/str.h"
+#include "common/json.h"
 
 struct fl_qmp {
 	int fd; /* -1: not connected */
@@ -19,6 +19,7 @@ struct fl_qmp {
 	bool ready;       /* capabilities were negotiated */
 	char reason[32];  /* of the SHUTDOWN event; "" before */
 	bool paused;      /* between STOP and RESUME */
+	fl_json *blocks;  /* the answer to query-blockstats; its taker frees it */
 };
 
 #define FL_QMP_INIT { .fd = -1 }

@@ -24,7 +24,7 @@ struct passed {
 
 static const struct passed passed_on[] = {
 	{ "state-dir", NULL }, { "quiet", NULL },       { "verbose", NULL },
-	{ "new", NULL },       { "platform", "fl-pull" }, { "pull", "fl-pull" },
+	{ "selector", "fl-run" }, { "new", NULL },       { "platform", "fl-pull" }, { "pull", "fl-pull" },
 	{ "plain-http", "fl-pull" }, { "ca-file", "fl-pull" }, { "accel", "fl-run" },
 	{ "restart", "fl-run" }, { "settle", "fl-run" }, { "qemu", "fl-run" }, { "all", NULL },
 };
@@ -50,11 +50,13 @@ static void add_options(const struct fl_args *args, const char *program, words *
 {
 	for (size_t i = 0; i < FL_COUNT(passed_on); i++) {
 		const struct passed *one = &passed_on[i];
-		const char *value = fl_args_text(args, one->name, NULL);
+		const char *value;
 
-		if (!value || (one->to && strcmp(one->to, program) != 0))
+		if (one->to && strcmp(one->to, program) != 0)
 			continue;
-		FL_VEC_ADD(argv, fl_asprintf("--%s%s%s", one->name, *value ? "=" : "", value));
+		for (size_t k = 0; (value = fl_args_each(args, one->name, k)); k++)
+			FL_VEC_ADD(argv, fl_asprintf("--%s%s%s", one->name, *value ? "=" : "",
+						     value));
 	}
 }
 

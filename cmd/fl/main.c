@@ -57,7 +57,7 @@ static const struct fl_command commands[] = {
 
 /* Verbs of fl-run that people look for here. */
 static const char *const of_run[] = { "start", "stop", "pause", "resume",  "reboot",   "wait",
-				      "ls",    "logs", "status", "console", "providers" };
+				      "ls",    "metrics", "logs", "status", "console", "providers" };
 
 /* "fl NAME …" is "fl-NAME …". Returns only when there is no such program. */
 static int hand_through(const struct fl_program *program, int argc, char **argv,

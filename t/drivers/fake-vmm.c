@@ -4,6 +4,7 @@
  * be started hundreds of times: takes QEMU's command line, speaks a little QMP, and does
  * what the kernel's command line says:
  *     fake=panic | poweroff | reboot | noroot | exit3 | deaf | cloud-init | once-panic
+ *     fake=mute | nonsense        the monitor does not answer, or not as QEMU does
  */
 #include <poll.h>
 #include <stdio.h>
@@ -56,6 +57,18 @@ static void say(int client, const char *text)
 		exit(8);
 }
 
+static void tell_blocks(int client, const char *how)
+{
+	if (strstr(how, "fake=mute"))
+		return;
+	if (strstr(how, "fake=nonsense"))
+		say(client, "}{\n[1]\n{\"return\":[7,{\"device\":3,\"stats\":[]}]}\n");
+	else
+		say(client, "{\"return\":[{\"device\":\"disk-root\",\"stats\":{\"rd_bytes\":512,"
+			    "\"wr_bytes\":1024,\"rd_operations\":1,\"wr_operations\":2,"
+			    "\"flush_operations\":3}}]}\n");
+}
+
 static void serve(int client, const char *how)
 {
 	char text[4096];
@@ -64,7 +77,10 @@ static void serve(int client, const char *how)
 	if (got <= 0)
 		exit(7);
 	text[got] = 0;
-	say(client, "{\"return\":{}}\n");
+	if (strstr(text, "query-blockstats"))
+		tell_blocks(client, how);
+	else
+		say(client, "{\"return\":{}}\n");
 	if (strstr(text, "system_powerdown") && !strstr(how, "fake=deaf"))
 		end(client, "guest-shutdown");
 	if (strstr(text, "\"quit\""))

@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* Which microVMs a command line means: by name, by label, or by records that come in. */
+#include "common/step.h"
+
+#include "common/alloc.h"
+#include "common/selector.h"
+
+#include <string.h>
+
+static int several(const char *text, const fl_vm_names *names, struct fl_err *err)
+{
+	fl_cleanup_str struct fl_str uids = FL_STR_INIT;
+
+	for (size_t i = 0; i < names->count; i++)
+		fl_str_addf(&uids, " %s", names->items[i].uid);
+	return fl_err_set(err, FL_ERR_USAGE, "%s: means several microVMs:%s; name one by its uid, or "
+			  "give --all", text, uids.data);
+}
+
+typedef int each_vm(void *arg, const struct fl_vm *vm, struct fl_err *err);
+
+static int open_and_call(const struct fl_state *state, const struct fl_vm_name *name,
+			 bool none_is_fine, each_vm *each, void *arg, struct fl_err *err)
+{
+	fl_cleanup_vm struct fl_vm vm = FL_VM_INIT;
+	struct fl_err why;
+
+	if (fl_vm_open(state, name->name_space, name->name, name->uid, &vm, &why) == 0)
+		return each(arg, &vm, err);
+	if (none_is_fine && why.kind == FL_ERR_NOT_FOUND)
+		return 0;
+	return fl_err_set(err, why.kind, "%s", why.text);
+}
+
+static void sweep(const struct fl_state *state, const char *text)
+{
+	const char *slash = strchr(text, '/');
+	fl_cleanup_free char *name_space = slash ? fl_strndup(text, slash - text)
+						 : fl_strdup("default");
+
+	if (fl_ulid_is_valid(text))
+		fl_state_sweep_uid(state, text);
+	else
+		fl_state_sweep_name(state, name_space, slash ? slash + 1 : text);
+}
+
+static int each_of_name(struct fl_args *args, const struct fl_state *state, const char *text,
+			bool none_is_fine, each_vm *each, void *arg, struct fl_err *err)
+{
+	fl_cleanup_vm_names fl_vm_names names = { 0 };
+	struct fl_err failure;
+	int rc = 0;
+
+	if (fl_state_match(state, text, &names, err) < 0)
+		return -1;
+	if (names.count == 0 && none_is_fine)
+		sweep(state, text);
+	if (names.count == 0 && !none_is_fine)
+		return fl_err_set(err, FL_ERR_NOT_FOUND, "%s: microvm not found; \"fl ls\" lists "
+				  "what is there", text);
+	if (names.count > 1 && !fl_args_flag(args, "all"))
+		return several(text, &names, err);
+	for (size_t i = 0; i < names.count; i++)
+		if (open_and_call(state, &names.items[i], none_is_fine, each, arg, &failure) < 0 &&
+		    rc == 0) {
+			rc = -1;
+			if (err)
+				*err = failure;
+		}
+	return rc;
+}
+
+struct from_documents {
+	struct fl_args *args;
+	const struct fl_state *state;
+	bool none_is_fine;
+	each_vm *each;
+	void *arg;
+};
+
+/* A record means its uid; a bare spec means its name. */
+static int each_of_document(void *arg, fl_json *document, struct fl_err *err)
+{
+	struct from_documents *from = arg;
+	const fl_json *spec = fl_json_get(document, "spec");
+	const char *uid, *name, *name_space;
+	fl_cleanup_free char *text = NULL;
+
+	spec = spec ? spec : document;
+	uid = fl_json_text(fl_json_get(spec, "uid"));
+	name = fl_json_text(fl_json_get(spec, "id"));
+	name_space = fl_json_text(fl_json_get(spec, "namespace"));
+	if (!uid && !name)
+		return fl_err_set(err, FL_ERR_INVALID, "the document names no microVM (uid or id)");
+	if (!uid)
+		text = fl_asprintf("%s/%s", name_space && *name_space ? name_space : "default", name);
+	return each_of_name(from->args, from->state, uid ? uid : text, from->none_is_fine,
+			    from->each, from->arg, err);
+}
+
+static int take_first(const struct fl_err *first, struct fl_err *err)
+{
+	if (first->kind == FL_ERR_NONE)
+		return 0;
+	if (err)
+		*err = *first;
+	return -1;
+}
+
+static int check_selectors(const struct fl_args *args, struct fl_err *err)
+{
+	const char *text;
+
+	for (size_t i = 0; (text = fl_args_each(args, "selector", i)); i++)
+		if (fl_selector_check(text, err) < 0)
+			return fl_err_prefix(err, "option --selector");
+	return 0;
+}
+
+bool fl_step_is_selected(const struct fl_args *args, const fl_json *record)
+{
+	const fl_json *labels = fl_json_at(record, "spec.labels");
+	const char *text;
+
+	for (size_t i = 0; (text = fl_args_each(args, "selector", i)); i++)
+		if (!record || !fl_selector_matches(text, labels))
+			return false;
+	return true;
+}
+
+/* One that goes meanwhile is not there. */
+static int call_if_selected(const struct fl_args *args, const struct fl_state *state,
+			    const struct fl_vm_name *name, each_vm *each, void *arg,
+			    struct fl_err *err)
+{
+	fl_cleanup_vm struct fl_vm vm = FL_VM_INIT;
+	fl_cleanup_json fl_json *record = NULL;
+
+	if (fl_vm_open(state, name->name_space, name->name, name->uid, &vm, NULL) < 0)
+		return 0;
+	if (fl_args_flag(args, "selector")) {
+		record = fl_vm_load(&vm, NULL);
+		if (!record || !fl_step_is_selected(args, record))
+			return 0;
+	}
+	return each(arg, &vm, err) < 0 ? -1 : 1;
+}
+
+int fl_step_each_selected(const struct fl_args *args, const struct fl_state *state, each_vm *each,
+			  void *arg, struct fl_err *err)
+{
+	fl_cleanup_vm_names fl_vm_names names = { 0 };
+	struct fl_err first = { 0 };
+	int count = 0;
+
+	if (check_selectors(args, err) < 0 || fl_state_list(state, &names, err) < 0)
+		return -1;
+	for (size_t i = 0; i < names.count; i++) {
+		struct fl_err failure = { 0 };
+		int rc = call_if_selected(args, state, &names.items[i], each, arg, &failure);
+
+		count += rc != 0;
+		if (rc < 0)
+			fl_step_keep_first(&first, &failure);
+		if (failure.kind == FL_ERR_INTERRUPTED)
+			break;
+	}
+	return take_first(&first, err) < 0 ? -1 : count;
+}
+
+static int each_of_selector(struct fl_args *args, const struct fl_state *state,
+			    bool none_is_fine, each_vm *each, void *arg, struct fl_err *err)
+{
+	int count;
+
+	if (args->operands.count)
+		return fl_err_set(err, FL_ERR_USAGE, "name microVMs or give --selector, not both");
+	count = fl_step_each_selected(args, state, each, arg, err);
+	if (count == 0 && !none_is_fine)
+		return fl_err_set(err, FL_ERR_NOT_FOUND, "no microvm has these labels; \"fl ls "
+				  "--json\" shows what they have");
+	return count < 0 ? -1 : 0;
+}
+
+int fl_step_each_vm(struct fl_args *args, const struct fl_state *state, bool none_is_fine,
+		    each_vm *each, void *arg, struct fl_err *err)
+{
+	struct from_documents from = { args, state, none_is_fine, each, arg };
+	struct fl_err first = { 0 };
+
+	if (fl_args_flag(args, "selector"))
+		return each_of_selector(args, state, none_is_fine, each, arg, err);
+	if (!args->operands.count)
+		return fl_step_each_document(args, none_is_fine, each_of_document, &from, err);
+	for (size_t i = 0; i < args->operands.count; i++) {
+		struct fl_err failure = { 0 };
+
+		if (each_of_name(args, state, args->operands.items[i], none_is_fine, each, arg,
+				 &failure) < 0)
+			fl_step_keep_first(&first, &failure);
+	}
+	return take_first(&first, err);
+}
