@@ -159,6 +159,7 @@ demo:
 
 check:
 	@contrib/deps.sh packages.list
+	@contrib/tools.sh prometheus build/tools
 	@t/check.sh
 
 lint:

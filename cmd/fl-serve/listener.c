@@ -7,10 +7,12 @@
 #include "common/str.h"
 #include "common/vec.h"
 
+#include <event2/http.h>
 #include <event2/listener.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -136,6 +138,14 @@ struct fl_listener *fl_listener_open(struct event_base *base, const char *addres
 		return listener;
 	fl_listener_close(listener);
 	return NULL;
+}
+
+void fl_listener_hand_over(struct fl_listener *listener, struct evhttp *http)
+{
+	for (size_t i = 0; i < listener->sockets.count; i++)
+		if (!evhttp_bind_listener(http, listener->sockets.items[i]))
+			abort();
+	listener->sockets.count = 0;
 }
 
 void fl_listener_close(struct fl_listener *listener)

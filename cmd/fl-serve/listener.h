@@ -12,6 +12,7 @@
 #include <stdbool.h>
 
 struct event_base;
+struct evhttp;
 struct fl_listener;
 
 /* The taker owns fd. peer is the address for people. */
@@ -20,6 +21,9 @@ typedef void fl_listener_taker(void *arg, int fd, const char *peer);
 /* A name listens on every address that it has. FL_ERR_BUSY when the port is in use. */
 struct fl_listener *fl_listener_open(struct event_base *base, const char *address,
 				     fl_listener_taker *take, void *arg, struct fl_err *err);
+
+/* Lets evhttp take the connections: those of a listener that was opened with take NULL. */
+void fl_listener_hand_over(struct fl_listener *listener, struct evhttp *http);
 
 /* Stops listening; a socket file goes. NULL is fine. */
 void fl_listener_close(struct fl_listener *listener);

@@ -11,6 +11,9 @@
 
 static const struct fl_option run_options[] = {
 	{ "grpc-endpoint", 0, "ADDRESS", "where to serve gRPC: HOST:PORT, [IPv6]:PORT, unix:PATH (localhost:9090)" },
+	{ "enable-http", 0, NULL, "serve JSON over HTTP, too" },
+	{ "http-endpoint", 0, "ADDRESS", "where (localhost:8090)" },
+	{ "debug-endpoint", 0, "ADDRESS", "where to serve metrics and health by themselves" },
 	{ "basic-auth-token", 0, "TOKEN", "a token for everything; others see it in ps: prefer --token-file" },
 	{ "token-file", 0, "FILE", "tokens, one per line: TOKEN [NAMESPACES [VERBS]]" },
 	{ "tls-cert", 0, "FILE", "the server's certificate (PEM)" },
@@ -74,14 +77,18 @@ static int take_limits(const struct fl_args *args, struct fl_config *config, str
 
 static int check_exposure(const struct fl_config *config, struct fl_err *err)
 {
+	const char *endpoints[] = { config->grpc_endpoint, config->http_endpoint,
+				    config->debug_endpoint };
 	bool has_token = config->token || config->token_file;
 
-	if (config->insecure || fl_listener_is_local(config->grpc_endpoint) ||
-	    (config->cert && (has_token || config->client_ca)))
+	if (config->insecure || (config->cert && (has_token || config->client_ca)))
 		return 0;
-	return fl_err_set(err, FL_ERR_USAGE, "%s can be reached from other machines: give --tls-cert "
-			  "and --tls-key, and --token-file or --tls-client-ca; or say --insecure",
-			  config->grpc_endpoint);
+	for (size_t i = 0; i < FL_COUNT(endpoints); i++)
+		if (endpoints[i] && !fl_listener_is_local(endpoints[i]))
+			return fl_err_set(err, FL_ERR_USAGE, "%s can be reached from other machines: "
+					  "give --tls-cert and --tls-key, and --token-file or "
+					  "--tls-client-ca; or say --insecure", endpoints[i]);
+	return 0;
 }
 
 static int run(struct fl_args *args, struct fl_err *err)
@@ -89,6 +96,10 @@ static int run(struct fl_args *args, struct fl_err *err)
 	struct fl_config config = {
 		.state_dir = fl_args_state_dir(args),
 		.grpc_endpoint = fl_args_text(args, "grpc-endpoint", "localhost:9090"),
+		.http_endpoint = fl_args_flag(args, "enable-http")
+					 ? fl_args_text(args, "http-endpoint", "localhost:8090")
+					 : NULL,
+		.debug_endpoint = fl_args_text(args, "debug-endpoint", NULL),
 		.token = fl_args_text(args, "basic-auth-token", NULL),
 		.token_file = fl_args_text(args, "token-file", NULL),
 		.bridge = fl_args_text(args, "bridge-name", NULL),

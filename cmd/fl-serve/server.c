@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "cmd/fl-serve/server.h"
 
+#include "cmd/fl-serve/http/web.h"
 #include "cmd/fl-serve/listener.h"
 #include "cmd/fl-serve/rpc/grpc.h"
 #include "cmd/fl-serve/services.h"
@@ -25,7 +26,7 @@
 #define STOP_SECONDS 20
 
 static const char *const alpn[] = { "h2", NULL };
-
+static const char *const web_alpn[] = { "http/1.1", NULL };
 
 struct connection {
 	struct fl_rpc_connection rpc; /* first: calls look for it */
@@ -40,7 +41,8 @@ struct fl_server_inner {
 	struct event_base *base;
 	struct event *signals[3], *journal, *sweep, *stop;
 	struct fl_listener *grpc;
-	struct fl_tls *tls;
+	struct fl_tls *tls, *web_tls;
+	struct fl_web *web;
 	struct fl_rpc *rpc;
 	struct fl_http2_upper upper;
 	struct connection *connections;
@@ -183,16 +185,22 @@ static void on_stop(evutil_socket_t fd, short what, void *arg)
 static int open_tls(struct fl_server *server, struct fl_err *err)
 {
 	const struct fl_config *config = server->config;
-	const struct fl_tls_files files = { config->cert, config->key, config->client_ca, alpn };
-	struct fl_tls *fresh;
+	struct fl_tls_files files = { config->cert, config->key, config->client_ca, alpn };
+	struct fl_tls *fresh, *web;
 
 	if (!config->cert)
 		return 0;
 	fresh = fl_tls_create(&files, err);
-	if (!fresh)
+	files.alpn = web_alpn;
+	web = fresh ? fl_tls_create(&files, err) : NULL;
+	if (!web) {
+		fl_tls_free(fresh);
 		return -1;
+	}
 	fl_tls_free(server->inner->tls);
+	fl_tls_free(server->inner->web_tls);
 	server->inner->tls = fresh;
+	server->inner->web_tls = web;
 	return 0;
 }
 
@@ -335,6 +343,10 @@ int fl_server_run(struct fl_server *server, struct fl_err *err)
 					       take_grpc, server, err);
 	if (!server->inner->grpc)
 		return -1;
+	server->inner->web = fl_web_open(server, server->inner->rpc, server->inner->base,
+					 &server->inner->web_tls, err);
+	if (!server->inner->web)
+		return -1;
 	fl_log(FL_LOG_INFO, "%s: listening for gRPC%s", server->config->grpc_endpoint,
 	       server->inner->tls ? " (TLS)" : "");
 	fl_jobs_resume(server->jobs);
@@ -363,6 +375,7 @@ static void free_inner(struct fl_server_inner *inner)
 	fl_listener_close(inner->grpc);
 	fl_rpc_destroy(inner->rpc);
 	fl_tls_free(inner->tls);
+	fl_tls_free(inner->web_tls);
 	event_base_free(inner->base);
 	free(inner);
 }
@@ -371,6 +384,7 @@ void fl_server_free(struct fl_server *server)
 {
 	if (!server)
 		return;
+	fl_web_close(server->inner->web);
 	while (server->inner->connections)
 		fl_http2_close(server->inner->connections->http2);
 	free_events(server->inner);

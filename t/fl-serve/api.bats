@@ -15,12 +15,7 @@ setup_file() {
 }
 
 teardown_file() {
-	local left
-	serve_stop
-	left=$(what_is_left)
-	fl down -q --all
-	! grep -E 'Sanitizer|runtime error' "$BATS_FILE_TMPDIR/serve.log"
-	[ -z "$left" ]
+	serve_teardown
 }
 
 @test "present and empty" { traps presence; }

@@ -42,6 +42,16 @@ serve_stop() {
 	return 1
 }
 
+# For teardown_file: the server ends, said nothing bad, and left nothing.
+serve_teardown() {
+	local left
+	serve_stop
+	left=$(what_is_left)
+	fl down -q --all
+	! grep -E 'Sanitizer|runtime error' "$BATS_FILE_TMPDIR/serve.log"
+	[ -z "$left" ]
+}
+
 # The system's Python has grpcio from Debian's package.
 traps() {
 	PROTOCOL_BUFFERS_PYTHON_IMPLEMENTATION=python PYTHONDONTWRITEBYTECODE=1 \

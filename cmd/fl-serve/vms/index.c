@@ -111,7 +111,7 @@ static void forget_message(struct fl_index_entry *entry)
 {
 	free(entry->message);
 	entry->message = NULL;
-	entry->loaded = entry->damaged = false;
+	entry->loaded = entry->damaged = entry->live = false;
 }
 
 static void entry_free(struct fl_index_entry *entry)
@@ -251,6 +251,13 @@ static uint8_t state_of(const fl_json *record)
 	return FL_INDEX_PENDING;
 }
 
+static bool has_vmm(const fl_json *record)
+{
+	const char *vmm = fl_json_text(fl_json_at(record, "host.vmm.state"));
+
+	return vmm && strcmp(vmm, "stopped") != 0 && strcmp(vmm, "failed") != 0;
+}
+
 static void compose(struct fl_index *index, struct fl_index_entry *entry, struct fl_str *out)
 {
 	fl_cleanup_json fl_json *record = fl_index_record(index, entry, NULL);
@@ -262,6 +269,7 @@ static void compose(struct fl_index *index, struct fl_index_entry *entry, struct
 	if (!fl_json_get(record, "status"))
 		fl_json_set(record, "status", fl_json_new_object());
 	entry->state = state_of(record);
+	entry->live = has_vmm(record);
 	fl_codec_encode(index->type, record, out);
 }
 

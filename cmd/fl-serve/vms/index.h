@@ -24,6 +24,7 @@ struct fl_index_entry {
 	char *name_space, *name;
 	bool loaded;        /* the members below are known */
 	bool damaged;       /* the record cannot be read */
+	bool live;          /* it has a VMM, as far as the record says */
 	bool seen;          /* while all are looked at */
 	uint8_t state;      /* enum fl_index_state */
 	uint32_t size;      /* of the message */

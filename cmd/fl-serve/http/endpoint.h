@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/*
+ * HTTP/1.1 on an address, in the clear or under TLS, over libevent's evhttp, with bounds on
+ * what a client may send and how long it may take.
+ *
+ *     struct fl_http_endpoint *endpoint = fl_http_open(base, "localhost:8090", tls, &handler, err);
+ *     static void take(void *arg, struct evhttp_request *request) { … }
+ */
+#pragma once
+
+#include "cmd/fl-serve/tls.h"
+
+struct evhttp_request;
+struct fl_http_endpoint;
+
+struct fl_http_handler {
+	/* Answers it, now or later. */
+	void (*take)(void *arg, struct evhttp_request *request);
+	void *arg;
+};
+
+/* tls points at where the TLS to use is found at every new connection, since it may be read
+ * again meanwhile; what it points at is NULL for none. */
+struct fl_http_endpoint *fl_http_open(struct event_base *base, const char *address,
+				      struct fl_tls *const *tls,
+				      const struct fl_http_handler *handler, struct fl_err *err);
+void fl_http_close(struct fl_http_endpoint *endpoint); /* NULL is fine */
+
+/* A whole answer. */
+void fl_http_answer(struct evhttp_request *request, int status, const char *content_type,
+		    const void *body, size_t size);

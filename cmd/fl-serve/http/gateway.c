@@ -1,0 +1,326 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+#include "cmd/fl-serve/http/gateway.h"
+
+#include "cmd/fl-serve/http/endpoint.h"
+#include "cmd/fl-serve/http/problem.h"
+#include "cmd/fl-serve/http/routes.h"
+#include "cmd/fl-serve/rpc/transport.h"
+#include "cmd/fl-serve/wire/protojson.h"
+#include "common/alloc.h"
+
+#include <event2/buffer.h>
+#include <event2/event.h>
+#include <event2/http.h>
+#include <event2/keyvalq_struct.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define JSON "application/json"
+
+struct http_call {
+	struct fl_call call;
+	struct fl_gateway *gateway;
+	struct http_call *previous, *next;
+	struct evhttp_request *request; /* NULL: answered, or the client has left */
+	struct fl_str out;
+	bool started; /* a stream's header is out */
+};
+
+struct fl_gateway {
+	struct fl_rpc *rpc;
+	struct http_call *calls;
+	struct event *reap;
+};
+
+static void call_free(struct http_call *call)
+{
+	struct fl_gateway *gateway = call->gateway;
+
+	if (call->previous)
+		call->previous->next = call->next;
+	else
+		gateway->calls = call->next;
+	if (call->next)
+		call->next->previous = call->previous;
+	fl_call_close(&call->call);
+	fl_str_finish(&call->out);
+	free(call);
+}
+
+/* Handlers look at a call after its end: it is freed when they have returned. */
+static void on_reap(evutil_socket_t fd, short what, void *arg)
+{
+	struct fl_gateway *gateway = arg;
+
+	(void)fd;
+	(void)what;
+	for (struct http_call *one = gateway->calls, *next; one; one = next) {
+		next = one->next;
+		if (!one->request)
+			call_free(one);
+	}
+}
+
+static void leave(struct http_call *call)
+{
+	if (call->request)
+		evhttp_connection_set_closecb(evhttp_request_get_connection(call->request), NULL,
+					      NULL);
+	call->request = NULL;
+	event_active(call->gateway->reap, EV_TIMEOUT, 0);
+}
+
+static void on_close(struct evhttp_connection *connection, void *arg)
+{
+	struct http_call *call = arg;
+
+	(void)connection;
+	call->request = NULL; /* it goes with its connection */
+	event_active(call->gateway->reap, EV_TIMEOUT, 0);
+}
+
+static void on_written(struct evhttp_connection *connection, void *arg)
+{
+	struct http_call *call = arg;
+
+	(void)connection;
+	fl_call_more(&call->call);
+}
+
+static void send_line(struct http_call *call, const char *key, const fl_json *value)
+{
+	fl_cleanup_json fl_json *line = fl_json_new_object();
+	fl_cleanup_str struct fl_str text = FL_STR_INIT;
+	struct evbuffer *buffer = evbuffer_new();
+
+	if (!buffer)
+		abort();
+	if (!call->started) {
+		evhttp_add_header(evhttp_request_get_output_headers(call->request), "Content-Type",
+				  "application/x-ndjson");
+		evhttp_send_reply_start(call->request, HTTP_OK, NULL);
+	}
+	call->started = true;
+	fl_json_set(line, key, fl_json_ref((fl_json *)value));
+	fl_json_print(line, false, &text);
+	fl_str_add(&text, "\n");
+	evbuffer_add(buffer, text.data, text.len);
+	evhttp_send_reply_chunk_with_cb(call->request, buffer, on_written, call);
+	evbuffer_free(buffer);
+}
+
+static void send_message(struct fl_call *base, const void *message, size_t size)
+{
+	struct http_call *call = (struct http_call *)base;
+	const struct fl_message_type *type = base->method->type->output;
+	fl_cleanup_json fl_json *answer = fl_codec_decode(type, message, size, NULL);
+	fl_cleanup_json fl_json *shown = answer ? fl_protojson_write(type, answer) : NULL;
+
+	if (!shown || !call->request)
+		return;
+	if (base->method->type->streams_out)
+		send_line(call, "result", shown);
+	else
+		fl_json_print(shown, false, &call->out);
+}
+
+static void finish_stream(struct http_call *call, int code, const char *text,
+			  const struct fl_str *details)
+{
+	fl_cleanup_json fl_json *problem = fl_problem(call->call.rpc, code, text, details);
+
+	if (code)
+		send_line(call, "error", problem);
+	if (!call->started)
+		fl_http_answer(call->request, HTTP_OK, "application/x-ndjson", "", 0);
+	else
+		evhttp_send_reply_end(call->request);
+}
+
+static void finish_unary(struct http_call *call, int code, const char *text,
+			 const struct fl_str *details)
+{
+	fl_cleanup_json fl_json *problem = NULL;
+
+	if (code) {
+		problem = fl_problem(call->call.rpc, code, text, details);
+		fl_str_clear(&call->out);
+		fl_json_print(problem, false, &call->out);
+	}
+	if (code == FL_RPC_UNAUTHENTICATED)
+		evhttp_add_header(evhttp_request_get_output_headers(call->request),
+				  "WWW-Authenticate", "Bearer");
+	fl_http_answer(call->request, fl_problem_http_status(code), JSON, call->out.data,
+		       call->out.len);
+}
+
+static void finish(struct fl_call *base, int code, const char *text, const struct fl_str *details)
+{
+	struct http_call *call = (struct http_call *)base;
+
+	if (!call->request)
+		return;
+	if (call->started || (base->method && base->method->type->streams_out && !code))
+		finish_stream(call, code, text, details);
+	else
+		finish_unary(call, code, text, details);
+	leave(call);
+}
+
+static bool has_ended(const struct fl_call *base)
+{
+	(void)base;
+	return true;
+}
+
+static const struct fl_transport transport = { send_message, finish, has_ended };
+
+struct fl_gateway *fl_gateway_create(struct fl_rpc *rpc)
+{
+	struct fl_gateway *gateway = fl_alloc_zero(1, sizeof(*gateway));
+
+	gateway->rpc = rpc;
+	gateway->reap = evtimer_new(fl_rpc_options(rpc)->base, on_reap, gateway);
+	if (!gateway->reap)
+		abort();
+	return gateway;
+}
+
+void fl_gateway_destroy(struct fl_gateway *gateway)
+{
+	if (!gateway)
+		return;
+	while (gateway->calls) {
+		leave(gateway->calls);
+		call_free(gateway->calls);
+	}
+	event_free(gateway->reap);
+	free(gateway);
+}
+
+void fl_gateway_refuse(struct evhttp_request *request, int code, const char *text)
+{
+	fl_cleanup_json fl_json *problem = fl_problem(NULL, code, text, NULL);
+	fl_cleanup_str struct fl_str body = FL_STR_INIT;
+
+	fl_json_print(problem, false, &body);
+	fl_http_answer(request, fl_problem_http_status(code), JSON, body.data, body.len);
+}
+
+static fl_json *read_body(struct evhttp_request *request, struct fl_err *err)
+{
+	struct evbuffer *buffer = evhttp_request_get_input_buffer(request);
+	size_t size = evbuffer_get_length(buffer);
+	const char *text = (const char *)evbuffer_pullup(buffer, -1);
+
+	return size ? fl_json_parse(text, size, "the request's body", err) : fl_json_new_object();
+}
+
+static void add_query(struct evhttp_request *request, fl_json *wanted)
+{
+	const char *query = evhttp_uri_get_query(evhttp_request_get_evhttp_uri(request));
+	struct evkeyvalq pairs;
+
+	if (!query || evhttp_parse_query_str(query, &pairs) < 0)
+		return;
+	for (const struct evkeyval *one = pairs.tqh_first; one; one = one->next.tqe_next)
+		fl_json_set(wanted, one->key, fl_json_new_text(one->value));
+	evhttp_clear_headers(&pairs);
+}
+
+/* The request's message, of body, query and path, in the names that a client uses. */
+static fl_json *compose(struct evhttp_request *request, const struct fl_route *route,
+			struct fl_err *err)
+{
+	fl_cleanup_json fl_json *body = read_body(request, err);
+	fl_cleanup_json fl_json *wanted = NULL;
+
+	if (!body)
+		return NULL;
+	if (fl_str_equal(route->body, "*")) {
+		wanted = fl_json_ref(body);
+	} else {
+		wanted = fl_json_new_object();
+		if (route->body)
+			fl_json_set(wanted, route->body, fl_json_ref(body));
+	}
+	if (!fl_json_is_object(wanted)) {
+		fl_err_set(err, FL_ERR_INVALID, "the request's body: an object belongs here");
+		return NULL;
+	}
+	add_query(request, wanted);
+	if (route->variable)
+		fl_json_set(wanted, route->variable, fl_json_new_text(route->value));
+	return fl_json_ref(wanted);
+}
+
+static void run(struct http_call *call, const struct fl_route *route)
+{
+	fl_cleanup_json fl_json *wanted = NULL;
+	struct fl_err err = { 0 };
+
+	if (fl_call_admit(&call->call,
+			  evhttp_find_header(evhttp_request_get_input_headers(call->request),
+					     "Authorization")) < 0)
+		return;
+	if (!call->call.method || call->call.method->type->streams_in) {
+		fl_call_fail(&call->call, FL_RPC_NOT_FOUND, "Not Found", NULL);
+		return;
+	}
+	wanted = compose(call->request, route, &err);
+	if (wanted)
+		call->call.document =
+			fl_protojson_read(call->call.method->type->input, wanted, &err);
+	if (call->call.document)
+		fl_call_run(&call->call);
+	else
+		fl_call_fail_err(&call->call, &err);
+}
+
+static const char *verb_of(struct evhttp_request *request)
+{
+	switch (evhttp_request_get_command(request)) {
+	case EVHTTP_REQ_GET:
+		return "GET";
+	case EVHTTP_REQ_POST:
+		return "POST";
+	case EVHTTP_REQ_DELETE:
+		return "DELETE";
+	default:
+		return "";
+	}
+}
+
+static char *path_of(struct evhttp_request *request)
+{
+	const char *path = evhttp_uri_get_path(evhttp_request_get_evhttp_uri(request));
+
+	return evhttp_uridecode(path ? path : "", 0, NULL);
+}
+
+void fl_gateway_take(struct fl_gateway *gateway, struct evhttp_request *request)
+{
+	fl_cleanup_free char *path = path_of(request);
+	fl_cleanup_route struct fl_route route = { 0 };
+	enum fl_route_found found = fl_route_find(verb_of(request), path ? path : "", &route);
+	struct http_call *call;
+
+	if (found == FL_ROUTE_NO_VERB) {
+		evhttp_send_reply(request, HTTP_BADMETHOD, NULL, NULL);
+		return;
+	}
+	if (found == FL_ROUTE_NO_PATH) {
+		fl_gateway_refuse(request, FL_RPC_NOT_FOUND, "Not Found");
+		return;
+	}
+	call = fl_alloc_zero(1, sizeof(*call));
+	call->gateway = gateway;
+	call->request = request;
+	call->next = gateway->calls;
+	if (call->next)
+		call->next->previous = call;
+	gateway->calls = call;
+	evhttp_connection_set_closecb(evhttp_request_get_connection(request), on_close, call);
+	fl_call_open(&call->call, gateway->rpc, &transport, route.method);
+	run(call, &route);
+}

@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+#include "cmd/fl-serve/http/scrape.h"
+
+#include "common/alloc.h"
+#include "common/metrics.h"
+
+#include <event2/event.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+struct fl_scrape {
+	const struct fl_state *state;
+	fl_vm_names live;
+	fl_json *list; /* of all; those that do not run are in it from the start */
+	struct fl_str text;
+	pthread_t thread;
+	int ready;
+	struct event *event;
+	void (*done)(void *arg, const struct fl_str *text);
+	void *arg;
+};
+
+struct fl_scrape *fl_scrape_new(const struct fl_state *state)
+{
+	struct fl_scrape *scrape = fl_alloc_zero(1, sizeof(*scrape));
+
+	scrape->state = state;
+	scrape->list = fl_json_new_array();
+	scrape->ready = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (scrape->ready < 0)
+		abort();
+	return scrape;
+}
+
+static fl_json *of_one_at_rest(const struct fl_index_entry *entry)
+{
+	fl_json *one = fl_json_new_object();
+
+	fl_json_set(one, "namespace", fl_json_new_text(entry->name_space));
+	fl_json_set(one, "name", fl_json_new_text(entry->name));
+	fl_json_set(one, "uid", fl_json_new_text(entry->uid));
+	fl_json_set(one, "running", fl_json_new_bool(false));
+	return one;
+}
+
+void fl_scrape_add(struct fl_scrape *scrape, const struct fl_index_entry *entry)
+{
+	struct fl_vm_name name = { 0 };
+
+	if (!entry->live) {
+		fl_json_add(scrape->list, of_one_at_rest(entry));
+		return;
+	}
+	name.name_space = fl_strdup(entry->name_space);
+	name.name = fl_strdup(entry->name);
+	snprintf(name.uid, sizeof(name.uid), "%s", entry->uid);
+	FL_VEC_ADD(&scrape->live, name);
+}
+
+struct fl_str *fl_scrape_head(struct fl_scrape *scrape)
+{
+	return &scrape->text;
+}
+
+static void *ask_all(void *arg)
+{
+	struct fl_scrape *scrape = arg;
+
+	for (size_t i = 0; i < scrape->live.count; i++) {
+		const struct fl_vm_name *name = &scrape->live.items[i];
+		fl_cleanup_vm struct fl_vm vm = FL_VM_INIT;
+		fl_json *one = NULL;
+
+		if (fl_vm_open(scrape->state, name->name_space, name->name, name->uid, &vm, NULL) == 0)
+			one = fl_metrics_read(&vm, FL_METRICS_WAIT_MS, NULL);
+		if (one) /* otherwise it went meanwhile, or its record is damaged */
+			fl_json_add(scrape->list, one);
+	}
+	if (fl_json_count(scrape->list))
+		fl_metrics_print(scrape->list, &scrape->text);
+	eventfd_write(scrape->ready, 1);
+	return NULL;
+}
+
+void fl_scrape_discard(struct fl_scrape *scrape)
+{
+	close(scrape->ready);
+	fl_vm_names_finish(&scrape->live);
+	fl_json_unref(scrape->list);
+	fl_str_finish(&scrape->text);
+	free(scrape);
+}
+
+void fl_scrape_abandon(struct fl_scrape *scrape)
+{
+	pthread_join(scrape->thread, NULL);
+	event_free(scrape->event);
+	fl_scrape_discard(scrape);
+}
+
+static void on_ready(evutil_socket_t fd, short what, void *arg)
+{
+	struct fl_scrape *scrape = arg;
+
+	(void)fd;
+	(void)what;
+	scrape->done(scrape->arg, &scrape->text);
+	fl_scrape_abandon(scrape);
+}
+
+void fl_scrape_start(struct fl_scrape *scrape, struct event_base *base,
+		     void (*done)(void *arg, const struct fl_str *text), void *arg)
+{
+	scrape->done = done;
+	scrape->arg = arg;
+	scrape->event = event_new(base, scrape->ready, EV_READ, on_ready, scrape);
+	if (!scrape->event || pthread_create(&scrape->thread, NULL, ask_all, scrape) != 0)
+		abort();
+	event_add(scrape->event, NULL);
+}

@@ -1,0 +1,175 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MPL-2.0
+# flintlock's gateway, metrics and health over HTTP, asked for by curl and Prometheus.
+
+load ../lib
+load serve
+
+setup_file() {
+	own_state "$BATS_FILE_TMPDIR"
+	export IMAGES=$BATS_FILE_TMPDIR/images HTTP=$BATS_FILE_TMPDIR/http DEBUG=$BATS_FILE_TMPDIR/debug
+	small_images "$IMAGES"
+	printf '%s ns0 read\n%s\n' reader0123456789 writer0123456789 >"$BATS_FILE_TMPDIR/tokens"
+	chmod 600 "$BATS_FILE_TMPDIR/tokens"
+	serve_start --enable-http --http-endpoint "unix:$HTTP" --debug-endpoint "unix:$DEBUG" \
+		--token-file "$BATS_FILE_TMPDIR/tokens"
+}
+
+teardown_file() {
+	serve_teardown
+}
+
+# ask STATUS CURL-OPTIONS… PATH: as the one who may do everything; the answer in $output.
+ask() {
+	local status=$1
+	shift
+	as writer0123456789 "$status" "$@"
+}
+
+as() {
+	local token=$1 wanted=$2 answer
+	shift 2
+	set -- "${@:1:$#-1}" "http://fl${*: -1}"
+	answer=$(curl -sS -m 20 --unix-socket "${SOCKET:-$HTTP}" -H "Authorization: Bearer $token" \
+		-w '\n%{http_code}' "$@")
+	output=${answer%$'\n'*}
+	[ "${answer##*$'\n'}" = "$wanted" ] || {
+		echo "status ${answer##*$'\n'}: $output"
+		return 1
+	}
+}
+
+spec() {
+	jq -n --arg layout "oci:$IMAGES/layout" --arg id "$1" --argjson more "${2:-{\}}" '{
+		id: $id, namespace: "ns0", vcpu: 2, memoryInMb: 1024,
+		kernel: {image: ($layout + ":kernel"), filename: "boot/vmlinux", addNetworkConfig: true},
+		rootVolume: {id: "root", source: {containerSource: ($layout + ":root")}, sizeInMb: 16}
+	} + $more'
+}
+
+# create NAME: its uid.
+create() {
+	ask 200 -d "$(spec "$@")" /v1alpha1/microvm
+	jq -er .microvm.spec.uid <<<"$output"
+}
+
+wait_state() {
+	local try
+	for try in $(seq 200); do
+		ask 200 "/v1alpha1/microvm/$1"
+		[ "$(jq -r .microvm.status.state <<<"$output")" = "$2" ] && return
+		sleep 0.05
+	done
+	echo "$output"
+	return 1
+}
+
+@test "create, get by uid, list, stream, delete" {
+	uid=$(create life '{"labels": {"a": "b"}}')
+	wait_state "$uid" CREATED
+	jq -e '.microvm | .spec.labels.a == "b" and .spec.memoryInMb == 1024
+		and .spec.rootVolume.source.containerSource != null and .spec.deletedAt == null
+		and .spec.interfaces == [] and .status.retry == 0 and .status.kernelMount.type == "HOSTPATH"' <<<"$output"
+	ask 200 /v1alpha1/microvm
+	jq -e '.microvm | length == 1' <<<"$output"
+	ask 200 "/v1alpha1/microvm/ns0?name=life"
+	jq -e '.microvm | length == 1' <<<"$output"
+	ask 200 "/v1alpha1/microvm/ns0?name=other"
+	[ "$output" = '{"microvm":[]}' ]
+	ask 200 -d '{"namespace": "ns0"}' /microvm.services.api.v1alpha1.MicroVM/ListMicroVMsStream
+	jq -e .result.microvm.spec.id <<<"$output"
+	ask 200 -X DELETE "/v1alpha1/microvm/$uid"
+	[ "$output" = '{}' ]
+	for try in $(seq 100); do
+		! ask 404 "/v1alpha1/microvm/$uid" || break
+		sleep 0.1
+	done
+	ask 404 "/v1alpha1/microvm/$uid"
+	jq -e '.code == 5 and (.message | contains("not found"))' <<<"$output"
+}
+
+@test "names of either kind, numbers as text" {
+	ask 200 -d "$(spec snake | jq '.memory_in_mb = "2048" | del(.memoryInMb) | .unknown = 1')" /v1alpha1/microvm
+	jq -e '.microvm.spec.memoryInMb == 2048' <<<"$output"
+	ask 200 -X DELETE "/v1alpha1/microvm/$(jq -r .microvm.spec.uid <<<"$output")"
+}
+
+@test "what is wrong is told with its place" {
+	ask 400 -d "$(spec 'a/b' '{"vcpu": 99}')" /v1alpha1/microvm
+	jq -e '.code == 3 and (.details[0].fieldViolations | map(.field) | index("microvm.id") != null)' <<<"$output"
+	ask 400 -d '{"id": 3}' /v1alpha1/microvm
+	jq -e '.message | startswith("id: ")' <<<"$output"
+	ask 400 -d '{"interfaces": {}}' /v1alpha1/microvm
+	ask 400 -d '{"vcpu": 99999999999}' /v1alpha1/microvm
+	ask 400 -d '{"id":' /v1alpha1/microvm
+	ask 400 -d '[]' /microvm.services.api.v1alpha1.MicroVM/GetMicroVM
+	ask 404 /nothing
+	ask 404 -d '{}' /no.Such/Method
+	ask 405 -X PUT -d '{}' /v1alpha1/microvm
+	head -c 5000000 /dev/zero >"$BATS_TEST_TMPDIR/large"
+	ask 413 --data-binary "@$BATS_TEST_TMPDIR/large" /v1alpha1/microvm
+}
+
+@test "tokens are asked for, and heeded" {
+	as wrong 401 /v1alpha1/microvm
+	as wrong 401 /metrics
+	as wrong 200 /healthz
+	as reader0123456789 200 /v1alpha1/microvm/ns0
+	as reader0123456789 403 -d "$(spec mine)" /v1alpha1/microvm
+}
+
+@test "health and readiness, on both endpoints" {
+	ask 200 /healthz
+	SOCKET=$DEBUG ask 200 /readyz
+	SOCKET=$DEBUG ask 404 /v1alpha1/microvm
+}
+
+@test "metrics are clean, and tell of every microVM" {
+	uid=$(create measured)
+	wait_state "$uid" CREATED
+	SOCKET=$DEBUG ask 200 /metrics
+	"$FL_TOP/build/tools/usr/bin/promtool" check metrics <<<"$output"
+	grep -q "flintlock_microvm_running{namespace=\"ns0\",name=\"measured\",uid=\"$uid\"} 1" <<<"$output"
+	grep -q 'grpc_server_handled_total{grpc_type="unary",grpc_service="microvm.services.api.v1alpha1.MicroVM",grpc_method="CreateMicroVM",grpc_code="OK"} [1-9]' <<<"$output"
+	ask 200 "/machine/uid/$uid"
+	grep -q "flintlock_microvm_memory_bytes.*$uid" <<<"$output"
+	ask 200 /machine/ns0/measured
+	ask 404 /machine/ns0/other
+	ask 200 /machine
+	as reader0123456789 200 /metrics
+	kill -STOP "$(pgrep -f "fl-supervise $FL_STATE_DIR ns0 measured")"
+	SECONDS=0
+	ask 200 /metrics
+	[ "$SECONDS" -le 2 ]
+	kill -CONT "$(pgrep -f "fl-supervise $FL_STATE_DIR ns0 measured")"
+	ask 200 -X DELETE "/v1alpha1/microvm/$uid"
+}
+
+@test "Prometheus scrapes it" {
+	local port try
+	cd "$BATS_TEST_TMPDIR"
+	port=$((30000 + RANDOM % 10000))
+	cat >prometheus.yml <<-END
+		scrape_configs:
+		  - job_name: fl
+		    scrape_interval: 1s
+		    authorization: {credentials: writer0123456789}
+		    static_configs: [{targets: ["127.0.0.1:$((port + 1))"]}]
+	END
+	# Prometheus knows no unix sockets.
+	/usr/bin/python3 "$FL_TOP/t/fl-serve/forward.py" $((port + 1)) "$DEBUG" 3>&- &
+	forward=$!
+	"$FL_TOP/build/tools/usr/bin/prometheus" --config.file prometheus.yml --storage.tsdb.path data \
+		--web.listen-address "127.0.0.1:$port" --log.level error 3>&- &
+	prometheus=$!
+	for try in $(seq 100); do
+		up=$(curl -sS -m 5 -G --data-urlencode 'query=sum_over_time(up[1m])' \
+			"http://127.0.0.1:$port/api/v1/query" 2>/dev/null |
+			jq -r '.data.result[0].value[1] // "0"') || up=0
+		[ "${up:-0}" -ge 3 ] && break
+		sleep 0.2
+	done
+	kill "$prometheus" "$forward"
+	wait "$prometheus" "$forward" || true
+	[ "${up:-0}" -ge 3 ]
+}
