@@ -107,7 +107,7 @@ static int take_first(const struct fl_err *first, struct fl_err *err)
 	return -1;
 }
 
-static int check_selectors(const struct fl_args *args, struct fl_err *err)
+int fl_step_check_selectors(const struct fl_args *args, struct fl_err *err)
 {
 	const char *text;
 
@@ -153,7 +153,7 @@ int fl_step_each_selected(const struct fl_args *args, const struct fl_state *sta
 	struct fl_err first = { 0 };
 	int count = 0;
 
-	if (check_selectors(args, err) < 0 || fl_state_list(state, &names, err) < 0)
+	if (fl_step_check_selectors(args, err) < 0 || fl_state_list(state, &names, err) < 0)
 		return -1;
 	for (size_t i = 0; i < names.count; i++) {
 		struct fl_err failure = { 0 };

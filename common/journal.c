@@ -3,7 +3,6 @@
 
 #include "common/clock.h"
 #include "common/io.h"
-#include "common/json.h"
 #include "common/lock.h"
 
 #include <fcntl.h>
@@ -112,4 +111,74 @@ int fl_journal_add(int dirfd, const struct fl_event *event, struct fl_err *err)
 		fl_str_add(&line, "\n");
 	compose(event, seq, &line);
 	return append(fd, st.st_size, &line, err);
+}
+
+int fl_journal_open(struct fl_journal_reader *reader, int dirfd, const char *path, bool from_end,
+		    struct fl_err *err)
+{
+	*reader = (struct fl_journal_reader)FL_JOURNAL_READER_INIT;
+	if (fl_tail_open(&reader->tail, dirfd, path, FILE_NAME, OLDER_NAME, err) < 0)
+		return -1;
+	if (!from_end)
+		return 0;
+	/* What comes between the two steps is read again, and known by its seq. */
+	fl_tail_seek_back(&reader->tail, 0);
+	reader->seq = fl_journal_last(dirfd);
+	return 0;
+}
+
+void fl_journal_finish(struct fl_journal_reader *reader)
+{
+	fl_tail_finish(&reader->tail);
+	fl_str_finish(&reader->text);
+}
+
+/* True when there is more text than before. */
+static bool read_more(struct fl_journal_reader *reader)
+{
+	struct fl_str *text = &reader->text;
+	ssize_t got;
+
+	if (reader->at) {
+		memmove(text->data, text->data + reader->at, text->len - reader->at);
+		text->len -= reader->at;
+		reader->at = 0;
+	}
+	/* No line of ours is that long. */
+	if (text->len > 16 * LONGEST_LINE)
+		text->len = 0;
+	got = fl_tail_read(&reader->tail, fl_str_reserve(text, 1 << 16), 1 << 16);
+	text->len += got > 0 ? (size_t)got : 0;
+	return got > 0;
+}
+
+fl_json *fl_journal_next(struct fl_journal_reader *reader)
+{
+	do {
+		const struct fl_str *text = &reader->text;
+		const char *newline;
+
+		while (text->len > reader->at &&
+		       (newline = memchr(text->data + reader->at, '\n', text->len - reader->at))) {
+			const char *line = text->data + reader->at;
+			fl_json *event = fl_json_parse(line, (size_t)(newline - line), FILE_NAME, NULL);
+			uint64_t seq = (uint64_t)fl_json_int(fl_json_get(event, "seq"));
+
+			reader->at = (size_t)(newline - text->data) + 1;
+			if (seq > reader->seq) {
+				reader->missed |= reader->seq && seq > reader->seq + 1;
+				reader->seq = seq;
+				return event;
+			}
+			fl_json_unref(event);
+		}
+	} while (read_more(reader));
+	return NULL;
+}
+
+void fl_journal_settled(int dirfd)
+{
+	fl_cleanup_close int lock = fl_journal_lock(dirfd, NULL);
+
+	(void)lock;
 }

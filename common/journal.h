@@ -10,10 +10,8 @@
  */
 #pragma once
 
-#include "common/cleanup.h"
-#include "common/err.h"
-
-#include <stdint.h>
+#include "common/json.h"
+#include "common/tail.h"
 
 struct fl_event {
 	const char *uid, *name_space, *name;
@@ -28,3 +26,33 @@ int fl_journal_add(int dirfd, const struct fl_event *event, struct fl_err *err);
 
 /* The seq of the newest line; 0 when there is none. */
 uint64_t fl_journal_last(int dirfd);
+
+/*
+ * Reading it, from its oldest line or from its end on:
+ *
+ *     fl_cleanup_journal struct fl_journal_reader reader = FL_JOURNAL_READER_INIT;
+ *     if (fl_journal_open(&reader, dirfd, path, false, err) < 0) return -1;
+ *     while ((event = fl_journal_next(&reader))) ...           // owned by the caller
+ *     fl_cancel_wait(NULL, reader.tail.inotify, -1, err);      // until there may be more
+ *     fl_journal_settled(dirfd);                               // before records are read
+ */
+struct fl_journal_reader {
+	struct fl_tail tail;
+	struct fl_str text; /* read and not handed out yet */
+	size_t at;
+	uint64_t seq; /* of the last line handed out; 0 before */
+	bool missed;  /* lines before the last were lost to rotation */
+};
+
+#define FL_JOURNAL_READER_INIT { .tail = FL_TAIL_INIT }
+
+int fl_journal_open(struct fl_journal_reader *reader, int dirfd, const char *path, bool from_end,
+		    struct fl_err *err);
+void fl_journal_finish(struct fl_journal_reader *reader);
+#define fl_cleanup_journal FL_CLEANUP(fl_journal_finish)
+
+/* The next line as it stands; torn ones are passed over. NULL: no more for now. */
+fl_json *fl_journal_next(struct fl_journal_reader *reader);
+
+/* Waits until every change whose line was read so far has happened: lines come first. */
+void fl_journal_settled(int dirfd);

@@ -71,6 +71,9 @@ int fl_step_each_selected(const struct fl_args *args, const struct fl_state *sta
 			  int (*each)(void *arg, const struct fl_vm *vm, struct fl_err *err),
 			  void *arg, struct fl_err *err);
 
+/* FL_ERR_USAGE when a --selector is none. */
+int fl_step_check_selectors(const struct fl_args *args, struct fl_err *err);
+
 /* Whether --selector, if it was given and is right, means this record (NULL: none any more). */
 bool fl_step_is_selected(const struct fl_args *args, const fl_json *record);
 

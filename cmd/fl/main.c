@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "cmd/fl/chain.h"
+#include "cmd/fl/events.h"
 #include "cmd/fl/make_spec.h"
 #include "cmd/fl/ssh.h"
 #include "common/alloc.h"
@@ -50,6 +51,7 @@ static const struct fl_command commands[] = {
 	{ "spec", "", "print a spec made of options", fl_make_spec_options, 0, 0, fl_make_spec },
 	{ "inspect", "NAMESPACE/NAME|UID…", "print the records", inspect_options, 1, -1,
 	  run_inspect },
+	{ "events", "", "what changed, and what changes", fl_events_options, 0, 0, fl_events },
 	{ "ssh", "NAMESPACE/NAME|UID [COMMAND…]", "log in to a guest, or run a command there",
 	  fl_ssh_options, 1, -1, fl_ssh, true },
 	{ 0 },
