@@ -21,6 +21,3 @@ int fl_follow_fd(const struct fl_follow *follow);
 void fl_follow_read(struct fl_follow *follow,
 		    void (*changed)(void *arg, const struct fl_vm_name *name),
 		    void (*lost)(void *arg), void *arg);
-
-/* The seq of the last line that was read. */
-uint64_t fl_follow_seq(const struct fl_follow *follow);
