@@ -175,6 +175,9 @@ install: all man
 	for page in $(MAN); do \
 		install -D -m 644 $$page $(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$${page##*/} || exit 1; \
 	done
+	for proto in $(PROTOS); do \
+		install -D -m 644 $(PROTO_DIR)/$$proto $(DESTDIR)$(PREFIX)/share/flintlock/proto/$$proto || exit 1; \
+	done
 	install -d $(DESTDIR)$(PREFIX)/share/bash-completion/completions
 	for p in $(BINARIES); do \
 		$(B)/bin/$$p --completion bash > $(DESTDIR)$(PREFIX)/share/bash-completion/completions/$$p || exit 1; \
@@ -183,6 +186,7 @@ install: all man
 uninstall:
 	rm -f $(BINARIES:%=$(DESTDIR)$(PREFIX)/bin/%) $(LIBEXEC:%=$(DESTDIR)$(PREFIX)/libexec/flintlock/%)
 	for page in $(notdir $(MAN)); do rm -f $(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$$page; done
+	rm -rf $(DESTDIR)$(PREFIX)/share/flintlock/proto
 	rm -f $(BINARIES:%=$(DESTDIR)$(PREFIX)/share/bash-completion/completions/%)
 
 clean:

@@ -6,8 +6,10 @@
 
 #include <fcntl.h>
 #include <limits.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 bool fl_path_is_name(const char *text)
 {
@@ -113,4 +115,22 @@ char *fl_path_beside_program(const char *below, const char *name)
 		return path;
 	free(path);
 	return fl_strdup(name);
+}
+
+char *fl_path_find_program(const char *name)
+{
+	const char *at = getenv("PATH");
+
+	if (strchr(name, '/'))
+		return access(name, X_OK) == 0 ? fl_strdup(name) : NULL;
+	for (at = at ? at : "/usr/bin:/bin"; *at; at += *at == ':') {
+		size_t size = strcspn(at, ":");
+		char *path = fl_asprintf("%.*s/%s", (int)size, size ? at : ".", name);
+
+		if (access(path, X_OK) == 0)
+			return path;
+		free(path);
+		at += size;
+	}
+	return NULL;
 }

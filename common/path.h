@@ -23,6 +23,10 @@ int fl_path_make_folders(const char *path, mode_t mode, struct fl_err *err);
  * What does not exist is fine. */
 int fl_path_remove_tree(int dirfd, const char *path, struct fl_err *err);
 
+/* Where PATH has a program that may be run (a name with a slash is looked at itself); caller
+ * frees. NULL: nowhere. */
+char *fl_path_find_program(const char *name);
+
 /* Folder of the program that runs, such as "/usr/bin"; caller frees. */
 char *fl_path_of_program(void);
 

@@ -8,6 +8,7 @@
 #include "cmd/fl-run/vmm.h"
 #include "common/alloc.h"
 #include "common/log.h"
+#include "common/path.h"
 
 #include <net/if.h>
 #include <string.h>
@@ -63,14 +64,24 @@ static int choose_accel(struct compose *compose, struct fl_err *err)
 	return 0;
 }
 
-static char *program_of(const struct fl_vmm_request *request)
+static char *default_program(void)
 {
 	struct utsname host;
 
-	if (request->program)
-		return fl_strdup(request->program);
 	uname(&host);
 	return fl_asprintf("qemu-system-%s", host.machine);
+}
+
+static char *find_program(void)
+{
+	fl_cleanup_free char *name = default_program();
+
+	return fl_path_find_program(name);
+}
+
+static char *program_of(const struct fl_vmm_request *request)
+{
+	return request->program ? fl_strdup(request->program) : default_program();
 }
 
 static int add_machine(struct compose *compose, struct fl_err *err)
@@ -246,4 +257,4 @@ static int compose_qemu(const struct fl_vmm_request *request, fl_json **launch, 
 	return 0;
 }
 
-const struct fl_vmm fl_vmm_qemu = { "qemu", compose_qemu };
+const struct fl_vmm fl_vmm_qemu = { "qemu", find_program, compose_qemu };

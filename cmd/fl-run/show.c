@@ -3,6 +3,7 @@
 
 #include "cmd/fl-run/accel.h"
 #include "cmd/fl-run/life.h"
+#include "cmd/fl-run/vmm.h"
 #include "common/alloc.h"
 #include "common/clock.h"
 #include "common/io.h"
@@ -238,18 +239,21 @@ int fl_show_providers(struct fl_args *args, struct fl_err *err)
 	bool kvm = fl_accel_kvm_works(&why);
 
 	fl_table_column(&table, "PROVIDER", "name");
+	fl_table_column(&table, "PROGRAM", "program");
 	fl_table_column(&table, "MAX-CPU", "max_vcpu");
 	fl_table_column(&table, "MACVTAP", "macvtap");
 	fl_table_column(&table, "KVM", "kvm");
 	fl_table_column(&table, "REMARK", "remark");
 	for (const struct fl_provider *one = fl_providers; one->name; one++) {
 		fl_json *row = fl_json_new_object();
+		fl_cleanup_free char *program = fl_vmm_find(one->name)->find_program();
 
 		fl_json_set(row, "name", fl_json_new_text(one->name));
+		fl_json_set(row, "program", program ? fl_json_new_text(program) : fl_json_new_null());
 		fl_json_set(row, "max_vcpu", fl_json_new_int(one->max_vcpu));
 		fl_json_set(row, "macvtap", fl_json_new_bool(one->macvtap));
 		fl_json_set(row, "kvm", fl_json_new_bool(kvm));
-		fl_json_set(row, "remark", fl_json_new_text(why));
+		fl_json_set(row, "remark", fl_json_new_text(program ? why : "is not installed"));
 		fl_table_row(&table, row);
 	}
 	return fl_table_print(&table, fl_args_flag(args, "json"), err);

@@ -29,6 +29,7 @@ struct fl_vmm_request {
  */
 struct fl_vmm {
 	const char *provider;
+	char *(*find_program)(void); /* caller frees; NULL: it is not installed */
 	int (*compose)(const struct fl_vmm_request *request, fl_json **launch, struct fl_err *err);
 };
 

@@ -175,6 +175,7 @@ static void on_stop(evutil_socket_t fd, short what, void *arg)
 	fl_listener_close(server->inner->grpc);
 	server->inner->grpc = NULL;
 	fl_health_changed(server);
+	fl_host_stopping(server);
 	for (struct connection *one = server->inner->connections; one; one = one->next)
 		fl_http2_drain(one->http2);
 	server->inner->stop = evtimer_new(server->inner->base, on_stop_late, server);

@@ -36,6 +36,7 @@ struct fl_server {
 	struct fl_tokens *tokens;
 	struct fl_index *index;
 	struct fl_jobs *jobs;
+	struct fl_watch *watches; /* calls that are told of changes */
 	bool stopping;
 	struct fl_server_inner *inner;
 };

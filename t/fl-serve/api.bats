@@ -18,25 +18,25 @@ teardown_file() {
 	serve_teardown
 }
 
-@test "present and empty" { traps presence; }
-@test "two of one name" { traps twins; }
-@test "the status is always present" { traps status_bytes; }
-@test "unknown uids, and the words for them" { traps not_found; }
-@test "deleting twice" { traps delete_twice; }
-@test "instance_id" { traps instance_id; }
-@test "metadata that is refused" { traps metadata_refused; }
-@test "gateways" { traps gateways; }
-@test "what the provider cannot do" { traps macvtap_default; }
-@test "unknown fields" { traps unknown_fields; }
-@test "a spec sent is the spec returned" { traps everything_returned; }
-@test "defaults" { traps defaults; }
-@test "violations, all at once" { traps violations; }
-@test "validation" { traps validation; }
-@test "empty overrides" { traps empty_overrides; }
-@test "lists and streams" { traps listing; }
-@test "a failure that cannot heal" { traps failure_at_once; }
-@test "a failure that may heal" { traps retries; }
-@test "the command line's changes" { traps command_line; }
-@test "a damaged record" { traps damaged; }
-@test "reflection" { traps reflection; }
-@test "health" { traps health; }
+@test "present and empty" { checks traps presence; }
+@test "two of one name" { checks traps twins; }
+@test "the status is always present" { checks traps status_bytes; }
+@test "unknown uids, and the words for them" { checks traps not_found; }
+@test "deleting twice" { checks traps delete_twice; }
+@test "instance_id" { checks traps instance_id; }
+@test "metadata that is refused" { checks traps metadata_refused; }
+@test "gateways" { checks traps gateways; }
+@test "what the provider cannot do" { checks traps macvtap_default; }
+@test "unknown fields" { checks traps unknown_fields; }
+@test "a spec sent is the spec returned" { checks traps everything_returned; }
+@test "defaults" { checks traps defaults; }
+@test "violations, all at once" { checks traps violations; }
+@test "validation" { checks traps validation; }
+@test "empty overrides" { checks traps empty_overrides; }
+@test "lists and streams" { checks traps listing; }
+@test "a failure that cannot heal" { checks traps failure_at_once; }
+@test "a failure that may heal" { checks traps retries; }
+@test "the command line's changes" { checks traps command_line; }
+@test "a damaged record" { checks traps damaged; }
+@test "reflection" { checks traps reflection; }
+@test "health" { checks traps health; }

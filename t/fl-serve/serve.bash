@@ -53,9 +53,10 @@ serve_teardown() {
 }
 
 # The system's Python has grpcio from Debian's package.
-traps() {
+# checks FILE CHECK…: a function of t/fl-serve/FILE.py.
+checks() {
 	PROTOCOL_BUFFERS_PYTHON_IMPLEMENTATION=python PYTHONDONTWRITEBYTECODE=1 \
-		/usr/bin/python3 "$FL_TOP/t/fl-serve/traps.py" "$@" || {
+		/usr/bin/python3 "$FL_TOP/t/fl-serve/$1.py" "${@:2}" || {
 		tail -n 30 "$BATS_FILE_TMPDIR/serve.log"
 		return 1
 	}

@@ -239,6 +239,11 @@ void *fl_call_server(const struct fl_call *call)
 	return call->rpc->options.server;
 }
 
+struct event_base *fl_call_base(const struct fl_call *call)
+{
+	return call->rpc->options.base;
+}
+
 const void *fl_call_caller(const struct fl_call *call)
 {
 	return call->caller;

@@ -34,6 +34,7 @@ enum fl_rpc_code {
 	FL_RPC_RESOURCE_EXHAUSTED = 8,
 	FL_RPC_FAILED_PRECONDITION = 9,
 	FL_RPC_ABORTED = 10,
+	FL_RPC_OUT_OF_RANGE = 11,
 	FL_RPC_UNIMPLEMENTED = 12,
 	FL_RPC_INTERNAL = 13,
 	FL_RPC_UNAVAILABLE = 14,
@@ -74,6 +75,7 @@ void fl_rpc_add(struct fl_rpc *rpc, const struct fl_rpc_handler *handlers, size_
 
 /* Of a call, for handlers. */
 void *fl_call_server(const struct fl_call *call);
+struct event_base *fl_call_base(const struct fl_call *call);
 const void *fl_call_caller(const struct fl_call *call);
 void **fl_call_user(struct fl_call *call); /* the handler's own */
 

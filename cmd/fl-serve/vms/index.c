@@ -270,6 +270,8 @@ static void compose(struct fl_index *index, struct fl_index_entry *entry, struct
 		fl_json_set(record, "status", fl_json_new_object());
 	entry->state = state_of(record);
 	entry->live = has_vmm(record);
+	entry->vcpu = (uint32_t)fl_json_int(fl_json_at(record, "spec.vcpu"));
+	entry->memory_mb = (uint32_t)fl_json_int(fl_json_at(record, "spec.memory_in_mb"));
 	fl_codec_encode(index->type, record, out);
 }
 

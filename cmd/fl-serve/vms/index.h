@@ -28,6 +28,7 @@ struct fl_index_entry {
 	bool seen;          /* while all are looked at */
 	uint8_t state;      /* enum fl_index_state */
 	uint32_t size;      /* of the message */
+	uint32_t vcpu, memory_mb;
 	uint8_t *message;   /* NULL: large, or not loaded; read it from disk */
 	void *job;          /* whoever works on it */
 };

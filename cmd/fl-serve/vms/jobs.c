@@ -153,15 +153,14 @@ static void go_on(struct job *job, int status)
 		enqueue(job);
 }
 
-static void on_ended(void *arg, int status, const char *words)
+static void on_ended(void *arg, const struct fl_program_end *end)
 {
 	struct job *job = arg;
 	struct fl_jobs *jobs = job->jobs;
 
-	(void)words;
 	job->run = NULL;
 	jobs->running[job->kind]--;
-	go_on(job, status);
+	go_on(job, end->status);
 	start_some(jobs);
 }
 
@@ -196,7 +195,9 @@ static void start(struct job *job)
 	add_options(jobs, job, argv, &count);
 	argv[count++] = job->kind == UP ? record : job->uid;
 	argv[count] = NULL;
-	job->run = fl_program_start(jobs->options.base, argv, job->uid, on_ended, job, &err);
+	job->run = fl_program_start(jobs->options.base,
+				    &(struct fl_program_spec){ argv, job->uid, false }, on_ended,
+				    job, &err);
 	if (!job->run) {
 		fl_log(FL_LOG_ERROR, "%s: %s", job->uid, err.text);
 		rest(job, 5);

@@ -14,12 +14,13 @@
 #include <unistd.h>
 
 #define LONGEST_LINE 4096
+#define MOST_OUTPUT (64 << 10)
 
 struct fl_program_run {
 	struct fl_proc child;
 	struct event *ended, *said;
-	int words; /* the child's standard error */
-	struct fl_str line;
+	int words, output; /* the child's standard error and output; -1: not wanted */
+	struct fl_str line, out;
 	char *label, *last;
 	fl_program_ended *call;
 	void *arg;
@@ -40,9 +41,12 @@ void fl_program_forget(struct fl_program_run *run)
 	drop_event(&run->said);
 	if (run->words >= 0)
 		close(run->words);
+	if (run->output >= 0)
+		close(run->output);
 	if (run->child.pidfd >= 0)
 		close(run->child.pidfd);
 	fl_str_finish(&run->line);
+	fl_str_finish(&run->out);
 	free(run->label);
 	free(run->last);
 	free(run);
@@ -85,6 +89,17 @@ static void on_words(evutil_socket_t fd, short what, void *arg)
 	say_lines(run);
 }
 
+/* It fits into the pipe, whose size is the limit: what is more was never written. */
+static void read_output(struct fl_program_run *run)
+{
+	ssize_t got;
+
+	while (run->output >= 0 && run->out.len < MOST_OUTPUT &&
+	       (got = read(run->output, fl_str_reserve(&run->out, 4096), 4096)) > 0)
+		run->out.len += (size_t)got;
+	fl_str_add(&run->out, "");
+}
+
 static void on_ended(evutil_socket_t fd, short what, void *arg)
 {
 	struct fl_program_run *run = arg;
@@ -98,25 +113,33 @@ static void on_ended(evutil_socket_t fd, short what, void *arg)
 	if (run->said)
 		on_words(run->words, 0, run);
 	drop_event(&run->ended);
-	run->call(run->arg, status, run->last ? run->last : "");
+	read_output(run);
+	run->call(run->arg, &(struct fl_program_end){ status, run->last ? run->last : "",
+						      run->out.data ? run->out.data : "" });
 	fl_program_forget(run);
 }
 
-static int spawn(struct fl_program_run *run, const char *const *argv, struct fl_err *err)
+static int spawn(struct fl_program_run *run, const struct fl_program_spec *spec, struct fl_err *err)
 {
 	fl_cleanup_close int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-	int ends[2], rc;
+	fl_cleanup_close int words = -1, output = -1;
+	int ends[2];
 
 	if (null < 0)
 		return fl_err_errno(err, errno, "/dev/null");
 	if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) < 0)
 		return fl_err_errno(err, errno, "a pipe");
-	rc = fl_proc_spawn(&run->child, &(struct fl_proc_spec){ .argv = argv, .in = null, .out = null,
-								.errfd = ends[1],
-								.new_session = true }, err);
-	close(ends[1]);
 	run->words = ends[0];
-	return rc;
+	words = ends[1];
+	if (spec->wants_output) {
+		if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) < 0)
+			return fl_err_errno(err, errno, "a pipe");
+		run->output = ends[0];
+		output = ends[1];
+	}
+	return fl_proc_spawn(&run->child, &(struct fl_proc_spec){
+			.argv = spec->argv, .in = null, .out = output >= 0 ? output : null,
+			.errfd = words, .new_session = true }, err);
 }
 
 static struct event *watch(struct event_base *base, int fd, event_callback_fn call, void *arg)
@@ -129,17 +152,16 @@ static struct event *watch(struct event_base *base, int fd, event_callback_fn ca
 	return event;
 }
 
-struct fl_program_run *fl_program_start(struct event_base *base, const char *const *argv,
-					const char *label, fl_program_ended *ended, void *arg,
-					struct fl_err *err)
+struct fl_program_run *fl_program_start(struct event_base *base, const struct fl_program_spec *spec,
+					fl_program_ended *ended, void *arg, struct fl_err *err)
 {
 	struct fl_program_run *run = fl_alloc_zero(1, sizeof(*run));
 
-	run->words = run->child.pidfd = -1;
-	run->label = fl_strdup(label);
+	run->words = run->output = run->child.pidfd = -1;
+	run->label = fl_strdup(spec->label);
 	run->call = ended;
 	run->arg = arg;
-	if (spawn(run, argv, err) < 0) {
+	if (spawn(run, spec, err) < 0) {
 		fl_program_forget(run);
 		return NULL;
 	}
