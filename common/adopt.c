@@ -116,6 +116,17 @@ static void join_host(fl_json *record, const fl_json *host)
 		fl_json_set(into, fl_json_key(i), fl_json_ref(fl_json_value(i)));
 }
 
+/* What was made for a microVM that could not be made, unless others live there. Its lock is
+ * held; whoever waits for it makes the folder anew (open_name). */
+static void leave_name(const struct fl_state *state, const struct fl_vm *vm)
+{
+	fl_cleanup_free char *name = fl_asprintf("%s/vm/%s/%s", state->dir, vm->name_space, vm->name);
+	fl_cleanup_free char *name_space = fl_asprintf("%s/vm/%s", state->dir, vm->name_space);
+
+	if (rmdir(name) == 0)
+		rmdir(name_space);
+}
+
 /* Under the name's lock, so that a folder without a record is known to be a dead one's. */
 static int create(const struct fl_state *state, int name_fd, const fl_json *spec,
 		  const fl_json *host, struct fl_vm *vm, struct fl_err *err)
@@ -131,8 +142,11 @@ static int create(const struct fl_state *state, int name_fd, const fl_json *spec
 	else
 		fl_ulid_new(vm->uid);
 	vm->path = fl_asprintf("%s/vm/%s/%s/%s", state->dir, vm->name_space, vm->name, vm->uid);
-	if (mkdirat(name_fd, vm->uid, 0700) < 0)
-		return fl_err_errno(err, errno, "%s: cannot be made", vm->path);
+	if (mkdirat(name_fd, vm->uid, 0700) < 0) {
+		fl_err_errno(err, errno, "%s: cannot be made", vm->path);
+		leave_name(state, vm);
+		return -1;
+	}
 	vm->dirfd = openat(name_fd, vm->uid, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (vm->dirfd < 0)
 		return fl_err_errno(err, errno, "%s: cannot be opened", vm->path);
@@ -140,6 +154,7 @@ static int create(const struct fl_state *state, int name_fd, const fl_json *spec
 	join_host(record, host);
 	if (fl_record_save(vm, record, "created", FL_SAVE_SYNC, err) < 0) {
 		unlinkat(name_fd, vm->uid, AT_REMOVEDIR);
+		leave_name(state, vm);
 		return -1;
 	}
 	fsync(name_fd);

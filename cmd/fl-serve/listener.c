@@ -92,7 +92,7 @@ static int split(const char *address, char **host, const char **port, struct fl_
 
 	if (!colon || (brackets && colon[-1] != ']') || (!brackets && strchr(address, ':') != colon) ||
 	    fl_num_u64(colon + 1, 1, 65535, &number, NULL) < 0)
-		return fl_err_set(err, FL_ERR_INVALID, "\"%s\" is not an address: HOST:PORT, "
+		return fl_err_set(err, FL_ERR_USAGE, "\"%s\" is not an address: HOST:PORT, "
 				  "[IPv6]:PORT or unix:PATH", address);
 	*host = brackets ? fl_strndup(address + 1, (size_t)(colon - address) - 2)
 			 : fl_strndup(address, (size_t)(colon - address));
@@ -159,6 +159,14 @@ void fl_listener_close(struct fl_listener *listener)
 		unlink(listener->path);
 	free(listener->path);
 	free(listener);
+}
+
+int fl_listener_check(const char *address, struct fl_err *err)
+{
+	fl_cleanup_free char *host = NULL;
+	const char *port;
+
+	return fl_str_starts(address, "unix:") ? 0 : split(address, &host, &port, err);
 }
 
 bool fl_listener_is_local(const char *address)

@@ -28,5 +28,8 @@ void fl_listener_hand_over(struct fl_listener *listener, struct evhttp *http);
 /* Stops listening; a socket file goes. NULL is fine. */
 void fl_listener_close(struct fl_listener *listener);
 
+/* FL_ERR_USAGE when the text is no address. */
+int fl_listener_check(const char *address, struct fl_err *err);
+
 /* Whether it can only be reached from this machine. */
 bool fl_listener_is_local(const char *address);

@@ -81,6 +81,9 @@ static int check_exposure(const struct fl_config *config, struct fl_err *err)
 				    config->debug_endpoint };
 	bool has_token = config->token || config->token_file;
 
+	for (size_t i = 0; i < FL_COUNT(endpoints); i++)
+		if (endpoints[i] && fl_listener_check(endpoints[i], err) < 0)
+			return -1;
 	if (config->insecure || (config->cert && (has_token || config->client_ca)))
 		return 0;
 	for (size_t i = 0; i < FL_COUNT(endpoints); i++)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MPL-2.0
 """A client of fl-serve for tests: messages straight from the descriptors that the build
 made of the .proto files, calls by path. client.py CHECK runs the function of that name."""
+import functools
 import os
 import sys
 import time
@@ -19,6 +20,7 @@ TYPES = "flintlock.types."
 LAYOUT = os.environ.get("IMAGES", "") + "/layout"
 
 
+@functools.lru_cache(maxsize=None)
 def message(name):
     descriptor = POOL.FindMessageTypeByName(name)
     if hasattr(message_factory, "GetMessageClass"):

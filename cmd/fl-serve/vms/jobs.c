@@ -264,6 +264,12 @@ void fl_jobs_forget(struct fl_jobs *jobs, struct fl_index_entry *entry)
 	job_free(job);
 }
 
+static void resume(struct fl_jobs *jobs, struct fl_index_entry *entry)
+{
+	fl_outcome_restore(jobs->options.state, entry);
+	fl_jobs_want(jobs, entry);
+}
+
 static void on_resume(evutil_socket_t fd, short what, void *arg)
 {
 	struct fl_jobs *jobs = arg;
@@ -276,7 +282,7 @@ static void on_resume(evutil_socket_t fd, short what, void *arg)
 			drop_event(&jobs->resume);
 			return;
 		}
-		fl_jobs_want(jobs, fl_index_at(jobs->options.index, jobs->resume_at));
+		resume(jobs, fl_index_at(jobs->options.index, jobs->resume_at));
 	}
 	evtimer_add(jobs->resume, &soon);
 }

@@ -34,6 +34,30 @@ enum fl_outcome_what fl_outcome_wanted(const struct fl_index *index,
 	return wanted(record);
 }
 
+static int put_mark(void *arg, fl_json *record, struct fl_err *err)
+{
+	(void)err;
+	if (fl_str_equal(fl_json_text(fl_json_at(record, "host.desired")), "running") &&
+	    fl_vm_is_lost(arg, record))
+		fl_json_put(record, "host.serve", fl_outcome_mark());
+	return 0;
+}
+
+void fl_outcome_restore(const struct fl_state *state, const struct fl_index_entry *entry)
+{
+	fl_cleanup_vm struct fl_vm vm = FL_VM_INIT;
+	fl_cleanup_json fl_json *record = NULL;
+	struct fl_err err = { 0 };
+
+	if (fl_vm_open(state, entry->name_space, entry->name, entry->uid, &vm, NULL) < 0)
+		return;
+	record = fl_vm_load(&vm, NULL);
+	if (!record || !fl_vm_is_lost(&vm, record) ||
+	    fl_vm_change(&vm, FL_SAVE_PLAIN, put_mark, &vm, &err) == 0)
+		return;
+	fl_log(FL_LOG_ERROR, "%s: %s", entry->uid, err.text);
+}
+
 /* Another try may find the registry up, the disk less full, the other holder gone. A wrong
  * name stays wrong. */
 static bool may_heal(enum fl_err_kind kind)

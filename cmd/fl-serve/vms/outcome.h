@@ -23,6 +23,10 @@ fl_json *fl_outcome_mark(void);
 enum fl_outcome_what fl_outcome_wanted(const struct fl_index *index,
 				       const struct fl_index_entry *entry);
 
+/* Marks one that wants to run and lost its VMM (the host was restarted, its supervisor was
+ * killed), so that it is brought up again. */
+void fl_outcome_restore(const struct fl_state *state, const struct fl_index_entry *entry);
+
 /* Writes into the record what became of it: status.retry, FAILED, or nothing. status is the
  * program's exit status as fl_proc_wait() gives it. */
 void fl_outcome_take(const struct fl_state *state, const struct fl_index_entry *entry, int status,
