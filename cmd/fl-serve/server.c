@@ -84,7 +84,8 @@ static void gone(struct fl_http2 *http2, void *arg)
 
 static void add_connection(struct fl_server *server, struct bufferevent *bev, const char *peer)
 {
-	const struct fl_http2_limits limits = { server->config->max_streams, MAX_HEADERS };
+	const struct fl_http2_limits limits = { server->config->max_streams, MAX_HEADERS,
+						MAX_WAITING };
 	struct connection *connection = fl_alloc_zero(1, sizeof(*connection));
 	struct timeval time = { SWEEP_SECONDS, 0 };
 

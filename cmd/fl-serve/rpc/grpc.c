@@ -142,7 +142,10 @@ static void begin(struct fl_exchange *exchange)
 	    fl_call_admit(&call->call, fl_exchange_find(exchange, "authorization")) < 0 ||
 	    set_encoding(call, fl_exchange_find(exchange, "grpc-encoding")) < 0)
 		return;
-	if (!call->call.method)
+	if (fl_http2_is_behind(exchange->connection))
+		fl_call_fail(&call->call, FL_RPC_RESOURCE_EXHAUSTED,
+			     "answers to earlier calls are not read; read them first", NULL);
+	else if (!call->call.method)
 		fl_call_fail_unknown(&call->call, path ? path : "");
 }
 

@@ -10,6 +10,8 @@
 #include <nghttp2/nghttp2.h>
 #include <string.h>
 
+#define SHARE_OF_ONE 4           /* a connection may hold up that part of all that may wait */
+#define MIN_WAITING (256 << 10) /* so much it may always: who reads pays for no other */
 #define SEND_AHEAD (128 << 10) /* bytes given to the socket's buffer at most */
 #define WINDOW (1 << 20)
 #define MOST_HEADERS 96
@@ -22,14 +24,26 @@ struct fl_http2 {
 	void *arg;
 	struct event *flush_later;
 	struct fl_exchange *exchanges;
+	size_t waiting; /* bytes of its answers that are not sent */
 	bool greeted, begun, in_session, turned_away, closing;
 };
 
+/* Of all connections. */
 static size_t waiting;
 
-size_t fl_http2_waiting(void)
+bool fl_http2_is_behind(const struct fl_http2 *connection)
 {
-	return waiting;
+	size_t share = waiting > connection->limits.max_waiting
+			       ? MIN_WAITING
+			       : connection->limits.max_waiting / SHARE_OF_ONE;
+
+	return connection->waiting > share;
+}
+
+static void count_waiting(struct fl_http2 *connection, ssize_t bytes)
+{
+	connection->waiting += (size_t)bytes;
+	waiting += (size_t)bytes;
 }
 
 static void free_trailers(struct fl_exchange *exchange)
@@ -55,7 +69,7 @@ static void unlink_exchange(struct fl_http2 *connection, struct fl_exchange *exc
 static void exchange_free(struct fl_exchange *exchange)
 {
 	exchange->connection->upper->close(exchange);
-	waiting -= exchange->out.len - exchange->out_at;
+	count_waiting(exchange->connection, -(ssize_t)(exchange->out.len - exchange->out_at));
 	free_trailers(exchange);
 	fl_str_finish(&exchange->text);
 	fl_str_finish(&exchange->out);
@@ -338,7 +352,7 @@ static ssize_t read_answer(nghttp2_session *session, int32_t id, uint8_t *to, si
 	if (have)
 		memcpy(to, exchange->out.data + exchange->out_at, have);
 	exchange->out_at += have;
-	waiting -= have;
+	count_waiting(exchange->connection, -(ssize_t)have);
 	if (exchange->out_at < exchange->out.len || !exchange->out_ended)
 		return (ssize_t)have;
 	*flags |= NGHTTP2_DATA_FLAG_EOF;
@@ -385,7 +399,7 @@ static void resume(struct fl_exchange *exchange)
 void fl_exchange_write(struct fl_exchange *exchange, const void *bytes, size_t size)
 {
 	fl_str_add_bytes(&exchange->out, bytes, size);
-	waiting += size;
+	count_waiting(exchange->connection, (ssize_t)size);
 	resume(exchange);
 }
 

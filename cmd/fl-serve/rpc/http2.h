@@ -67,6 +67,7 @@ struct fl_http2_upper {
 struct fl_http2_limits {
 	uint32_t max_streams;      /* at once, per connection */
 	uint32_t max_header_bytes; /* of one request */
+	size_t max_waiting;        /* bytes of answers, of all connections */
 };
 
 /* Takes bev. arg goes to gone. */
@@ -96,5 +97,6 @@ void fl_exchange_end(struct fl_exchange *exchange, const struct fl_header *trail
 /* Breaks it off. */
 void fl_exchange_reset(struct fl_exchange *exchange);
 
-/* Bytes of all answers that wait for slow readers. */
-size_t fl_http2_waiting(void);
+/* Whether so many of its answers wait for it to read them that it should be given no more:
+ * a share of all that may wait, and next to nothing when that much does. */
+bool fl_http2_is_behind(const struct fl_http2 *connection);

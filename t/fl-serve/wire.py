@@ -1,0 +1,380 @@
+# SPDX-License-Identifier: MPL-2.0
+"""HTTP/2 by hand: what no well-behaved client sends, and what the server must make of it.
+Frames: RFC 9113; HPACK by Debian's python3-hpack; gRPC's PROTOCOL-HTTP2.md."""
+import gzip
+import os
+import socket
+import struct
+import sys
+import time
+
+import hpack
+from client import API, Client, clear, main, message, spec
+
+PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+DATA, HEADERS, PRIORITY, RST, SETTINGS, PUSH, PING, GOAWAY, WINDOW, CONTINUATION = range(10)
+END_STREAM, END_HEADERS = 1, 4
+GET = f"/{API}MicroVM/GetMicroVM"
+LIST = f"/{API}MicroVM/ListMicroVMs"
+
+
+def frame(kind, flags, stream, payload=b""):
+    return struct.pack(">I", len(payload))[1:] + bytes([kind, flags]) + struct.pack(">I", stream) + payload
+
+
+def fields(path, **more):
+    list_ = [(":method", "POST"), (":scheme", "http"), (":path", path), (":authority", "x"),
+             ("content-type", "application/grpc"), ("te", "trailers")]
+    named = {name.replace("_", "-"): value for name, value in more.items()}
+    list_ = [(name, named.pop(name.lstrip(":"), value)) for name, value in list_]
+    return [(n, v) for n, v in list_ if v is not None] + list(named.items())
+
+
+def grpc_message(data, packed=0):
+    return bytes([packed]) + struct.pack(">I", len(data)) + data
+
+
+class Wire:
+    def __init__(self, settings=b"", greet=True):
+        host, port = os.environ["SERVE"].split(":")
+        self.socket = socket.create_connection((host, int(port)), 10)
+        self.encoder, self.decoder = hpack.Encoder(), hpack.Decoder()
+        self.answers, self.buffer, self.goaway, self.resets = {}, b"", None, {}
+        self.pings, self.data, self.ended = 0, {}, set()
+        if greet:
+            self.send(PREFACE + frame(SETTINGS, 0, 0, settings))
+
+    def send(self, data):
+        self.socket.sendall(data)
+
+    def headers(self, stream, path, flags=END_HEADERS, **more):
+        self.send(frame(HEADERS, flags, stream, self.encoder.encode(fields(path, **more))))
+
+    def call(self, stream, path, body, **more):
+        self.headers(stream, path, **more)
+        pieces = [body[at:at + 16384] for at in range(0, len(body), 16384)] or [b""]
+        for piece in pieces[:-1]:
+            self.send(frame(DATA, 0, stream, piece))
+        self.send(frame(DATA, END_STREAM, stream, pieces[-1]))
+        return self.answer(stream)
+
+    def take(self, kind, flags, stream, payload):
+        if kind in (HEADERS, CONTINUATION):
+            self.answers.setdefault(stream, {}).update(self.decoder.decode(payload))
+        elif kind == DATA:
+            self.data[stream] = self.data.get(stream, b"") + payload
+            if payload:
+                self.send(frame(WINDOW, 0, 0, struct.pack(">I", len(payload))))
+        elif kind == RST:
+            self.resets[stream] = struct.unpack(">I", payload)[0]
+        elif kind == GOAWAY:
+            self.goaway = struct.unpack(">I", payload[4:8])[0]
+        elif kind == SETTINGS and not flags & 1:
+            self.send(frame(SETTINGS, 1, 0))
+        elif kind == PING and flags & 1:
+            self.pings += 1
+        if kind in (DATA, HEADERS) and flags & END_STREAM or kind == RST:
+            self.ended.add(stream)
+
+    def read(self):
+        """One more frame; False at the connection's end."""
+        while len(self.buffer) < 9 or len(self.buffer) < 9 + int.from_bytes(self.buffer[:3], "big"):
+            try:
+                more = self.socket.recv(65536)
+            except ConnectionResetError:
+                return False
+            if not more:
+                return False
+            self.buffer += more
+        size = int.from_bytes(self.buffer[:3], "big")
+        kind, flags = self.buffer[3], self.buffer[4]
+        stream = int.from_bytes(self.buffer[5:9], "big") & 0x7fffffff
+        payload, self.buffer = self.buffer[9:9 + size], self.buffer[9 + size:]
+        try:
+            self.take(kind, flags, stream, payload)
+        except (BrokenPipeError, ConnectionResetError):
+            pass
+        return True
+
+    def answer(self, stream):
+        while stream not in self.ended and self.read():
+            pass
+        return self.answers.get(stream, {})
+
+    def refused(self):
+        """Whether the last call was."""
+        self.socket.settimeout(0.1)
+        try:
+            while self.read():
+                pass
+        except socket.timeout:
+            pass
+        self.socket.settimeout(10)
+        return self.answers.get(499, {}).get("grpc-status") == "8"
+
+    def until_closed(self, seconds=30):
+        self.socket.settimeout(seconds)
+        while self.read():
+            pass
+
+
+def memory():
+    with open(f"/proc/{os.environ['SERVE_PID']}/statm") as file:
+        return int(file.read().split()[1]) * 4096
+
+
+def bounded(before, limit=48 << 20):
+    sanitized = "-san" in os.environ["FL_BUILD"]
+    assert sanitized or memory() - before < limit, (before, memory())
+    Client().list()
+
+
+def expect(answer, code, words="", status="200"):
+    assert answer.get(":status") == status and answer.get("grpc-status") == str(code), answer
+    assert words in answer.get("grpc-message", ""), answer
+
+
+def get_request(uid="x"):
+    return grpc_message(message(API + "GetMicroVMRequest")(uid=uid).SerializeToString())
+
+
+def errors():
+    """grpc-go's answers, in its words."""
+    wire = Wire()
+    expect(wire.call(1, "/no.Such/Method", b""), 12, "unknown service no.Such")
+    expect(wire.call(3, f"/{API}MicroVM/Nothing", b""), 12, "unknown method Nothing")
+    expect(wire.call(5, "/x", b""), 12, "malformed method name")
+    expect(wire.call(7, GET, get_request(), content_type="application/json"), 3,
+           "invalid gRPC request content-type", "415")
+    expect(wire.call(9, GET, get_request(), grpc_timeout="1x"), 13, "malformed grpc-timeout", "400")
+    expect(wire.call(11, GET, grpc_message(b"\xff\xff")), 3, "error unmarshalling request")
+    expect(wire.call(13, GET, b"\0\0\0\0\x09abc"), 13)
+    expect(wire.call(15, GET, get_request(), grpc_encoding="snappy"), 12, "Decompressor")
+    expect(wire.call(17, GET, grpc_message(b"abc", 1)), 13, "compressed flag")
+    expect(wire.call(19, GET, get_request() + get_request()), 13)
+    expect(wire.call(21, GET, b"\0\0\x50\0\0"), 8, "larger than max")
+    assert wire.call(23, GET, b"", method="GET")[":status"] == "405"
+    expect(wire.call(25, GET, get_request()), 5, "not found")
+    packed = grpc_message(gzip.compress(get_request()[5:]), 1)
+    expect(wire.call(27, GET, packed, grpc_encoding="gzip"), 5, "not found")
+    bomb = grpc_message(gzip.compress(bytes(64 << 20)), 1)
+    expect(wire.call(29, GET, bomb, grpc_encoding="gzip"), 8)
+    expect(wire.call(31, GET, grpc_message(b"\x0a\x02\xff\xfe")), 3, "UTF-8")
+    expect(wire.call(33, GET, grpc_message(b"\x0a\x03a\0b")), 3, "NUL")
+
+
+def deadline():
+    wire = Wire()
+    wire.headers(1, GET, grpc_timeout="100m")
+    expect(wire.answer(1), 4, "deadline")
+
+
+def http1():
+    wire = Wire(greet=False)
+    wire.send(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+    said = b""
+    while True:
+        more = wire.socket.recv(4096)
+        if not more:
+            break
+        said += more
+    assert said.startswith(b"HTTP/1.1 505"), said
+
+
+def rapid_reset():
+    """CVE-2023-44487: the connection ends, the server does not notice."""
+    before, wire = memory(), Wire()
+    try:
+        for i in range(20000):
+            wire.headers(2 * i + 1, LIST, END_HEADERS | END_STREAM)
+            wire.send(frame(RST, 0, 2 * i + 1, struct.pack(">I", 8)))
+    except (BrokenPipeError, ConnectionResetError):
+        pass
+    wire.until_closed()
+    bounded(before)
+
+
+def continuation_flood():
+    before, wire = memory(), Wire()
+    block = wire.encoder.encode([("x" + str(i), "y" * 40) for i in range(100)])
+    try:
+        wire.send(frame(HEADERS, 0, 1, wire.encoder.encode(fields(GET))))
+        for _ in range(20000):
+            wire.send(frame(CONTINUATION, 0, 1, block))
+    except (BrokenPipeError, ConnectionResetError):
+        pass
+    wire.until_closed()
+    bounded(before)
+
+
+def floods():
+    """PING, SETTINGS and empty DATA without end, from one who reads nothing."""
+    before = memory()
+    for flood in [frame(PING, 0, 0, bytes(8)), frame(SETTINGS, 0, 0), frame(PRIORITY, 0, 1, bytes(4) + b"\1")]:
+        wire = Wire()
+        wire.socket.settimeout(3)
+        try:
+            for _ in range(3000):
+                wire.send(flood * 100)
+        except (BrokenPipeError, ConnectionResetError, socket.timeout):
+            pass
+        bounded(before)
+        wire.socket.close()
+
+
+def empty_messages():
+    """4 MiB of empty interfaces ask for half a million objects."""
+    before, wire = memory(), Wire()
+    spec_bytes = b"\x52\x00" * (2 << 20)
+    request = b"\x0a" + varint(len(spec_bytes)) + spec_bytes
+    wire.headers(1, f"/{API}MicroVM/CreateMicroVM")
+    body = grpc_message(request[:(4 << 20) - 5])
+    try:
+        for at in range(0, len(body), 16384):
+            wire.send(frame(DATA, 0, 1, body[at:at + 16384]))
+            time.sleep(0)
+        wire.send(frame(DATA, END_STREAM, 1))
+    except (BrokenPipeError, ConnectionResetError):
+        pass
+    assert wire.answer(1).get("grpc-status") in ("3", "8", "13"), (wire.answers, wire.resets, wire.goaway)
+    bounded(before, 96 << 20)
+
+
+def varint(number):
+    out = b""
+    while number > 127:
+        out += bytes([number & 127 | 128])
+        number >>= 7
+    return out + bytes([number])
+
+
+def slow_reader():
+    """Thousands of Lists that nobody reads: refused when too much waits."""
+    client = Client()
+    wanted = spec("large")
+    wanted.labels["x"] = "y" * 60000
+    for i in range(16):
+        wanted.id = f"large{i}"
+        client.create(wanted)
+    before = memory()
+    wires = []
+    for _ in range(4):
+        wire = Wire(struct.pack(">HI", 4, 0))  # a window of nothing
+        for i in range(250):
+            wire.headers(2 * i + 1, LIST, END_HEADERS)
+            wire.send(frame(DATA, END_STREAM, 2 * i + 1, grpc_message(b"")))
+        wires.append(wire)
+    end = time.time() + 60
+    while time.time() < end and not all(wire.refused() for wire in wires):
+        pass
+    assert time.time() < end
+    bounded(before, 200 << 20)
+    for wire in wires:
+        wire.socket.close()
+    clear(client)
+
+
+def slow_loris():
+    """Who says nothing, or half a greeting, is shown the door in time."""
+    silent, half = Wire(greet=False), Wire(greet=False)
+    half.send(PREFACE[:10])
+    begun = time.time()
+    silent.until_closed(40)
+    half.until_closed(40)
+    assert 5 < time.time() - begun < 35
+
+
+def cancel():
+    """A stream that the client breaks off does not hurt the next."""
+    wire = Wire()
+    wire.headers(1, LIST)
+    wire.send(frame(RST, 0, 1, struct.pack(">I", 8)))
+    expect(wire.call(3, GET, get_request()), 5)
+
+
+def padded_and_continued():
+    """Padding, CONTINUATION and PING, as the RFC allows them."""
+    wire = Wire()
+    block = wire.encoder.encode(fields(GET))
+    wire.send(frame(HEADERS, 8, 1, b"\x03" + block[:10] + bytes(3)))
+    for at in 10, 11, 12:
+        wire.send(frame(CONTINUATION, 0, 1, block[at:at + 1]))
+    wire.send(frame(CONTINUATION, END_HEADERS, 1, block[13:]))
+    body = get_request()
+    wire.send(frame(DATA, 8, 1, b"\x02" + body[:4] + bytes(2)) + frame(DATA, END_STREAM, 1, body[4:]))
+    wire.send(frame(PING, 0, 0, b"12345678"))
+    expect(wire.answer(1), 5)
+    while not wire.pings and wire.read():
+        pass
+    assert wire.pings == 1
+
+
+# RFC 9113's MUSTs for a server, by section: what is sent, and how the connection must end
+# (the error code of its GOAWAY) or the stream (of its RST_STREAM).
+PROTOCOL_ERROR, FLOW, CLOSED, SIZE, COMPRESSION = 1, 3, 5, 6, 9
+MUSTS = [
+    ("4.2 a frame larger than allowed", lambda w: frame(PING, 0, 0, bytes(20000)), SIZE),
+    ("4.3 a header block that is none", lambda w: frame(HEADERS, 5, 1, b"\x80"), COMPRESSION),
+    ("5.1 DATA on an idle stream", lambda w: frame(DATA, 0, 1, b"x"), PROTOCOL_ERROR),
+    ("5.1 RST_STREAM on an idle stream", lambda w: frame(RST, 0, 1, bytes(4)), PROTOCOL_ERROR),
+    ("5.1 WINDOW_UPDATE on an idle stream", lambda w: frame(WINDOW, 0, 1, b"\0\0\0\1"), PROTOCOL_ERROR),
+    ("5.1.1 an even stream", lambda w: frame(HEADERS, 5, 2, w.encoder.encode(fields(GET))), PROTOCOL_ERROR),
+    ("6.1 DATA on stream 0", lambda w: frame(DATA, 0, 0, b"x"), PROTOCOL_ERROR),
+    ("6.2 HEADERS on stream 0", lambda w: frame(HEADERS, 5, 0, w.encoder.encode(fields(GET))), PROTOCOL_ERROR),
+    ("6.2 padding longer than the frame", lambda w: frame(HEADERS, 13, 1, b"\xff\0"), PROTOCOL_ERROR),
+    ("6.4 RST_STREAM on stream 0", lambda w: frame(RST, 0, 0, bytes(4)), PROTOCOL_ERROR),
+    ("6.4 RST_STREAM of a wrong size", lambda w: frame(RST, 0, 1, bytes(3)), SIZE),
+    ("6.5 SETTINGS on a stream", lambda w: frame(SETTINGS, 0, 1), PROTOCOL_ERROR),
+    ("6.5 SETTINGS of a wrong size", lambda w: frame(SETTINGS, 0, 0, bytes(5)), SIZE),
+    ("6.5 an acknowledgement with content", lambda w: frame(SETTINGS, 1, 0, bytes(6)), SIZE),
+    ("6.5.2 ENABLE_PUSH neither 0 nor 1", lambda w: frame(SETTINGS, 0, 0, struct.pack(">HI", 2, 2)), PROTOCOL_ERROR),
+    ("6.5.2 a window that is too large", lambda w: frame(SETTINGS, 0, 0, struct.pack(">HI", 4, 1 << 31)), FLOW),
+    ("6.5.2 a frame size that is too small", lambda w: frame(SETTINGS, 0, 0, struct.pack(">HI", 5, 1)), PROTOCOL_ERROR),
+    ("6.6 PUSH_PROMISE from a client", lambda w: frame(PUSH, 4, 1, bytes(4)), PROTOCOL_ERROR),
+    ("6.7 PING on a stream", lambda w: frame(PING, 0, 1, bytes(8)), PROTOCOL_ERROR),
+    ("6.7 PING of a wrong size", lambda w: frame(PING, 0, 0, bytes(7)), SIZE),
+    ("6.8 GOAWAY on a stream", lambda w: frame(GOAWAY, 0, 1, bytes(8)), PROTOCOL_ERROR),
+    ("6.9 WINDOW_UPDATE by nothing", lambda w: frame(WINDOW, 0, 0, bytes(4)), PROTOCOL_ERROR),
+    ("6.9 WINDOW_UPDATE of a wrong size", lambda w: frame(WINDOW, 0, 0, bytes(3)), SIZE),
+    ("6.9.1 a window beyond 2^31-1", lambda w: frame(WINDOW, 0, 0, b"\x7f\xff\xff\xff"), FLOW),
+    ("6.10 CONTINUATION without HEADERS", lambda w: frame(CONTINUATION, 4, 1, b""), PROTOCOL_ERROR),
+    ("6.10 another frame within a header block",
+     lambda w: frame(HEADERS, 1, 1, w.encoder.encode(fields(GET))[:5]) + frame(PING, 0, 0, bytes(8)), PROTOCOL_ERROR),
+]
+
+
+def musts():
+    wrong = []
+    for name, make, code in MUSTS:
+        wire = Wire()
+        wire.send(make(wire))
+        try:
+            wire.until_closed(5)
+        except socket.timeout:
+            wrong.append(f"{name}: the connection stays open")
+            continue
+        if wire.goaway != code:
+            wrong.append(f"{name}: GOAWAY {wire.goaway}, not {code}")
+    assert not wrong, "\n".join(wrong)
+
+
+MALFORMED = [
+    ("8.2.1 an upper-case name", [("X-Upper", "a")]),
+    ("8.2.2 a field of the connection", [("connection", "close")]),
+    ("8.3 an unknown pseudo field", [(":unknown", "a")]),
+]
+
+
+def malformed():
+    """8.1.1: a malformed request is an error of its stream."""
+    wire = Wire()
+    for i, (name, more) in enumerate(MALFORMED):
+        block = wire.encoder.encode(fields(GET) + more)
+        wire.send(frame(HEADERS, 5, 2 * i + 1, block))
+        wire.answer(2 * i + 1)
+        assert wire.resets.get(2 * i + 1) == PROTOCOL_ERROR, (name, wire.resets, wire.goaway)
+
+
+if __name__ == "__main__":
+    main(globals())
+    sys.stdout.flush()
