@@ -32,16 +32,19 @@ struct fl_gateway {
 	struct event *reap;
 };
 
-static void call_free(struct http_call *call)
+static void unlink_call(struct fl_gateway *gateway, struct http_call *call)
 {
-	struct fl_gateway *gateway = call->gateway;
-
 	if (call->previous)
 		call->previous->next = call->next;
 	else
 		gateway->calls = call->next;
 	if (call->next)
 		call->next->previous = call->previous;
+}
+
+/* Of a call that is in no list any more. */
+static void call_free(struct http_call *call)
+{
 	fl_call_close(&call->call);
 	fl_str_finish(&call->out);
 	free(call);
@@ -56,8 +59,10 @@ static void on_reap(evutil_socket_t fd, short what, void *arg)
 	(void)what;
 	for (struct http_call *one = gateway->calls, *next; one; one = next) {
 		next = one->next;
-		if (!one->request)
-			call_free(one);
+		if (one->request)
+			continue;
+		unlink_call(gateway, one);
+		call_free(one);
 	}
 }
 
@@ -188,11 +193,14 @@ struct fl_gateway *fl_gateway_create(struct fl_rpc *rpc)
 
 void fl_gateway_destroy(struct fl_gateway *gateway)
 {
+	struct http_call *call;
+
 	if (!gateway)
 		return;
-	while (gateway->calls) {
-		leave(gateway->calls);
-		call_free(gateway->calls);
+	while ((call = gateway->calls)) {
+		gateway->calls = call->next;
+		leave(call);
+		call_free(call);
 	}
 	event_free(gateway->reap);
 	free(gateway);

@@ -39,13 +39,8 @@ struct fl_observer *fl_observer_create(struct fl_server *server, struct fl_rpc *
 	return observer;
 }
 
-static void look_free(struct look *look)
+static void unlink_look(struct fl_observer *observer, struct look *look)
 {
-	struct fl_observer *observer = look->observer;
-
-	if (look->request)
-		evhttp_connection_set_closecb(evhttp_request_get_connection(look->request), NULL,
-					      NULL);
 	if (look->previous)
 		look->previous->next = look->next;
 	else
@@ -53,16 +48,27 @@ static void look_free(struct look *look)
 	if (look->next)
 		look->next->previous = look->previous;
 	observer->count--;
+}
+
+/* Of one that is in no list any more. */
+static void look_free(struct look *look)
+{
+	if (look->request)
+		evhttp_connection_set_closecb(evhttp_request_get_connection(look->request), NULL,
+					      NULL);
 	free(look);
 }
 
 void fl_observer_destroy(struct fl_observer *observer)
 {
+	struct look *look;
+
 	if (!observer)
 		return;
-	while (observer->looks) {
-		fl_scrape_abandon(observer->looks->scrape);
-		look_free(observer->looks);
+	while ((look = observer->looks)) {
+		observer->looks = look->next;
+		fl_scrape_abandon(look->scrape);
+		look_free(look);
 	}
 	free(observer);
 }
@@ -82,6 +88,7 @@ static void done(void *arg, const struct fl_str *text)
 	if (look->request)
 		fl_http_answer(look->request, HTTP_OK, CONTENT_TYPE, text->data ? text->data : "",
 			       text->len);
+	unlink_look(look->observer, look);
 	look_free(look);
 }
 
