@@ -18,14 +18,14 @@ static int check_operands(const struct fl_args *args, struct fl_err *err)
 }
 
 int fl_life_each(struct fl_args *args,
-		 int (*each)(void *arg, const struct fl_vm *vm, struct fl_err *err),
+		 int (*each)(void *arg, const struct fl_vm *vm, struct fl_err *err), void *arg,
 		 struct fl_err *err)
 {
 	fl_cleanup_state struct fl_state state = { .dirfd = -1 };
 
 	if (check_operands(args, err) < 0 || fl_args_state(args, false, &state, err) < 0)
 		return -1;
-	return fl_step_each_vm(args, &state, false, each, args, err);
+	return fl_step_each_vm(args, &state, false, each, arg, err);
 }
 
 static int not_running(const struct fl_vm *vm, struct fl_err *err)
@@ -71,7 +71,7 @@ static int stop_one(void *arg, const struct fl_vm *vm, struct fl_err *err)
 
 int fl_life_stop(struct fl_args *args, struct fl_err *err)
 {
-	return fl_life_each(args, stop_one, err);
+	return fl_life_each(args, stop_one, args, err);
 }
 
 static int start_locked(struct fl_args *args, const struct fl_vm *vm,
@@ -110,7 +110,7 @@ static int start_one(void *arg, const struct fl_vm *vm, struct fl_err *err)
 
 int fl_life_start(struct fl_args *args, struct fl_err *err)
 {
-	return fl_life_each(args, start_one, err);
+	return fl_life_each(args, start_one, args, err);
 }
 
 static int judge_state(void *arg, const fl_json *record, struct fl_err *err)
@@ -147,12 +147,12 @@ static int resume_one(void *arg, const struct fl_vm *vm, struct fl_err *err)
 
 int fl_life_pause(struct fl_args *args, struct fl_err *err)
 {
-	return fl_life_each(args, pause_one, err);
+	return fl_life_each(args, pause_one, args, err);
 }
 
 int fl_life_resume(struct fl_args *args, struct fl_err *err)
 {
-	return fl_life_each(args, resume_one, err);
+	return fl_life_each(args, resume_one, args, err);
 }
 
 static int judge_reboots(void *arg, const fl_json *record, struct fl_err *err)
@@ -181,7 +181,7 @@ static int reboot_one(void *arg, const struct fl_vm *vm, struct fl_err *err)
 
 int fl_life_reboot(struct fl_args *args, struct fl_err *err)
 {
-	return fl_life_each(args, reboot_one, err);
+	return fl_life_each(args, reboot_one, args, err);
 }
 
 struct condition {

@@ -7,6 +7,11 @@
 
 #include "common/step.h"
 
+/* For the option tables of commands that take several microVMs. */
+#define FL_LIFE_ALL_OPTION                                                                      \
+	{ "all", 'a', NULL, "all microVMs of a name, not only a single one" },                  \
+	FL_STEP_SELECTOR_OPTION
+
 int fl_life_stop(struct fl_args *args, struct fl_err *err);
 int fl_life_start(struct fl_args *args, struct fl_err *err);
 int fl_life_pause(struct fl_args *args, struct fl_err *err);
@@ -16,5 +21,5 @@ int fl_life_wait(struct fl_args *args, struct fl_err *err);
 
 /* Calls each for the microVMs named, with the state folder opened. */
 int fl_life_each(struct fl_args *args,
-		 int (*each)(void *arg, const struct fl_vm *vm, struct fl_err *err),
+		 int (*each)(void *arg, const struct fl_vm *vm, struct fl_err *err), void *arg,
 		 struct fl_err *err);

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
+#include "cmd/fl-run/console.h"
 #include "cmd/fl-run/life.h"
+#include "cmd/fl-run/logs.h"
 #include "cmd/fl-run/metrics.h"
 #include "cmd/fl-run/show.h"
 #include "cmd/fl-run/start.h"
@@ -36,30 +38,21 @@ static int run_down(struct fl_args *args, struct fl_err *err)
 
 static const struct fl_option up_options[] = { FL_STEP_UP_OPTIONS, START_OPTIONS, { 0 } };
 static const struct fl_option down_options[] = { FL_STEP_DOWN_OPTIONS, { 0 } };
-#define ALL_OPTION                                                                             \
-	{ "all", 'a', NULL, "all microVMs of a name, not only a single one" },                 \
-	FL_STEP_SELECTOR_OPTION
-static const struct fl_option start_options[] = { START_OPTIONS, ALL_OPTION, { 0 } };
-static const struct fl_option all_options[] = { ALL_OPTION, { 0 } };
+static const struct fl_option start_options[] = { START_OPTIONS, FL_LIFE_ALL_OPTION, { 0 } };
+static const struct fl_option all_options[] = { FL_LIFE_ALL_OPTION, { 0 } };
 static const struct fl_option stop_options[] = {
 	{ "timeout", 't', "TIME", "kill after this, when the guest does not power off (30s)" },
 	{ "force", 'f', NULL, "kill at once" },
-	ALL_OPTION,
+	FL_LIFE_ALL_OPTION,
 	{ 0 },
 };
 static const struct fl_option ls_options[] = { FL_STEP_SELECTOR_OPTION, { 0 } };
 static const struct fl_option wait_options[] = {
 	{ "for", 0, "WHAT", "running (default), cloud-init or exit" },
 	{ "timeout", 't', "TIME", "give up after this (5m)" },
-	ALL_OPTION,
+	FL_LIFE_ALL_OPTION,
 	{ 0 },
 };
-static const struct fl_option console_options[] = {
-	{ "print", 0, NULL, "print what the guest said so far" },
-	ALL_OPTION,
-	{ 0 },
-};
-
 #define VM "NAMESPACE/NAME|UID…"
 
 static const struct fl_command commands[] = {
@@ -74,8 +67,9 @@ static const struct fl_command commands[] = {
 	{ "wait", VM, "wait until something is so", wait_options, 0, -1, fl_life_wait },
 	{ "status", VM, "tell how it is", all_options, 0, -1, fl_show_status },
 	{ "ls", "", "list the microVMs", ls_options, 0, 0, fl_show_ls },
-	{ "console", VM, "what the guest said", console_options, 0, -1, fl_show_console },
-	{ "logs", VM, "what the VMM said", all_options, 0, -1, fl_show_logs },
+	{ "console", VM, "look at the guest's console, and type", fl_console_options, 0, -1,
+	  fl_console },
+	{ "logs", VM, "what the VMM said", fl_logs_options, 0, -1, fl_logs },
 	{ "metrics", "[" VM "]", "what they use (all of them, without operands)", all_options, 0, -1,
 	  fl_metrics_show },
 	{ "providers", "", "list the VMMs and what they can do", NULL, 0, 0, fl_show_providers },

@@ -6,11 +6,9 @@
 #include "cmd/fl-run/vmm.h"
 #include "common/alloc.h"
 #include "common/clock.h"
-#include "common/io.h"
 #include "common/provider.h"
 #include "common/table.h"
 
-#include <fcntl.h>
 #include <string.h>
 #include <time.h>
 
@@ -172,64 +170,7 @@ static int status_one(void *arg, const struct fl_vm *vm, struct fl_err *err)
 
 int fl_show_status(struct fl_args *args, struct fl_err *err)
 {
-	return fl_life_each(args, status_one, err);
-}
-
-static int print_file(const struct fl_vm *vm, const char *name, struct fl_err *err)
-{
-	fl_cleanup_close int fd = openat(vm->dirfd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-	char data[65536];
-	ssize_t got;
-
-	if (fd < 0)
-		return errno == ENOENT ? 0 : fl_err_errno(err, errno, "%s/%s", vm->path, name);
-	while ((got = read(fd, data, sizeof(data))) > 0)
-		if (fl_cli_print(data, (size_t)got, err) < 0)
-			return -1;
-	return got < 0 ? fl_err_errno(err, errno, "%s/%s", vm->path, name) : 0;
-}
-
-/* The part rotated away, then the present one. */
-static int print_log(const struct fl_vm *vm, const char *key, struct fl_err *err)
-{
-	fl_cleanup_json fl_json *record = fl_vm_load(vm, err);
-	fl_cleanup_free char *path = fl_asprintf("host.vmm.launch.%s", key);
-	const char *name = text_at(record, path);
-	fl_cleanup_free char *older = NULL;
-
-	if (!record)
-		return -1;
-	if (!name || strchr(name, '/'))
-		return fl_err_set(err, FL_ERR_PRECONDITION, "%s/%s: was not started yet",
-				  vm->name_space, vm->name);
-	older = fl_asprintf("%s.1", name);
-	if (print_file(vm, older, err) < 0)
-		return -1;
-	return print_file(vm, name, err);
-}
-
-static int console_one(void *arg, const struct fl_vm *vm, struct fl_err *err)
-{
-	(void)arg;
-	return print_log(vm, "console", err);
-}
-
-int fl_show_console(struct fl_args *args, struct fl_err *err)
-{
-	if (!fl_args_flag(args, "print"))
-		return fl_err_set(err, FL_ERR_USAGE, "give --print: what the guest said so far");
-	return fl_life_each(args, console_one, err);
-}
-
-static int logs_one(void *arg, const struct fl_vm *vm, struct fl_err *err)
-{
-	(void)arg;
-	return print_log(vm, "stderr", err);
-}
-
-int fl_show_logs(struct fl_args *args, struct fl_err *err)
-{
-	return fl_life_each(args, logs_one, err);
+	return fl_life_each(args, status_one, args, err);
 }
 
 int fl_show_providers(struct fl_args *args, struct fl_err *err)

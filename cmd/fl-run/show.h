@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
- * Commands that only look: status, ls, console --print, logs. Each is a command's function
+ * Commands that only look: status, ls, providers. Each is a command's function
  * for the table in main.c.
  */
 #pragma once
@@ -9,6 +9,4 @@
 
 int fl_show_status(struct fl_args *args, struct fl_err *err);
 int fl_show_ls(struct fl_args *args, struct fl_err *err);
-int fl_show_console(struct fl_args *args, struct fl_err *err);
-int fl_show_logs(struct fl_args *args, struct fl_err *err);
 int fl_show_providers(struct fl_args *args, struct fl_err *err);

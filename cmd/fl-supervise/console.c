@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "cmd/fl-supervise/console.h"
 
+#include "common/clock.h"
 #include "common/io.h"
 
 #include <fcntl.h>
@@ -19,10 +20,11 @@ static void open_file(struct fl_console *console)
 	console->size = console->fd >= 0 && fstat(console->fd, &st) == 0 ? (uint64_t)st.st_size : 0;
 }
 
-void fl_console_init(struct fl_console *console, int dirfd, const char *name)
+void fl_console_init(struct fl_console *console, int dirfd, const char *name, bool stamped)
 {
 	memset(console, 0, sizeof(*console));
 	console->dirfd = dirfd;
+	console->stamped = stamped;
 	snprintf(console->name, sizeof(console->name), "%s", name);
 	open_file(console);
 }
@@ -60,6 +62,26 @@ static void keep(struct fl_console *console, const char *data, size_t size)
 		console->size += size;
 }
 
+static void keep_stamped(struct fl_console *console, const char *data, size_t size)
+{
+	char now[FL_CLOCK_TEXT];
+
+	fl_clock_print_now(now);
+	while (size) {
+		const char *newline = memchr(data, '\n', size);
+		size_t len = newline ? (size_t)(newline - data) + 1 : size;
+
+		if (!console->mid_line) {
+			keep(console, now, strlen(now));
+			keep(console, " ", 1);
+		}
+		keep(console, data, len);
+		console->mid_line = !newline;
+		data += len;
+		size -= len;
+	}
+}
+
 /* Copies from the finding on, once; true when it is the first. */
 static bool find(const char *line, const char *mark, bool after, char *into)
 {
@@ -91,7 +113,10 @@ bool fl_console_add(struct fl_console *console, const char *data, size_t size)
 {
 	bool found = false;
 
-	keep(console, data, size);
+	if (console->stamped)
+		keep_stamped(console, data, size);
+	else
+		keep(console, data, size);
 	for (size_t i = 0; i < size; i++) {
 		if (data[i] == '\n') {
 			console->line[console->line_len] = 0;

@@ -4,7 +4,7 @@
  * tell how it fares.
  *
  *     struct fl_console console;
- *     fl_console_init(&console, dirfd, "qemu.stdout");
+ *     fl_console_init(&console, dirfd, "qemu.stdout", false);
  *     fl_console_add(&console, data, size);
  *     if (*console.panic) ...
  *     fl_console_finish(&console);
@@ -22,6 +22,8 @@ struct fl_console {
 	int fd;
 	char name[64];
 	uint64_t size;
+	bool stamped;  /* every line in the file begins with its time */
+	bool mid_line; /* of the file */
 	char line[FL_CONSOLE_LINE]; /* the one that is not yet whole */
 	size_t line_len;
 	char last[FL_CONSOLE_LINE];       /* the last whole line that was not empty */
@@ -31,8 +33,9 @@ struct fl_console {
 	bool halted;                      /* halted for good, though the VMM lives */
 };
 
-/* Appends to the file name in dirfd; without a place to write it only searches. */
-void fl_console_init(struct fl_console *console, int dirfd, const char *name);
+/* Appends to the file name in dirfd; without a place to write it only searches. stamped:
+ * with its time before each line. */
+void fl_console_init(struct fl_console *console, int dirfd, const char *name, bool stamped);
 void fl_console_finish(struct fl_console *console);
 
 /* True when one of the findings is new. */

@@ -1,30 +1,21 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "cmd/fl-supervise/control.h"
 
+#include "cmd/fl-supervise/listener.h"
+
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 
 int fl_control_listen(struct fl_control *control, const char *path, const char *uid,
 		      struct fl_err *err)
 {
-	struct sockaddr_un address = { .sun_family = AF_UNIX };
-
 	memset(control, 0, sizeof(*control));
 	memset(control->clients, -1, sizeof(control->clients));
-	control->listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (control->listener < 0 || strlen(path) >= sizeof(address.sun_path))
-		return fl_err_set(err, FL_ERR_SYSTEM, "%s: no socket can be made there", path);
-	strcpy(address.sun_path, path);
 	snprintf(control->path, sizeof(control->path), "%s", path);
 	snprintf(control->uid, sizeof(control->uid), "%s", uid);
-	unlink(path);
-	if (bind(control->listener, (struct sockaddr *)&address, sizeof(address)) < 0 ||
-	    chmod(path, 0600) < 0 || listen(control->listener, FL_CONTROL_CLIENTS) < 0)
-		return fl_err_errno(err, errno, "%s: no socket can be made there", path);
-	return 0;
+	control->listener = fl_listener_open(path, err);
+	return control->listener < 0 ? -1 : 0;
 }
 
 void fl_control_finish(struct fl_control *control)

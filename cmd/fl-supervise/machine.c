@@ -56,10 +56,13 @@ int fl_machine_init(struct fl_machine *machine, const struct fl_vm *vm, struct f
 	fl_cleanup_json fl_json *record = fl_vm_load(vm, err);
 	fl_cleanup_free char *run = fl_vm_run_path(vm);
 	fl_cleanup_free char *socket = fl_asprintf("%s/supervisor.sock", run);
+	fl_cleanup_free char *console = fl_asprintf("%s/console.sock", run);
 
 	*machine = (struct fl_machine){ .vm = vm, .out = -1, .errors = -1, .in = -1,
-					.vmm = { .pidfd = -1 }, .qmp = FL_QMP_INIT };
+					.vmm = { .pidfd = -1 }, .qmp = FL_QMP_INIT,
+					.keyboard = FL_KEYBOARD_INIT };
 	machine->control.listener = -1;
+	memset(machine->control.clients, -1, sizeof(machine->control.clients));
 	machine->console.fd = machine->stderr_text.fd = -1;
 	if (!record)
 		return -1;
@@ -72,8 +75,10 @@ int fl_machine_init(struct fl_machine *machine, const struct fl_vm *vm, struct f
 	machine->inotify = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
 	if (inotify_add_watch(machine->inotify, vm->path, IN_MOVED_TO | IN_DELETE) < 0)
 		return fl_err_errno(err, errno, "%s: cannot be watched", vm->path);
-	fl_console_init(&machine->console, vm->dirfd, launch_text(machine, "console"));
-	fl_console_init(&machine->stderr_text, vm->dirfd, launch_text(machine, "stderr"));
+	fl_console_init(&machine->console, vm->dirfd, launch_text(machine, "console"), false);
+	fl_console_init(&machine->stderr_text, vm->dirfd, launch_text(machine, "stderr"), true);
+	if (fl_keyboard_listen(&machine->keyboard, console, err) < 0)
+		return -1;
 	return fl_control_listen(&machine->control, socket, vm->uid, err);
 }
 
@@ -95,6 +100,7 @@ void fl_machine_finish(struct fl_machine *machine)
 	fl_proc_finish(&machine->vmm);
 	close_run(machine);
 	fl_control_finish(&machine->control);
+	fl_keyboard_finish(&machine->keyboard);
 	fl_console_finish(&machine->console);
 	fl_console_finish(&machine->stderr_text);
 	fl_json_unref(machine->launch);
@@ -321,7 +327,8 @@ static void reap(struct fl_machine *machine)
 		fl_qmp_read(&machine->qmp);
 	drain(machine, machine->out, &machine->console, false);
 	drain(machine, machine->errors, &machine->stderr_text, false);
-	fl_console_add(&machine->stderr_text, "\n", 1);
+	if (machine->stderr_text.line_len)
+		fl_console_add(&machine->stderr_text, "\n", 1);
 	close_run(machine);
 	judge(machine, status);
 }
@@ -373,7 +380,8 @@ static int next_timeout(const struct fl_machine *machine)
 	return (int)left;
 }
 
-enum { AT_VMM, AT_OUT, AT_ERRORS, AT_QMP, AT_INOTIFY, AT_SIGNAL, AT_LISTENER, AT_CLIENTS };
+enum { AT_VMM, AT_OUT, AT_ERRORS, AT_QMP, AT_INOTIFY, AT_SIGNAL, AT_LISTENER, AT_CLIENTS,
+       AT_KEYBOARD = AT_CLIENTS + FL_CONTROL_CLIENTS, AT_END = AT_KEYBOARD + FL_KEYBOARD_POLLS };
 
 static void collect(const struct fl_machine *machine, struct pollfd *fds)
 {
@@ -386,6 +394,7 @@ static void collect(const struct fl_machine *machine, struct pollfd *fds)
 	for (size_t i = 0; i < FL_CONTROL_CLIENTS; i++)
 		fds[AT_CLIENTS + i] =
 			(struct pollfd){ .fd = machine->control.clients[i], .events = POLLIN };
+	fl_keyboard_collect(&machine->keyboard, machine->in, fds + AT_KEYBOARD);
 }
 
 /* A closed pipe would be readable for ever. */
@@ -403,7 +412,7 @@ static void drain_ready(struct fl_machine *machine, const struct pollfd *ready, 
 
 void fl_machine_run(struct fl_machine *machine)
 {
-	struct pollfd fds[AT_CLIENTS + FL_CONTROL_CLIENTS];
+	struct pollfd fds[AT_END];
 
 	follow_wish(machine);
 	while (machine->phase != FL_MACHINE_DONE) {
@@ -430,5 +439,6 @@ void fl_machine_run(struct fl_machine *machine)
 		if (machine->deadline && fl_clock_ms() >= machine->deadline)
 			pass_deadline(machine);
 		fl_requests_poll(machine);
+		fl_keyboard_poll(&machine->keyboard, machine->in);
 	}
 }

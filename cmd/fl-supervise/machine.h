@@ -12,6 +12,7 @@
 
 #include "cmd/fl-supervise/console.h"
 #include "cmd/fl-supervise/control.h"
+#include "cmd/fl-supervise/keyboard.h"
 #include "cmd/fl-supervise/qmp.h"
 #include "common/proc.h"
 #include "common/state.h"
@@ -46,6 +47,7 @@ struct fl_machine {
 	struct fl_console console, stderr_text;
 	struct fl_qmp qmp;
 	struct fl_control control;
+	struct fl_keyboard keyboard;
 };
 
 int fl_machine_init(struct fl_machine *machine, const struct fl_vm *vm, struct fl_err *err);

@@ -4,6 +4,7 @@
  * be started hundreds of times: takes QEMU's command line, speaks a little QMP, and does
  * what the kernel's command line says:
  *     fake=panic | poweroff | reboot | noroot | exit3 | deaf | cloud-init | once-panic
+ *     fake=asleep                 the guest reads nothing that is typed
  *     fake=mute | nonsense        the monitor does not answer, or not as QEMU does
  */
 #include <poll.h>
@@ -113,6 +114,38 @@ static void act(int client, const char *how)
 		end(client, "guest-reset");
 }
 
+/* The guest says what is typed at it, and VMM and guest can be made to talk. */
+static void type(const char *how)
+{
+	char text[4096];
+	ssize_t got = strstr(how, "fake=asleep") ? 0 : read(STDIN_FILENO, text, sizeof(text));
+
+	if (got > 0 && write(STDOUT_FILENO, text, (size_t)got) < 0)
+		exit(8);
+	if (got > 0 && memmem(text, (size_t)got, "complain\n", 9))
+		fprintf(stderr, "fake-vmm: a complaint\n");
+	if (got > 0 && memmem(text, (size_t)got, "flood\n", 6))
+		for (int i = 0; i < 90000; i++)
+			printf("%08d the quick brown fox jumps over the lazy dog and on and on\n", i);
+	fflush(stdout);
+}
+
+static void hear(int client, const char *how)
+{
+	struct pollfd fds[] = { { .fd = client, .events = POLLIN },
+				{ .fd = strstr(how, "fake=asleep") ? -1 : STDIN_FILENO,
+				  .events = POLLIN } };
+
+	if (poll(fds, 2, -1) < 0)
+		exit(6);
+	if (fds[0].revents)
+		serve(client, how);
+	if (fds[1].revents & POLLIN)
+		type(how);
+	else if (fds[1].revents)
+		usleep(1000);
+}
+
 int main(int argc, char **argv)
 {
 	const char *how = after(argc, argv, "-append");
@@ -122,5 +155,5 @@ int main(int argc, char **argv)
 	say(client, "{\"QMP\":{\"version\":{}}}\n");
 	act(client, how);
 	for (;;)
-		serve(client, how);
+		hear(client, how);
 }

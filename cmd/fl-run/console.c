@@ -1,0 +1,306 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+#include "cmd/fl-run/console.h"
+
+#include "cmd/fl-run/logs.h"
+#include "cmd/fl-run/terminal.h"
+#include "common/alloc.h"
+#include "common/clock.h"
+#include "common/log.h"
+
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#define HELLO_MS 2000
+#define NO_KEY (-1)
+
+const struct fl_option fl_console_options[] = {
+	{ "print", 0, NULL, "print what the guest said so far, and end" },
+	{ "read-only", 'r', NULL, "look, and leave typing to others" },
+	{ "scrollback", 0, "SIZE", "how much of what was said is shown first (64K)" },
+	{ "detach", 0, "KEY", "the key that ends it: ^A to ^_, or none (^])" },
+	{ "linger", 0, "TIME", "once a piped script has ended, wait for so long a silence (1s)" },
+	FL_LIFE_ALL_OPTION,
+	{ 0 },
+};
+
+struct attached {
+	const struct fl_vm *vm;
+	struct fl_tail *tail;
+	int socket; /* -1: not the writer */
+	int key;
+	bool is_terminal;   /* standard input */
+	bool takes_input, input_ended, detached;
+	char pending[4096]; /* typed, not taken yet */
+	size_t len, at;
+	uint64_t linger_ms;
+	int64_t quiet_since;
+};
+
+static int read_key(const struct fl_args *args, int *key, struct fl_err *err)
+{
+	const char *text = fl_args_text(args, "detach", "^]");
+
+	*key = NO_KEY;
+	if (strcmp(text, "none") == 0)
+		return 0;
+	if (text[0] != '^' || text[1] < 'A' || text[1] > '_' || text[2])
+		return fl_err_set(err, FL_ERR_USAGE, "option --detach: \"%s\" is not none or one of "
+				  "^A to ^_", text);
+	*key = text[1] & 0x1f;
+	return 0;
+}
+
+static int connect_to(const struct fl_vm *vm)
+{
+	fl_cleanup_free char *run = fl_vm_run_path(vm);
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	fl_cleanup_close int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	int len = snprintf(address.sun_path, sizeof(address.sun_path), "%s/console.sock", run);
+
+	if (fd < 0 || len >= (int)sizeof(address.sun_path) ||
+	    connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0)
+		return -1;
+	return fl_steal_fd(&fd);
+}
+
+static fl_json *read_hello(int fd)
+{
+	char line[512];
+	ssize_t got = fd >= 0 && fl_cancel_wait(NULL, fd, HELLO_MS, NULL) > 0
+			      ? read(fd, line, sizeof(line))
+			      : -1;
+
+	return got > 0 ? fl_json_parse(line, (size_t)got, "console", NULL) : NULL;
+}
+
+/* Becomes the writer, or says why not; a script that cannot be typed is an error. */
+static int ask_to_write(struct attached *attached, struct fl_err *err)
+{
+	fl_cleanup_close int fd = connect_to(attached->vm);
+	fl_cleanup_json fl_json *hello = read_hello(fd);
+	fl_cleanup_free char *why = NULL;
+
+	if (fl_json_bool(fl_json_get(hello, "writer"))) {
+		attached->socket = fl_steal_fd(&fd);
+		return 0;
+	}
+	why = fl_json_get(hello, "pid")
+		      ? fl_asprintf("process %lld writes to this console",
+				    (long long)fl_json_int(fl_json_get(hello, "pid")))
+		      : fl_strdup("its supervisor takes no input");
+	if (!attached->is_terminal)
+		return fl_err_set(err, FL_ERR_BUSY, "%s/%s: %s; give --read-only to look on",
+				  attached->vm->name_space, attached->vm->name, why);
+	fl_log(FL_LOG_WARN, "%s; here it is only shown", why);
+	return 0;
+}
+
+/* 1: there may be more at once, but a guest that never stops talking must not make the keys
+ * unheard; 0: all that is there was printed. */
+static int print_some(struct attached *attached, struct fl_err *err)
+{
+	char data[16384];
+
+	for (int i = 0; i < 16; i++) {
+		ssize_t got = fl_tail_read(attached->tail, data, sizeof(data));
+
+		if (got <= 0)
+			return 0;
+		attached->quiet_since = fl_clock_ms();
+		if (fl_cli_print(data, (size_t)got, err) < 0)
+			return -1;
+	}
+	return 1;
+}
+
+static int print_all(struct attached *attached, struct fl_err *err)
+{
+	int rc;
+
+	do
+		rc = print_some(attached, err);
+	while (rc > 0);
+	return rc;
+}
+
+static void end_input(struct attached *attached)
+{
+	attached->input_ended = true;
+	attached->takes_input = false;
+	attached->quiet_since = fl_clock_ms();
+}
+
+static void take_keys(struct attached *attached)
+{
+	ssize_t got = read(STDIN_FILENO, attached->pending, sizeof(attached->pending));
+	const char *key;
+
+	if (got < 0 && (errno == EAGAIN || errno == EINTR))
+		return;
+	attached->at = 0;
+	attached->len = got > 0 ? (size_t)got : 0;
+	if (got <= 0)
+		end_input(attached);
+	key = attached->is_terminal && attached->key != NO_KEY && got > 0
+		      ? memchr(attached->pending, attached->key, attached->len)
+		      : NULL;
+	if (key) {
+		attached->len = (size_t)(key - attached->pending);
+		attached->detached = true;
+	}
+	if (attached->socket < 0)
+		attached->len = 0;
+}
+
+static void let_socket_go(struct attached *attached)
+{
+	close(attached->socket);
+	attached->socket = -1;
+	attached->len = attached->at = 0;
+}
+
+static void send_keys(struct attached *attached)
+{
+	ssize_t put;
+
+	if (attached->socket < 0)
+		return;
+	if (attached->at < attached->len) {
+		put = send(attached->socket, attached->pending + attached->at,
+			   attached->len - attached->at, MSG_NOSIGNAL | MSG_DONTWAIT);
+		if (put > 0)
+			attached->at += (size_t)put;
+		else if (errno != EAGAIN && errno != EINTR)
+			let_socket_go(attached);
+	}
+	if (attached->input_ended && attached->at >= attached->len && attached->socket >= 0)
+		shutdown(attached->socket, SHUT_WR);
+}
+
+/* The supervisor says nothing more: what is readable is the end, which it brings about
+ * when the guest has taken all. */
+static void hear_end(struct attached *attached)
+{
+	char data[64];
+	ssize_t got = read(attached->socket, data, sizeof(data));
+
+	if (got > 0 || (got < 0 && (errno == EAGAIN || errno == EINTR)))
+		return;
+	let_socket_go(attached);
+	attached->quiet_since = fl_clock_ms();
+}
+
+/* Milliseconds until the silence has been long enough; -1: it is not waited for. */
+static int left_to_linger(const struct attached *attached)
+{
+	int64_t left;
+
+	if (!attached->input_ended || attached->socket >= 0)
+		return -1;
+	left = attached->quiet_since + (int64_t)attached->linger_ms - fl_clock_ms();
+	return left > 0 ? (int)left : 0;
+}
+
+enum { AT_OUTPUT, AT_INPUT, AT_SOCKET, AT_SIGNAL, AT_END };
+
+static void wait_for_more(struct attached *attached, bool at_once)
+{
+	bool full = attached->at < attached->len;
+	struct pollfd fds[AT_END] = {
+		[AT_OUTPUT] = { .fd = attached->tail->inotify, .events = POLLIN },
+		[AT_INPUT] = { .fd = full || !attached->takes_input ? -1 : STDIN_FILENO,
+			       .events = POLLIN },
+		[AT_SOCKET] = { .fd = attached->socket, .events = full ? POLLIN | POLLOUT : POLLIN },
+		[AT_SIGNAL] = { .fd = fl_cancel_signal_fd(), .events = POLLIN },
+	};
+
+	if (poll(fds, AT_END, at_once ? 0 : left_to_linger(attached)) < 0)
+		return;
+	if (fds[AT_INPUT].revents)
+		take_keys(attached);
+	send_keys(attached);
+	if (attached->socket >= 0 && fds[AT_SOCKET].revents & (POLLIN | POLLHUP | POLLERR))
+		hear_end(attached);
+}
+
+/* Whether it lives is asked before the last look, lest its last words be missed. */
+static int run(struct attached *attached, struct fl_err *err)
+{
+	while (!attached->detached) {
+		bool lives = fl_vm_is_supervised(attached->vm);
+		int more = print_some(attached, err);
+
+		if (more < 0 || fl_cancel_check(NULL, err) < 0)
+			return -1;
+		if (!more && (!lives || left_to_linger(attached) == 0))
+			return 0;
+		wait_for_more(attached, more);
+	}
+	return 0;
+}
+
+static void say_hello(const struct attached *attached)
+{
+	if (!attached->is_terminal)
+		return;
+	if (attached->key == NO_KEY)
+		fl_log(FL_LOG_INFO, "attached to %s/%s", attached->vm->name_space, attached->vm->name);
+	else
+		fl_log(FL_LOG_INFO, "attached to %s/%s; Ctrl-%c detaches", attached->vm->name_space,
+		       attached->vm->name, attached->key | 0x40);
+}
+
+static int attach(const struct fl_args *args, struct attached *attached, struct fl_err *err)
+{
+	uint64_t scrollback;
+	int rc;
+
+	if (fl_args_size(args, "scrollback", 65536, &scrollback, err) < 0 ||
+	    fl_args_duration(args, "linger", 1000, &attached->linger_ms, err) < 0 ||
+	    read_key(args, &attached->key, err) < 0)
+		return -1;
+	attached->is_terminal = isatty(STDIN_FILENO);
+	attached->takes_input = attached->is_terminal || !fl_args_flag(args, "read-only");
+	fl_tail_seek_back(attached->tail, scrollback);
+	if (!fl_vm_is_supervised(attached->vm)) {
+		if (print_all(attached, err) < 0)
+			return -1;
+		return fl_err_set(err, FL_ERR_PRECONDITION, "%s/%s: does not run; this is what it said "
+				  "last", attached->vm->name_space, attached->vm->name);
+	}
+	if (!fl_args_flag(args, "read-only") && ask_to_write(attached, err) < 0)
+		return -1;
+	say_hello(attached);
+	fl_terminal_take();
+	rc = run(attached, err);
+	fl_terminal_give_back();
+	if (attached->socket >= 0)
+		close(attached->socket);
+	if (attached->is_terminal && fl_cli_is_terminal())
+		fl_cli_print("\n", 1, NULL);
+	if (attached->is_terminal)
+		fl_log(FL_LOG_INFO, "%s", attached->detached ? "detached" : "the console ended");
+	return rc;
+}
+
+static int console_one(void *arg, const struct fl_vm *vm, struct fl_err *err)
+{
+	const struct fl_args *args = arg;
+	fl_cleanup_log_file struct fl_log_file file = FL_LOG_FILE_INIT;
+	struct attached attached = { .vm = vm, .tail = &file.tail, .socket = -1 };
+
+	if (fl_log_file_open(&file, vm, "console", err) < 0)
+		return -1;
+	return fl_args_flag(args, "print") ? print_all(&attached, err)
+					   : attach(args, &attached, err);
+}
+
+int fl_console(struct fl_args *args, struct fl_err *err)
+{
+	if (!fl_args_flag(args, "print") && args->operands.count != 1)
+		return fl_err_set(err, FL_ERR_USAGE, "name one microVM, or give --print");
+	return fl_life_each(args, console_one, args, err);
+}
