@@ -251,3 +251,16 @@ int fl_vm_leave(const struct fl_vm *vm, struct fl_err *err)
 	sweep_locked(vm->state, name_fd, vm->name_space, vm->name);
 	return 1;
 }
+
+char *fl_vm_address(const fl_json *record)
+{
+	const fl_json *network = fl_json_at(record, "host.network");
+
+	for (void *i = fl_json_first(network); i; i = fl_json_next(network, i)) {
+		const char *address = fl_json_text(fl_json_get(fl_json_value(i), "address"));
+
+		if (address)
+			return fl_strndup(address, strcspn(address, "/"));
+	}
+	return NULL;
+}

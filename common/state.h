@@ -84,6 +84,10 @@ fl_json *fl_vm_load(const struct fl_vm *vm, struct fl_err *err);
 
 enum fl_save { FL_SAVE_PLAIN, FL_SAVE_SYNC /* on disk when it returns */ };
 
+/* The guest's first address that the record knows, without its prefix; NULL: none. Caller
+ * frees. */
+char *fl_vm_address(const fl_json *record);
+
 /* Loads, lets change alter the record, saves with a line in the journal; all under the
  * microVM's lock. A change that alters nothing saves nothing; one that returns -1 neither. */
 typedef int fl_vm_changer(void *arg, fl_json *record, struct fl_err *err);

@@ -4,12 +4,11 @@
 #include "cmd/fl-run/start.h"
 #include "common/alloc.h"
 #include "common/control.h"
-#include "common/num.h"
 
 #include <string.h>
 
 /* Nobody means standard input here. */
-static int check_operands(const struct fl_args *args, struct fl_err *err)
+int fl_life_check_operands(const struct fl_args *args, struct fl_err *err)
 {
 	if (args->operands.count || fl_args_flag(args, "selector"))
 		return 0;
@@ -23,7 +22,7 @@ int fl_life_each(struct fl_args *args,
 {
 	fl_cleanup_state struct fl_state state = { .dirfd = -1 };
 
-	if (check_operands(args, err) < 0 || fl_args_state(args, false, &state, err) < 0)
+	if (fl_life_check_operands(args, err) < 0 || fl_args_state(args, false, &state, err) < 0)
 		return -1;
 	return fl_step_each_vm(args, &state, false, each, arg, err);
 }
@@ -182,79 +181,4 @@ static int reboot_one(void *arg, const struct fl_vm *vm, struct fl_err *err)
 int fl_life_reboot(struct fl_args *args, struct fl_err *err)
 {
 	return fl_life_each(args, reboot_one, args, err);
-}
-
-struct condition {
-	struct fl_args *args;
-	const char *what;
-};
-
-static int is_ended(const fl_json *record)
-{
-	const char *state = fl_json_text(fl_json_at(record, "host.vmm.state"));
-
-	return fl_str_equal(state, "stopped") || fl_str_equal(state, "failed");
-}
-
-static int judge_cloud_init(const fl_json *record, struct fl_err *err)
-{
-	const char *said = fl_json_text(fl_json_at(record, "host.vmm.cloud_init"));
-
-	if (said && (fl_str_starts(said, "done") || fl_str_starts(said, "degraded")))
-		return 1;
-	if (said)
-		return fl_err_set(err, FL_ERR_GUEST, "cloud-init ended with %s", said);
-	return 0;
-}
-
-static int judge_condition(void *arg, const fl_json *record, struct fl_err *err)
-{
-	const struct condition *condition = arg;
-	const char *reason = fl_json_text(fl_json_at(record, "host.vmm.exit.reason"));
-	const char *state = fl_json_text(fl_json_at(record, "host.vmm.state"));
-	int verdict = 0;
-
-	if (strcmp(condition->what, "exit") == 0)
-		return is_ended(record);
-	if (strcmp(condition->what, "running") == 0)
-		verdict = fl_str_equal(state, "running");
-	if (strcmp(condition->what, "cloud-init") == 0)
-		verdict = judge_cloud_init(record, err);
-	if (verdict == 0 && is_ended(record))
-		return fl_err_set(err, FL_ERR_GUEST, "it does not run: %s",
-				  reason ? reason : "it was stopped");
-	return verdict;
-}
-
-static int wait_one(void *arg, const struct fl_vm *vm, struct fl_err *err)
-{
-	struct condition *condition = arg;
-	uint64_t timeout;
-
-	if (fl_args_duration(condition->args, "timeout", 300000, &timeout, err) < 0)
-		return -1;
-	if (fl_vm_wait(vm, (int)timeout, judge_condition, condition, err) == 0)
-		return 0;
-	if (err->kind == FL_ERR_TIMEOUT && strcmp(condition->what, "cloud-init") == 0)
-		return fl_err_set(err, FL_ERR_TIMEOUT, "%s/%s: cloud-init: unknown: nothing was heard "
-				  "of it within the timeout", vm->name_space, vm->name);
-	return err->kind == FL_ERR_GUEST ? fl_err_prefix(err, "%s/%s", vm->name_space, vm->name)
-					 : -1;
-}
-
-int fl_life_wait(struct fl_args *args, struct fl_err *err)
-{
-	static const char *const known[] = { "running", "cloud-init", "exit" };
-	struct condition condition = { args, fl_args_text(args, "for", "running") };
-	fl_cleanup_state struct fl_state state = { .dirfd = -1 };
-
-	for (size_t i = 0; i < FL_COUNT(known); i++)
-		if (strcmp(known[i], condition.what) == 0) {
-			if (check_operands(args, err) < 0 ||
-			    fl_args_state(args, false, &state, err) < 0)
-				return -1;
-			return fl_step_each_vm(args, &state, false, wait_one, &condition, err);
-		}
-	return fl_err_set(err, FL_ERR_USAGE, "option --for: \"%s\" is not running, cloud-init or exit",
-			  condition.what);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
- * Commands on microVMs that exist: stop, start, pause, resume, reboot, wait.
+ * Commands on microVMs that exist: stop, start, pause, resume, reboot.
  * Each is a command's function for the table in main.c.
  */
 #pragma once
@@ -17,7 +17,9 @@ int fl_life_start(struct fl_args *args, struct fl_err *err);
 int fl_life_pause(struct fl_args *args, struct fl_err *err);
 int fl_life_resume(struct fl_args *args, struct fl_err *err);
 int fl_life_reboot(struct fl_args *args, struct fl_err *err);
-int fl_life_wait(struct fl_args *args, struct fl_err *err);
+
+/* FL_ERR_USAGE when neither operands nor --selector name anything. */
+int fl_life_check_operands(const struct fl_args *args, struct fl_err *err);
 
 /* Calls each for the microVMs named, with the state folder opened. */
 int fl_life_each(struct fl_args *args,

@@ -5,6 +5,7 @@
 #include "cmd/fl-run/metrics.h"
 #include "cmd/fl-run/show.h"
 #include "cmd/fl-run/start.h"
+#include "cmd/fl-run/wait.h"
 #include "common/alloc.h"
 
 static int step_down(struct fl_step_call *call, struct fl_err *err)
@@ -47,12 +48,6 @@ static const struct fl_option stop_options[] = {
 	{ 0 },
 };
 static const struct fl_option ls_options[] = { FL_STEP_SELECTOR_OPTION, { 0 } };
-static const struct fl_option wait_options[] = {
-	{ "for", 0, "WHAT", "running (default), cloud-init or exit" },
-	{ "timeout", 't', "TIME", "give up after this (5m)" },
-	FL_LIFE_ALL_OPTION,
-	{ 0 },
-};
 #define VM "NAMESPACE/NAME|UID…"
 
 static const struct fl_command commands[] = {
@@ -64,7 +59,7 @@ static const struct fl_command commands[] = {
 	{ "pause", VM, "hold the guest's processors", all_options, 0, -1, fl_life_pause },
 	{ "resume", VM, "let a paused guest go on", all_options, 0, -1, fl_life_resume },
 	{ "reboot", VM, "power off and start again", all_options, 0, -1, fl_life_reboot },
-	{ "wait", VM, "wait until something is so", wait_options, 0, -1, fl_life_wait },
+	{ "wait", VM, "wait until something is so", fl_wait_options, 0, -1, fl_wait },
 	{ "status", VM, "tell how it is", all_options, 0, -1, fl_show_status },
 	{ "ls", "", "list the microVMs", ls_options, 0, 0, fl_show_ls },
 	{ "console", VM, "look at the guest's console, and type", fl_console_options, 0, -1,

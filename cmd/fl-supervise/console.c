@@ -40,7 +40,7 @@ void fl_console_restart(struct fl_console *console)
 {
 	console->line_len = 0;
 	console->panic[0] = console->no_root[0] = console->cloud_init[0] = 0;
-	console->halted = false;
+	console->halted = console->booted = false;
 }
 
 static void rotate(struct fl_console *console)
@@ -93,6 +93,29 @@ static bool find(const char *line, const char *mark, bool after, char *into)
 	return *into;
 }
 
+/* systemd's last targets (quiet, it says nothing), a getty's prompt, or our own word. */
+static bool says_booted(const char *line)
+{
+	static const char prompt[] = "login: ";
+
+	return strstr(line, "flintlock-boot: done") ||
+	       (strstr(line, "Reached target ") &&
+		(strstr(line, "multi-user.target") || strstr(line, "Multi-User System") ||
+		 strstr(line, "graphical.target") || strstr(line, "Graphical Interface"))) ||
+	       (strlen(line) >= strlen(prompt) &&
+		strcmp(line + strlen(line) - strlen(prompt), prompt) == 0);
+}
+
+/* True when that is new. */
+static bool note_boot(struct fl_console *console)
+{
+	console->line[console->line_len] = 0;
+	if (console->booted || !says_booted(console->line))
+		return false;
+	console->booted = true;
+	return true;
+}
+
 static bool search(struct fl_console *console)
 {
 	const char *line = console->line;
@@ -119,12 +142,13 @@ bool fl_console_add(struct fl_console *console, const char *data, size_t size)
 		keep(console, data, size);
 	for (size_t i = 0; i < size; i++) {
 		if (data[i] == '\n') {
-			console->line[console->line_len] = 0;
+			found |= note_boot(console);
 			found |= search(console);
 			console->line_len = 0;
 		} else if (data[i] >= 0x20 && console->line_len + 1 < FL_CONSOLE_LINE) {
 			console->line[console->line_len++] = data[i];
 		}
 	}
-	return found;
+	/* A prompt is a line that does not end. */
+	return note_boot(console) || found;
 }

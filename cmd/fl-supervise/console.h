@@ -30,6 +30,7 @@ struct fl_console {
 	char panic[FL_CONSOLE_LINE];      /* the kernel's panic line; "" without */
 	char no_root[FL_CONSOLE_LINE];    /* the initrd's or kernel's "no root" line */
 	char cloud_init[FL_CONSOLE_LINE]; /* what our part reported: "done", "error: …" */
+	bool booted;                      /* it is up: asks for a login, or says so */
 	bool halted;                      /* halted for good, though the VMM lives */
 };
 

@@ -102,6 +102,8 @@ static int change(void *arg, fl_json *record, struct fl_err *err)
 	(void)err;
 	put_text(record, "host.vmm.state", saving->vmm_state);
 	put_text(record, "host.vmm.cloud_init", machine->console.cloud_init);
+	fl_json_put(record, "host.vmm.booted",
+		    machine->console.booted ? fl_json_new_bool(true) : NULL);
 	fl_json_put(record, "host.vmm.restarts", fl_json_new_int(machine->restarts));
 	fl_json_put(record, "host.vmm.reboots", fl_json_new_int(machine->reboots));
 	if (machine->vmm.pidfd >= 0)

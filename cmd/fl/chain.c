@@ -39,6 +39,8 @@ const struct fl_option fl_chain_up_options[] = {
 	{ "qemu", 0, "PROGRAM", "the QEMU to run (qemu-system-ARCH)" },
 	{ "restart", 0, "POLICY", "no (default), on-failure or always" },
 	{ "settle", 0, "TIME", "how long a guest must live to count as created (2s)" },
+	{ "wait", 0, "WHAT", "then wait for it, as fl-run wait --for does; may be repeated" },
+	{ "wait-timeout", 0, "TIME", "give up waiting after this (5m)" },
 	{ 0 },
 };
 
@@ -130,13 +132,17 @@ static void pass_signal(struct pipeline *pipeline)
 struct outcome {
 	enum fl_err_kind kind;
 	char text[1020];
+	FL_VEC(char *) uids; /* of the records that came out */
 };
 
 static void take_outcome(struct outcome *outcome, const fl_json *record)
 {
 	const char *kind = fl_json_text(fl_json_at(record, "host.error.kind"));
 	const char *text = fl_json_text(fl_json_at(record, "host.error.text"));
+	const char *uid = fl_json_text(fl_json_at(record, "spec.uid"));
 
+	if (uid)
+		FL_VEC_ADD(&outcome->uids, fl_strdup(uid));
 	if (!kind || outcome->kind != FL_ERR_NONE)
 		return;
 	outcome->kind = fl_err_kind_of(kind);
@@ -180,28 +186,76 @@ static int worst_status(struct pipeline *pipeline)
 	return worst;
 }
 
+static void outcome_finish(struct outcome *outcome)
+{
+	for (size_t i = 0; i < outcome->uids.count; i++)
+		free(outcome->uids.items[i]);
+	free(outcome->uids.items);
+}
+
+/* "fl-run wait" for all that came up; standard output is the records' alone. */
+static int wait_for(struct fl_args *args, const struct outcome *outcome, struct fl_err *err)
+{
+	fl_cleanup_close int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	struct fl_proc child;
+	words argv = { 0 };
+	const char *text;
+	int rc;
+
+	FL_VEC_ADD(&argv, fl_path_beside_program("", "fl-run"));
+	FL_VEC_ADD(&argv, fl_strdup("wait"));
+	FL_VEC_ADD(&argv, fl_asprintf("--state-dir=%s", fl_args_state_dir(args)));
+	for (size_t i = 0; (text = fl_args_each(args, "wait", i)); i++)
+		FL_VEC_ADD(&argv, fl_asprintf("--for=%s", text));
+	FL_VEC_ADD(&argv, fl_asprintf("--timeout=%s", fl_args_text(args, "wait-timeout", "5m")));
+	for (size_t i = 0; i < outcome->uids.count; i++)
+		FL_VEC_ADD(&argv, fl_strdup(outcome->uids.items[i]));
+	FL_VEC_ADD(&argv, NULL);
+	rc = fl_proc_spawn(&child, &(struct fl_proc_spec){ .argv = argv.items, .in = null,
+							   .out = null, .errfd = -1 }, err);
+	words_finish(&argv);
+	while (rc == 0 && (rc = fl_proc_wait(&child, -1, err)) < 0 && fl_cancel_signal()) {
+		fl_proc_signal(&child, fl_cancel_signal());
+		rc = fl_proc_wait(&child, 20000, NULL);
+	}
+	if (rc >= 0)
+		args->exit_status = rc >= 256 ? 128 + rc - 256 : rc;
+	return rc < 0 ? -1 : 0;
+}
+
 /* The programs have said what failed: only the status is left to tell. */
-static int run_pipeline(struct fl_args *args, const char *const *programs, size_t count,
-			const char *verb, int in, struct fl_err *err)
+static int run_programs(struct fl_args *args, const char *const *programs, size_t count,
+			const char *verb, int in, struct outcome *outcome, struct fl_err *err)
 {
 	struct pipeline pipeline = { .out = -1 };
-	struct outcome outcome = { 0 };
 	int rc = start_pipeline(args, programs, count, verb, in, &pipeline, err);
 	int status;
 
 	if (rc == 0)
-		rc = read_records(args, &pipeline, &outcome, err);
+		rc = read_records(args, &pipeline, outcome, err);
 	close(pipeline.out);
 	status = worst_status(&pipeline);
 	if (rc < 0)
 		return -1;
 	/* On the way down, what failed on the way up is history. */
 	if (strcmp(verb, "down") == 0)
-		outcome.kind = FL_ERR_NONE;
-	args->exit_status = outcome.kind != FL_ERR_NONE ? fl_err_exit_status(outcome.kind)
-			    : status >= 256             ? 128 + status - 256
-							: status;
+		outcome->kind = FL_ERR_NONE;
+	args->exit_status = outcome->kind != FL_ERR_NONE ? fl_err_exit_status(outcome->kind)
+			    : status >= 256              ? 128 + status - 256
+							 : status;
 	return 0;
+}
+
+static int run_pipeline(struct fl_args *args, const char *const *programs, size_t count,
+			const char *verb, int in, struct fl_err *err)
+{
+	struct outcome outcome = { 0 };
+	int rc = run_programs(args, programs, count, verb, in, &outcome, err);
+
+	if (rc == 0 && args->exit_status == 0 && fl_args_flag(args, "wait"))
+		rc = wait_for(args, &outcome, err);
+	outcome_finish(&outcome);
+	return rc;
 }
 
 /* What comes in is kept in memory, so that every program can read it. */

@@ -12,20 +12,6 @@ const struct fl_option fl_ssh_options[] = {
 	{ 0 },
 };
 
-/* The first address of the record, without its prefix; caller frees. */
-static char *address_of(const fl_json *record)
-{
-	const fl_json *network = fl_json_at(record, "host.network");
-
-	for (void *i = fl_json_first(network); i; i = fl_json_next(network, i)) {
-		const char *address = fl_json_text(fl_json_get(fl_json_value(i), "address"));
-
-		if (address)
-			return fl_strndup(address, strcspn(address, "/"));
-	}
-	return NULL;
-}
-
 typedef FL_VEC(const char *) words;
 
 static void compose(const struct fl_args *args, const struct fl_vm *vm, const char *address,
@@ -56,7 +42,7 @@ static void compose(const struct fl_args *args, const struct fl_vm *vm, const ch
 static int go(const struct fl_args *args, const struct fl_vm *vm, struct fl_err *err)
 {
 	fl_cleanup_json fl_json *record = fl_vm_load(vm, err);
-	char *address = record ? address_of(record) : NULL;
+	char *address = record ? fl_vm_address(record) : NULL;
 	words argv = { 0 };
 
 	if (!record)

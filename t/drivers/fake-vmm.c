@@ -3,7 +3,7 @@
  * A stand-in for QEMU where the real one cannot be made to show a fault, or is too slow to
  * be started hundreds of times: takes QEMU's command line, speaks a little QMP, and does
  * what the kernel's command line says:
- *     fake=panic | poweroff | reboot | noroot | exit3 | deaf | cloud-init | once-panic
+ *     fake=panic | poweroff | reboot | noroot | exit3 | deaf | cloud-init | prompt | once-panic
  *     fake=asleep                 the guest reads nothing that is typed
  *     fake=mute | nonsense        the monitor does not answer, or not as QEMU does
  */
@@ -102,6 +102,8 @@ static void act(int client, const char *how)
 		printf("flintlock-initrd: no root found: UUID=x\n");
 	if (strstr(how, "fake=cloud-init"))
 		printf("flintlock-cloud-init: done\n");
+	if (strstr(how, "fake=prompt"))
+		printf("Fake GNU/Linux ttyS0\n\nfake login: ");
 	fflush(stdout);
 	if (strstr(how, "fake=exit3")) {
 		fprintf(stderr, "fake-vmm: cannot do it\n");
