@@ -145,6 +145,7 @@ int fl_vm_wait(const struct fl_vm *vm, int timeout_ms, fl_vm_judge *judge, void 
 
 /* The folder with a short path through which sockets are reached, /run/flintlock/UID or
  * $XDG_RUNTIME_DIR/flintlock/UID; caller frees. fl_vm_link makes it, fl_vm_unlink not. */
+char *fl_state_run_folder(void); /* without UID */
 char *fl_vm_run_path(const struct fl_vm *vm);
 int fl_vm_link(const struct fl_vm *vm, struct fl_err *err);
 void fl_vm_unlink(const struct fl_vm *vm);

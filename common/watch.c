@@ -153,7 +153,7 @@ int fl_vm_wait(const struct fl_vm *vm, int timeout_ms, fl_vm_judge *judge, void 
 	}
 }
 
-static char *run_folder(void)
+char *fl_state_run_folder(void)
 {
 	const char *set = getenv("FL_RUN_DIR");
 	const char *user = getenv("XDG_RUNTIME_DIR");
@@ -167,14 +167,14 @@ static char *run_folder(void)
 
 char *fl_vm_run_path(const struct fl_vm *vm)
 {
-	fl_cleanup_free char *folder = run_folder();
+	fl_cleanup_free char *folder = fl_state_run_folder();
 
 	return fl_asprintf("%s/%s", folder, vm->uid);
 }
 
 int fl_vm_link(const struct fl_vm *vm, struct fl_err *err)
 {
-	fl_cleanup_free char *folder = run_folder();
+	fl_cleanup_free char *folder = fl_state_run_folder();
 	fl_cleanup_free char *path = fl_vm_run_path(vm);
 	char target[4096];
 	ssize_t len;
@@ -193,7 +193,7 @@ int fl_vm_link(const struct fl_vm *vm, struct fl_err *err)
 
 void fl_vm_unlink(const struct fl_vm *vm)
 {
-	fl_cleanup_free char *folder = run_folder();
+	fl_cleanup_free char *folder = fl_state_run_folder();
 	fl_cleanup_free char *path = fl_vm_run_path(vm);
 
 	unlink(path);

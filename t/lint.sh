@@ -26,7 +26,7 @@ floor_of() {
 	alloc | err | clock) echo 1 ;;
 	str | vec | log | num | cancel) echo 2 ;;
 	io | path | sha256 | inet | ulid | base64 | uuid | boot) echo 3 ;;
-	digest | atomic | lock | proc | cgroup | durable | since | tail) echo 4 ;;
+	digest | atomic | lock | proc | cgroup | durable | since | tail | accel) echo 4 ;;
 	json | http | unixhttp | yaml | documents) echo 5 ;;
 	reference | schema | mask | selector) echo 6 ;;
 	spec | image | provider) echo 6 ;;

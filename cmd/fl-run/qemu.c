@@ -3,9 +3,9 @@
  * QEMU, machine type "microvm" (docs/system/i386/microvm): virtio over MMIO, found through
  * ACPI; monitor by QMP. Disks appear to the guest in the order of the command line.
  */
-#include "cmd/fl-run/accel.h"
 #include "cmd/fl-run/kernel.h"
 #include "cmd/fl-run/vmm.h"
+#include "common/accel.h"
 #include "common/alloc.h"
 #include "common/log.h"
 #include "common/path.h"

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "cmd/fl-run/show.h"
 
-#include "cmd/fl-run/accel.h"
 #include "cmd/fl-run/life.h"
 #include "cmd/fl-run/vmm.h"
+#include "common/accel.h"
 #include "common/alloc.h"
 #include "common/clock.h"
 #include "common/provider.h"

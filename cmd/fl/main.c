@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "cmd/fl/chain.h"
+#include "cmd/fl/doctor/doctor.h"
 #include "cmd/fl/events.h"
 #include "cmd/fl/make_spec.h"
 #include "cmd/fl/ssh.h"
@@ -52,6 +53,8 @@ static const struct fl_command commands[] = {
 	{ "inspect", "NAMESPACE/NAME|UID…", "print the records", inspect_options, 1, -1,
 	  run_inspect },
 	{ "events", "", "what changed, and what changes", fl_events_options, 0, 0, fl_events },
+	{ "doctor", "", "what this host can and cannot do, and how to mend it", NULL, 0, 0,
+	  fl_doctor },
 	{ "ssh", "NAMESPACE/NAME|UID [COMMAND…]", "log in to a guest, or run a command there",
 	  fl_ssh_options, 1, -1, fl_ssh, true },
 	{ 0 },

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-#include "cmd/fl-run/accel.h"
+#include "common/accel.h"
 
 #ifdef __x86_64__
 

@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* Whether taps can be made, and whether packets get from them to anywhere. */
+#include "cmd/fl/doctor/finding.h"
+
+#include "common/io.h"
+#include "common/proc.h"
+
+#include <fcntl.h>
+#include <linux/if_tun.h>
+#include <net/if.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+
+#define ANSWER_MS 3000
+
+/* A tap that is not made persistent goes with its descriptor. */
+void fl_check_tun(const char *state_dir, struct fl_finding *finding)
+{
+	fl_cleanup_close int fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC);
+	struct ifreq request = { .ifr_name = "fldoctor%d", .ifr_flags = IFF_TAP | IFF_NO_PI };
+
+	(void)state_dir;
+	if (fd < 0)
+		fl_finding_set(finding, FL_FINDING_BAD, "modprobe tun, as root",
+			       "/dev/net/tun cannot be opened: %s", strerror(errno));
+	else if (ioctl(fd, TUNSETIFF, &request) < 0)
+		fl_finding_set(finding, FL_FINDING_BAD,
+			       "run fl-net as root, or give it the capability CAP_NET_ADMIN",
+			       "no tap can be made: %s", strerror(errno));
+	else
+		fl_finding_set(finding, FL_FINDING_OK, NULL, "taps can be made");
+}
+
+/* What a program says on standard output; "" when it does not run or fails. */
+static void ask(const char *const *argv, struct fl_str *out)
+{
+	fl_cleanup_close int fd = memfd_create("answer", MFD_CLOEXEC);
+	fl_cleanup_close int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	struct fl_proc child = { .pidfd = -1 };
+
+	fl_str_add(out, "");
+	if (fd < 0 || fl_proc_spawn(&child, &(struct fl_proc_spec){ .argv = argv, .in = null,
+								    .out = fd, .errfd = null },
+				    NULL) < 0)
+		return;
+	if (fl_proc_wait(&child, ANSWER_MS, NULL) == 0 && lseek(fd, 0, SEEK_SET) == 0)
+		fl_io_read_all(fd, 1 << 20, out, "answer", NULL);
+	fl_proc_finish(&child);
+}
+
+/* Docker sets this policy, by whichever iptables there is. */
+static bool forward_drops(void)
+{
+	static const char *const nft[] = { "nft", "list", "chain", "ip", "filter", "FORWARD", NULL };
+	static const char *const iptables[] = { "iptables", "-S", "FORWARD", NULL };
+	static const char *const legacy[] = { "iptables-legacy", "-S", "FORWARD", NULL };
+	const char *const *const ways[] = { nft, iptables, legacy };
+
+	for (size_t i = 0; i < FL_COUNT(ways); i++) {
+		fl_cleanup_str struct fl_str out = FL_STR_INIT;
+
+		ask(ways[i], &out);
+		if (strstr(out.data, "-P FORWARD DROP") || strstr(out.data, "policy drop"))
+			return true;
+	}
+	return false;
+}
+
+#define LET_THROUGH                                                                             \
+	"iptables -I DOCKER-USER -i BRIDGE -j ACCEPT; iptables -I DOCKER-USER -o BRIDGE -j ACCEPT " \
+	"(without Docker: the same in FORWARD)"
+
+void fl_check_forward(const char *state_dir, struct fl_finding *finding)
+{
+	(void)state_dir;
+	if (geteuid() != 0)
+		fl_finding_set(finding, FL_FINDING_POOR, "ask as root",
+			       "only root sees whether the firewall drops forwarded packets");
+	else if (forward_drops())
+		fl_finding_set(finding, FL_FINDING_POOR, LET_THROUGH,
+			       "the FORWARD chain drops what nobody lets through, as Docker sets it: "
+			       "guests do not get beyond their bridge");
+	else
+		fl_finding_set(finding, FL_FINDING_OK, NULL,
+			       "the FORWARD chain does not drop by default");
+}
+
+void fl_check_bridge_netfilter(const char *state_dir, struct fl_finding *finding)
+{
+	fl_cleanup_str struct fl_str text = FL_STR_INIT;
+	bool on = fl_io_read_file(AT_FDCWD, "/proc/sys/net/bridge/bridge-nf-call-iptables", 16,
+				  &text, NULL) == 0 && text.len && text.data[0] == '1';
+
+	(void)state_dir;
+	if (on && forward_drops())
+		fl_finding_set(finding, FL_FINDING_BAD,
+			       "sysctl net.bridge.bridge-nf-call-iptables=0, or " LET_THROUGH,
+			       "what goes between two guests on a bridge passes the FORWARD chain, "
+			       "which drops it");
+	else
+		fl_finding_set(finding, FL_FINDING_OK, NULL, "%s",
+			       on ? "bridged packets pass the firewall, which lets them through"
+				  : "bridged packets do not pass the firewall");
+}

@@ -1,0 +1,51 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MPL-2.0
+# What a host can and cannot do, told with stand-ins for what is missing.
+
+bats_require_minimum_version 1.5.0
+load ../lib
+
+setup() {
+	own_state "$BATS_TEST_TMPDIR"
+	mkdir -p "$BATS_TEST_TMPDIR/bin"
+}
+
+level() {
+	jq -r "select(.check == \"$1\").level" <<<"$output"
+}
+
+@test "every finding that is not ok says how to mend it" {
+	run fl doctor --json
+	[ "$(jq -s 'length >= 12' <<<"$output")" = true ]
+	[ "$(jq -c 'select((.level == "ok") != (.mend == null))' <<<"$output")" = "" ]
+	[ "$(level supervisor) $(level state) $(level run-folder)" = "ok ok ok" ]
+	run fl doctor
+	[[ "$output" != *$'\033'* ]]
+	[ "$(grep -c 'mend: ' <<<"$output")" = "$(grep -cE '^(poor|bad) ' <<<"$output")" ]
+	[ ! -e "$FL_STATE_DIR" ]
+}
+
+@test "no QEMU, no ssh: bad, poor, and status 1" {
+	ln -s "$(command -v fl)" "$BATS_TEST_TMPDIR/bin/fl"
+	run -1 env PATH="$BATS_TEST_TMPDIR/bin" "$FL_BUILD/bin/fl" doctor --json
+	[ "$(level qemu) $(level tools)" = "bad poor" ]
+}
+
+@test "Docker's FORWARD policy is seen" {
+	[ "$(id -u)" = 0 ] || skip "needs root"
+	printf '#!/bin/sh\necho "-P FORWARD DROP"\n' >"$BATS_TEST_TMPDIR/bin/iptables"
+	chmod +x "$BATS_TEST_TMPDIR/bin/iptables"
+	PATH=$BATS_TEST_TMPDIR/bin:$PATH run fl doctor --json
+	[ "$(level forward)" = poor ]
+	[[ "$output" == *"DOCKER-USER"* ]]
+}
+
+@test "colours on a terminal only, and never with NO_COLOR" {
+	mkfifo "$BATS_TEST_TMPDIR/keys"
+	run env TERM=xterm python3 "$FL_TOP/t/fl-run/terminal.py" "$BATS_TEST_TMPDIR/keys" fl doctor
+	[[ "$output" == *$'\033[32mok'* ]]
+	run env TERM=xterm NO_COLOR=1 python3 "$FL_TOP/t/fl-run/terminal.py" "$BATS_TEST_TMPDIR/keys" fl doctor
+	[[ "$output" != *$'\033'* ]]
+	run env TERM=dumb python3 "$FL_TOP/t/fl-run/terminal.py" "$BATS_TEST_TMPDIR/keys" fl doctor
+	[[ "$output" != *$'\033'* ]]
+}
