@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "cmd/fl/chain.h"
+#include "cmd/fl/cp.h"
 #include "cmd/fl/doctor/doctor.h"
 #include "cmd/fl/events.h"
 #include "cmd/fl/make_spec.h"
@@ -53,6 +54,8 @@ static const struct fl_command commands[] = {
 	{ "inspect", "NAMESPACE/NAME|UID…", "print the records", inspect_options, 1, -1,
 	  run_inspect },
 	{ "events", "", "what changed, and what changes", fl_events_options, 0, 0, fl_events },
+	{ "cp", "FILE… NAMESPACE/NAME|UID:PATH, or the other way", "copy files into a guest, or out",
+	  fl_cp_options, 2, -1, fl_cp },
 	{ "doctor", "", "what this host can and cannot do, and how to mend it", NULL, 0, 0,
 	  fl_doctor },
 	{ "ssh", "NAMESPACE/NAME|UID [COMMAND…]", "log in to a guest, or run a command there",

@@ -1,0 +1,67 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MPL-2.0
+# What ssh and scp are told, with stand-ins for both.
+
+bats_require_minimum_version 1.5.0
+load ../lib
+
+setup() {
+	export IMAGES=$BATS_FILE_TMPDIR/images
+	small_images "$IMAGES"
+	own_state "$BATS_TEST_TMPDIR"
+	mkdir -p "$BATS_TEST_TMPDIR/bin"
+	for tool in ssh scp; do
+		printf '#!/bin/sh\nprintf "%%s\\n" "${0##*/}" "$@"\n' >"$BATS_TEST_TMPDIR/bin/$tool"
+		chmod +x "$BATS_TEST_TMPDIR/bin/$tool"
+	done
+	PATH=$BATS_TEST_TMPDIR/bin:$PATH
+	fl-pull up -q < <(small_spec a) >/dev/null
+	record=$(echo "$FL_STATE_DIR"/vm/default/a/*/record.json)
+	uid=$(jq -r .spec.uid "$record")
+	address 10.1.2.3/24
+}
+
+teardown() {
+	fl down -q a >/dev/null
+	[ -z "$(what_is_left)" ]
+}
+
+address() {
+	jq --arg a "$1" '.host.network.eth0.address = $a' "$record" >"$record.tmp"
+	mv "$record.tmp" "$record"
+}
+
+# What stands behind "--".
+told() {
+	sed -n '/^--$/,$p' <<<"$output" | tail -n +2 | xargs
+}
+
+@test "ssh and cp know the same host key" {
+	run -0 fl ssh -i key -l me a ls -l
+	[ "$(told)" = "10.1.2.3 ls -l" ]
+	options=$(sed '1d;/^--$/,$d' <<<"$output")
+	[[ "$options" == *"-oHostKeyAlias=$uid"*"-oUser=me"*"key"* ]]
+	run -0 fl cp -i key -l me f "$uid:/tmp"
+	[ "$(sed '1d;/^--$/,$d' <<<"$output")" = "$options" ]
+}
+
+@test "cp in, out, of several files" {
+	run -0 fl cp -rp one /two ./x:y default/a:
+	[ "$(told)" = "./one /two ./x:y 10.1.2.3:" ]
+	[[ "$output" == *$'\n-r\n-p\n'* ]]
+	run -0 fl cp a:/etc/one "default/a:with space:and" .
+	[ "$(told)" = "10.1.2.3:/etc/one 10.1.2.3:with space:and ." ] || false
+	address fd00::5/64
+	run -0 fl cp a:x -- -y
+	[ "$(told)" = "[fd00::5]:x ./-y" ]
+}
+
+@test "cp between two guests or none is refused" {
+	run -2 fl cp a b
+	run -2 fl cp a:x a:y
+	run -2 fl cp a:x b:y .
+	run -2 fl cp x a:y .
+	run -2 fl cp ../a:x .
+	run -4 fl cp other:x .
+	run -2 fl cp a:x
+}
