@@ -5,7 +5,6 @@
 #include "common/cgroup.h"
 #include "common/control.h"
 #include "common/io.h"
-#include "common/num.h"
 
 #include <fcntl.h>
 #include <inttypes.h>
@@ -15,17 +14,6 @@
 static void put_number(fl_json *object, const char *key, uint64_t value)
 {
 	fl_json_set(object, key, fl_json_new_int(value > INT64_MAX ? INT64_MAX : (int64_t)value));
-}
-
-/* A file that holds one number. */
-static bool read_number(const char *path, uint64_t *value)
-{
-	fl_cleanup_str struct fl_str text = FL_STR_INIT;
-
-	if (fl_io_read_file(AT_FDCWD, path, 4096, &text, NULL) < 0 || !text.len)
-		return false;
-	text.data[strcspn(text.data, "\n")] = 0;
-	return fl_num_u64(text.data, 0, UINT64_MAX, value, NULL) == 0;
 }
 
 /* Of /proc/PID/stat (proc(5)): the name in it may hold spaces and brackets of its own. */
@@ -71,39 +59,55 @@ static void add_process(fl_json *metrics, const struct fl_vm *vm, const fl_json 
 		put_number(metrics, "memory_bytes", memory);
 }
 
-/* What the host sends into a tap, the guest receives. */
-static fl_json *link_of(const char *id, const char *link)
+/* The line of a link in /proc/PID/net/dev (proc(5)), behind its colon; NULL: none. */
+static const char *line_of(const char *table, const char *link)
 {
-	static const char *const files[][2] = {
-		{ "tx_bytes", "received_bytes" },     { "rx_bytes", "sent_bytes" },
-		{ "tx_packets", "received_packets" }, { "rx_packets", "sent_packets" },
-		{ "tx_dropped", "received_dropped" }, { "rx_dropped", "sent_dropped" },
-	};
+	size_t len = strlen(link);
+
+	for (const char *line = table; line; line = strchr(line, '\n')) {
+		line += strspn(line, "\n ");
+		if (strncmp(line, link, len) == 0 && line[len] == ':')
+			return line + len + 1;
+	}
+	return NULL;
+}
+
+/* What the host sends into a tap, the guest receives. */
+static fl_json *link_of(const char *id, const char *link, const char *table)
+{
+	static const char *const names[] = { "sent_bytes",     "sent_packets",     "sent_dropped",
+					     "received_bytes", "received_packets", "received_dropped" };
+	const char *line = line_of(table, link);
 	fl_json *metrics = fl_json_new_object();
+	uint64_t values[FL_COUNT(names)];
 
 	fl_json_set(metrics, "id", fl_json_new_text(id));
 	fl_json_set(metrics, "link", fl_json_new_text(link));
-	for (size_t i = 0; i < FL_COUNT(files); i++) {
-		fl_cleanup_free char *path =
-			fl_asprintf("/sys/class/net/%s/statistics/%s", link, files[i][0]);
-		uint64_t value;
-
-		if (read_number(path, &value))
-			put_number(metrics, files[i][1], value);
-	}
+	if (line && sscanf(line, "%" SCNu64 " %" SCNu64 " %*u %" SCNu64 " %*u %*u %*u %*u %" SCNu64
+			   " %" SCNu64 " %*u %" SCNu64, &values[0], &values[1], &values[2],
+			   &values[3], &values[4], &values[5]) == FL_COUNT(names))
+		for (size_t i = 0; i < FL_COUNT(names); i++)
+			put_number(metrics, names[i], values[i]);
 	return metrics;
 }
 
+/* Taps are in the VMM's network namespace, which need not be ours. */
 static void add_links(fl_json *metrics, const fl_json *record)
 {
 	const fl_json *network = fl_json_at(record, "host.network");
+	fl_cleanup_free char *path = fl_asprintf("/proc/%" PRId64 "/net/dev",
+						 fl_json_int(fl_json_at(record, "host.vmm.pid")));
+	fl_cleanup_str struct fl_str table = FL_STR_INIT;
 	fl_json *links = fl_json_new_array();
 
+	fl_str_add(&table, "");
+	if (fl_json_count(network))
+		fl_io_read_file(AT_FDCWD, path, 16 << 20, &table, NULL);
 	for (void *i = fl_json_first(network); i; i = fl_json_next(network, i)) {
 		const char *link = fl_json_text(fl_json_get(fl_json_value(i), "link"));
 
-		if (link && !strchr(link, '/'))
-			fl_json_add(links, link_of(fl_json_key(i), link));
+		if (link)
+			fl_json_add(links, link_of(fl_json_key(i), link, table.data));
 	}
 	fl_json_set(metrics, "links", links);
 }

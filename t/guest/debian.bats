@@ -73,6 +73,25 @@ guest() { # NAME COMMAND…
 	[ -z "$(inside ip -o link | grep fltap)" ]
 }
 
+@test "waited for, looked at, typed at, copied to and from, counted" {
+	debian hand --label tier=web | inside fl up -q --accel tcg --wait=boot --wait-timeout 300s >/dev/null
+	run inside fl wait hand --for=exit --for=port:22 --timeout 300s
+	[ "$status" = 32 ]
+	inside fl wait -l tier=web --for=cloud-init --timeout 300s
+	echo content >"$BATS_TEST_TMPDIR/file"
+	inside fl cp -i "$KEY" "$BATS_TEST_TMPDIR/file" default/hand:/root/there
+	inside fl cp -i "$KEY" hand:/root/there "$BATS_TEST_TMPDIR/back"
+	cmp "$BATS_TEST_TMPDIR/file" "$BATS_TEST_TMPDIR/back"
+	fl metrics hand --json >"$BATS_TEST_TMPDIR/metrics"
+	jq -e '.answered and .cpu_us > 0 and .memory_bytes > 0 and
+		(.disks | map(select(.id == "root" and .read_bytes > 0)) | length == 1) and
+		(.links | length == 1) and .links[0].received_bytes > 0' "$BATS_TEST_TMPDIR/metrics"
+	printf '\nnobody\n' | fl console hand --linger 8s >"$BATS_TEST_TMPDIR/console"
+	grep -qa "Password:" "$BATS_TEST_TMPDIR/console"
+	inside fl down -q hand >/dev/null
+	[ -z "$(what_is_left)" ]
+}
+
 @test "the command that --dry-run prints works when pasted after the other steps ran" {
 	debian pasted | inside bash -c 'fl-pull up -q | fl-snap up | fl-net up | fl-meta up' >"$BATS_TEST_TMPDIR/record"
 	fl-run up --dry-run --accel tcg "$BATS_TEST_TMPDIR/record" >"$BATS_TEST_TMPDIR/command"
