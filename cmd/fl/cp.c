@@ -74,22 +74,23 @@ static char *place_of(const char *operand, const struct fl_ssh_guest *guest)
 
 int fl_cp(struct fl_args *args, struct fl_err *err)
 {
-	struct fl_ssh_guest guest = FL_SSH_GUEST_INIT;
+	static const char *const flags[][2] = { { "recursive", "-r" },
+						{ "preserve", "-p" },
+						{ "quiet", "-q" } };
+	fl_cleanup_ssh struct fl_ssh_guest guest = FL_SSH_GUEST_INIT;
 	fl_cleanup_free char *name = NULL;
-	fl_ssh_words argv = { 0 };
 
 	if (choose_guest(args, &name, err) < 0 || fl_ssh_find(args, name, &guest, err) < 0)
 		return -1;
-	FL_VEC_ADD(&argv, "scp");
-	fl_ssh_add_options(args, &guest, &argv);
-	if (fl_args_flag(args, "recursive"))
-		FL_VEC_ADD(&argv, "-r");
-	if (fl_args_flag(args, "preserve"))
-		FL_VEC_ADD(&argv, "-p");
-	if (fl_args_flag(args, "quiet"))
-		FL_VEC_ADD(&argv, "-q");
-	FL_VEC_ADD(&argv, "--");
-	for (size_t i = 0; i < args->operands.count; i++)
-		FL_VEC_ADD(&argv, place_of(args->operands.items[i], &guest));
-	return fl_ssh_become(&argv, err);
+	fl_ssh_begin(args, &guest, "scp");
+	for (size_t i = 0; i < FL_COUNT(flags); i++)
+		if (fl_args_flag(args, flags[i][0]))
+			fl_ssh_add(&guest, flags[i][1]);
+	fl_ssh_add(&guest, "--");
+	for (size_t i = 0; i < args->operands.count; i++) {
+		fl_cleanup_free char *place = place_of(args->operands.items[i], &guest);
+
+		fl_ssh_add(&guest, place);
+	}
+	return fl_ssh_become(&guest, err);
 }

@@ -40,44 +40,58 @@ int fl_ssh_find(const struct fl_args *args, const char *text, struct fl_ssh_gues
 			  "hands out addresses", guest->vm.name_space, guest->vm.name);
 }
 
-void fl_ssh_add_options(const struct fl_args *args, const struct fl_ssh_guest *guest,
-			fl_ssh_words *argv)
+void fl_ssh_finish(struct fl_ssh_guest *guest)
+{
+	for (size_t i = 0; i < guest->argv.count; i++)
+		free(guest->argv.items[i]);
+	free(guest->argv.items);
+	free(guest->address);
+	fl_vm_close(&guest->vm);
+	fl_state_close(&guest->state);
+}
+
+void fl_ssh_add(struct fl_ssh_guest *guest, const char *word)
+{
+	FL_VEC_ADD(&guest->argv, fl_strdup(word));
+}
+
+void fl_ssh_begin(const struct fl_args *args, struct fl_ssh_guest *guest, const char *program)
 {
 	const char *identity = fl_args_text(args, "identity", NULL);
 
+	fl_ssh_add(guest, program);
 	/* A microVM's host key is known by the microVM, not by an address that others get. */
-	FL_VEC_ADD(argv, fl_asprintf("-oUserKnownHostsFile=%s/known_hosts", guest->vm.path));
-	FL_VEC_ADD(argv, fl_asprintf("-oHostKeyAlias=%s", guest->vm.uid));
-	FL_VEC_ADD(argv, "-oStrictHostKeyChecking=accept-new");
-	FL_VEC_ADD(argv, "-oLogLevel=ERROR");
-	FL_VEC_ADD(argv, fl_asprintf("-oUser=%s", fl_args_text(args, "login", "root")));
+	FL_VEC_ADD(&guest->argv, fl_asprintf("-oUserKnownHostsFile=%s/known_hosts", guest->vm.path));
+	FL_VEC_ADD(&guest->argv, fl_asprintf("-oHostKeyAlias=%s", guest->vm.uid));
+	fl_ssh_add(guest, "-oStrictHostKeyChecking=accept-new");
+	fl_ssh_add(guest, "-oLogLevel=ERROR");
+	FL_VEC_ADD(&guest->argv, fl_asprintf("-oUser=%s", fl_args_text(args, "login", "root")));
 	if (identity) {
-		FL_VEC_ADD(argv, "-oIdentitiesOnly=yes");
-		FL_VEC_ADD(argv, "-i");
-		FL_VEC_ADD(argv, identity);
+		fl_ssh_add(guest, "-oIdentitiesOnly=yes");
+		fl_ssh_add(guest, "-i");
+		fl_ssh_add(guest, identity);
 	}
 }
 
-int fl_ssh_become(fl_ssh_words *argv, struct fl_err *err)
+int fl_ssh_become(struct fl_ssh_guest *guest, struct fl_err *err)
 {
-	FL_VEC_ADD(argv, NULL);
-	execvp(argv->items[0], (char *const *)argv->items);
-	return fl_err_errno(err, errno, "%s: cannot be executed; install openssh-client",
-			    argv->items[0]);
+	const char *program = guest->argv.items[0];
+
+	FL_VEC_ADD(&guest->argv, NULL);
+	execvp(program, guest->argv.items);
+	return fl_err_errno(err, errno, "%s: cannot be executed; install openssh-client", program);
 }
 
 int fl_ssh(struct fl_args *args, struct fl_err *err)
 {
-	struct fl_ssh_guest guest = FL_SSH_GUEST_INIT;
-	fl_ssh_words argv = { 0 };
+	fl_cleanup_ssh struct fl_ssh_guest guest = FL_SSH_GUEST_INIT;
 
 	if (fl_ssh_find(args, args->operands.items[0], &guest, err) < 0)
 		return -1;
-	FL_VEC_ADD(&argv, "ssh");
-	fl_ssh_add_options(args, &guest, &argv);
-	FL_VEC_ADD(&argv, "--");
-	FL_VEC_ADD(&argv, guest.address);
+	fl_ssh_begin(args, &guest, "ssh");
+	fl_ssh_add(&guest, "--");
+	fl_ssh_add(&guest, guest.address);
 	for (size_t i = 1; i < args->operands.count; i++)
-		FL_VEC_ADD(&argv, args->operands.items[i]);
-	return fl_ssh_become(&argv, err);
+		fl_ssh_add(&guest, args->operands.items[i]);
+	return fl_ssh_become(&guest, err);
 }
