@@ -8,6 +8,7 @@
 #include "common/log.h"
 #include "common/num.h"
 
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -210,10 +211,31 @@ int fl_cli_print(const char *text, size_t size, struct fl_err *err)
 {
 	if (fl_io_write(STDOUT_FILENO, text, size, "standard output", err) == 0)
 		return 0;
-	/* The reader went away: as good as a signal to stop, and nobody is left to tell. */
-	if (errno == EPIPE)
-		return fl_err_set(err, FL_ERR_INTERRUPTED, "nobody reads standard output");
-	return -1;
+	return errno == EPIPE ? fl_cli_lost_reader(err) : -1;
+}
+
+/* As good as a signal to stop, and nobody is left to tell. */
+int fl_cli_lost_reader(struct fl_err *err)
+{
+	return fl_err_set(err, FL_ERR_INTERRUPTED, "nobody reads standard output");
+}
+
+int fl_cli_wait(int fd, struct fl_err *err)
+{
+	struct pollfd fds[] = { { .fd = fd, .events = POLLIN },
+				{ .fd = fl_cancel_signal_fd(), .events = POLLIN },
+				{ .fd = STDOUT_FILENO } };
+
+	for (;;) {
+		if (fl_cancel_check(NULL, err) < 0)
+			return -1;
+		if (poll(fds, FL_COUNT(fds), -1) < 0 && errno != EINTR)
+			return fl_err_errno(err, errno, "poll");
+		if (fds[2].revents & (POLLERR | POLLHUP))
+			return fl_cli_lost_reader(err);
+		if (fds[0].revents)
+			return 0;
+	}
 }
 
 int fl_cli_print_json(const fl_json *value, struct fl_err *err)

@@ -88,7 +88,12 @@ const char *fl_args_state_dir(const struct fl_args *args);
 
 /* Results go to stdout through these; a lost reader is an error, not a signal. */
 int fl_cli_print(const char *text, size_t size, struct fl_err *err);
+int fl_cli_lost_reader(struct fl_err *err); /* says so; -1 */
 int fl_cli_print_json(const fl_json *value, struct fl_err *err); /* one line */
+
+/* For those who print what comes: sleeps until fd is readable (0), or a signal came or nobody
+ * reads standard output any more (-1). */
+int fl_cli_wait(int fd, struct fl_err *err);
 
 /* Whether the results go to a terminal, or the words for people do. */
 bool fl_cli_is_terminal(void);

@@ -7,6 +7,7 @@
 #include "common/clock.h"
 #include "common/log.h"
 
+#include <limits.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
@@ -35,6 +36,8 @@ struct attached {
 	bool takes_input, input_ended, detached;
 	char pending[4096]; /* typed, not taken yet */
 	size_t len, at;
+	char out[16384]; /* said, not printed yet */
+	size_t out_len, out_at;
 	uint64_t linger_ms;
 	int64_t quiet_since;
 };
@@ -98,32 +101,44 @@ static int ask_to_write(struct attached *attached, struct fl_err *err)
 	return 0;
 }
 
-/* 1: there may be more at once, but a guest that never stops talking must not make the keys
- * unheard; 0: all that is there was printed. */
-static int print_some(struct attached *attached, struct fl_err *err)
+static int print_all(struct fl_tail *tail, struct fl_err *err)
 {
 	char data[16384];
+	ssize_t got;
 
-	for (int i = 0; i < 16; i++) {
-		ssize_t got = fl_tail_read(attached->tail, data, sizeof(data));
-
-		if (got <= 0)
-			return 0;
-		attached->quiet_since = fl_clock_ms();
+	while ((got = fl_tail_read(tail, data, sizeof(data))) > 0)
 		if (fl_cli_print(data, (size_t)got, err) < 0)
 			return -1;
-	}
-	return 1;
+	return 0;
 }
 
-static int print_all(struct attached *attached, struct fl_err *err)
+static bool has_output(struct attached *attached)
 {
-	int rc;
+	ssize_t got;
 
-	do
-		rc = print_some(attached, err);
-	while (rc > 0);
-	return rc;
+	if (attached->out_at < attached->out_len)
+		return true;
+	got = fl_tail_read(attached->tail, attached->out, sizeof(attached->out));
+	attached->out_at = 0;
+	attached->out_len = got > 0 ? (size_t)got : 0;
+	return got > 0;
+}
+
+/* No more than a pipe that says "writable" takes at once: keys and signals are heard also
+ * while nobody takes what is printed. */
+static int put_output(struct attached *attached, struct fl_err *err)
+{
+	const char *data = attached->out + attached->out_at;
+	size_t size = attached->out_len - attached->out_at;
+	ssize_t put = write(STDOUT_FILENO, data, size < PIPE_BUF ? size : PIPE_BUF);
+
+	attached->quiet_since = fl_clock_ms();
+	if (put > 0)
+		attached->out_at += (size_t)put;
+	if (put >= 0 || errno == EAGAIN || errno == EINTR)
+		return 0;
+	return errno == EPIPE ? fl_cli_lost_reader(err)
+			      : fl_err_errno(err, errno, "standard output");
 }
 
 static void end_input(struct attached *attached)
@@ -204,26 +219,36 @@ static int left_to_linger(const struct attached *attached)
 	return left > 0 ? (int)left : 0;
 }
 
-enum { AT_OUTPUT, AT_INPUT, AT_SOCKET, AT_SIGNAL, AT_END };
+enum { AT_TAIL, AT_OUTPUT, AT_INPUT, AT_SOCKET, AT_SIGNAL, AT_END };
 
-static void wait_for_more(struct attached *attached, bool at_once)
+static void collect(const struct attached *attached, bool output, struct pollfd fds[static AT_END])
 {
 	bool full = attached->at < attached->len;
-	struct pollfd fds[AT_END] = {
-		[AT_OUTPUT] = { .fd = attached->tail->inotify, .events = POLLIN },
-		[AT_INPUT] = { .fd = full || !attached->takes_input ? -1 : STDIN_FILENO,
-			       .events = POLLIN },
-		[AT_SOCKET] = { .fd = attached->socket, .events = full ? POLLIN | POLLOUT : POLLIN },
-		[AT_SIGNAL] = { .fd = fl_cancel_signal_fd(), .events = POLLIN },
-	};
 
-	if (poll(fds, AT_END, at_once ? 0 : left_to_linger(attached)) < 0)
-		return;
+	fds[AT_TAIL] = (struct pollfd){ .fd = output ? -1 : attached->tail->inotify, .events = POLLIN };
+	fds[AT_OUTPUT] = (struct pollfd){ .fd = STDOUT_FILENO, .events = output ? POLLOUT : 0 };
+	fds[AT_INPUT] = (struct pollfd){ .fd = full || !attached->takes_input ? -1 : STDIN_FILENO,
+					 .events = POLLIN };
+	fds[AT_SOCKET] = (struct pollfd){ .fd = attached->socket,
+					  .events = full ? POLLIN | POLLOUT : POLLIN };
+	fds[AT_SIGNAL] = (struct pollfd){ .fd = fl_cancel_signal_fd(), .events = POLLIN };
+}
+
+static int wait_for_more(struct attached *attached, bool output, struct fl_err *err)
+{
+	struct pollfd fds[AT_END];
+
+	collect(attached, output, fds);
+	if (poll(fds, AT_END, output ? -1 : left_to_linger(attached)) < 0)
+		return 0;
 	if (fds[AT_INPUT].revents)
 		take_keys(attached);
 	send_keys(attached);
 	if (attached->socket >= 0 && fds[AT_SOCKET].revents & (POLLIN | POLLHUP | POLLERR))
 		hear_end(attached);
+	if (fds[AT_OUTPUT].revents & (POLLERR | POLLHUP))
+		return fl_cli_lost_reader(err);
+	return fds[AT_OUTPUT].revents ? put_output(attached, err) : 0;
 }
 
 /* Whether it lives is asked before the last look, lest its last words be missed. */
@@ -231,13 +256,14 @@ static int run(struct attached *attached, struct fl_err *err)
 {
 	while (!attached->detached) {
 		bool lives = fl_vm_is_supervised(attached->vm);
-		int more = print_some(attached, err);
+		bool output = has_output(attached);
 
-		if (more < 0 || fl_cancel_check(NULL, err) < 0)
+		if (fl_cancel_check(NULL, err) < 0)
 			return -1;
-		if (!more && (!lives || left_to_linger(attached) == 0))
+		if (!output && (!lives || left_to_linger(attached) == 0))
 			return 0;
-		wait_for_more(attached, more);
+		if (wait_for_more(attached, output, err) < 0)
+			return -1;
 	}
 	return 0;
 }
@@ -266,7 +292,7 @@ static int attach(const struct fl_args *args, struct attached *attached, struct 
 	attached->takes_input = attached->is_terminal || !fl_args_flag(args, "read-only");
 	fl_tail_seek_back(attached->tail, scrollback);
 	if (!fl_vm_is_supervised(attached->vm)) {
-		if (print_all(attached, err) < 0)
+		if (print_all(attached->tail, err) < 0)
 			return -1;
 		return fl_err_set(err, FL_ERR_PRECONDITION, "%s/%s: does not run; this is what it said "
 				  "last", attached->vm->name_space, attached->vm->name);
@@ -294,7 +320,7 @@ static int console_one(void *arg, const struct fl_vm *vm, struct fl_err *err)
 
 	if (fl_log_file_open(&file, vm, "console", err) < 0)
 		return -1;
-	return fl_args_flag(args, "print") ? print_all(&attached, err)
+	return fl_args_flag(args, "print") ? print_all(&file.tail, err)
 					   : attach(args, &attached, err);
 }
 

@@ -114,7 +114,7 @@ static int print_log(struct reading *reading, const struct fl_vm *vm, struct fl_
 		lives = follow && fl_vm_is_supervised(vm);
 		if (print_present(reading, tail, err) < 0)
 			return -1;
-		if (lives && fl_cancel_wait(NULL, tail->inotify, -1, err) < 0)
+		if (lives && fl_cli_wait(tail->inotify, err) < 0)
 			return -1;
 	} while (lives);
 	return print_lines(reading, true, err);

@@ -199,7 +199,7 @@ static int watch(struct watching *watching, struct fl_err *err)
 			continue;
 		if (!watching->follow)
 			return 0;
-		if (fl_cancel_wait(NULL, watching->reader.tail.inotify, -1, err) < 0)
+		if (fl_cli_wait(watching->reader.tail.inotify, err) < 0)
 			return -1;
 	}
 }

@@ -35,6 +35,12 @@ on_terminal() {
 	exec 8>"$BATS_TEST_TMPDIR/keys"
 }
 
+# The pid of what on_terminal runs.
+runs() {
+	holds "$1" "pid "
+	sed -n 's/^pid \([0-9]*\)$/\1/p' "$1"
+}
+
 @test "a script is piped in, and its echo comes out" {
 	small_spec vm0 | quick_up >/dev/null
 	printf 'uname -a\nlast' | fl console vm0 --linger 300ms >"$out"
@@ -65,7 +71,7 @@ on_terminal() {
 		on_terminal "$out" fl console vm0
 		holds "$out" "Ctrl-] detaches"
 		holds "$out" "[raw]"
-		pkill -"$signal" -f "[f]l-run console vm0|[/]fl-run console vm0"
+		kill -"$signal" "$(runs "$out")"
 		wait "$terminal"
 		holds "$out" "terminal restored"
 	done
@@ -109,12 +115,37 @@ on_terminal() {
 	wait "$viewer" "$reader" || true
 }
 
+@test "keys and signals are heard while nobody takes the output; without a reader it ends" {
+	small_spec vm0 | quick_up >/dev/null
+	echo flood | fl console vm0 --linger 300ms >/dev/null
+	on_terminal "$out" sh -c 'fl console vm0 --scrollback 1M | (sleep 1.5; cat >/dev/null)'
+	holds "$out" "[raw]"
+	SECONDS=0
+	printf '\035' >&8
+	wait "$terminal"
+	[ "$SECONDS" -lt 10 ]
+	holds "$out" "detached"
+	on_terminal "$out" sh -c 'fl console vm0 --scrollback 1M | sleep 30'
+	holds "$out" "[raw]"
+	kill -TERM "$(pgrep -P "$(runs "$out")" -f "fl-run console")"
+	holds "$out" "interrupted by"
+	kill "$(pgrep -P "$(runs "$out")" sleep)"
+	wait "$terminal"
+	holds "$out" "terminal restored"
+	SECONDS=0
+	fl console --read-only vm0 | head -c 1 >"$out"
+	fl logs --follow vm0 | sleep 0.1
+	fl events --follow | sleep 0.1
+	[ "$SECONDS" -lt 10 ]
+}
+
 @test "a guest that does not read its keyboard: a writer that dies gives its place away" {
 	small_spec vm0 --cmdline fake=asleep | quick_up >/dev/null
 	yes | fl console vm0 >/dev/null 3>&- &
+	writer=$!
 	sleep 0.5
 	run -9 fl console vm0 </dev/null
-	pkill -KILL -f "[f]l-run console vm0" || pkill -KILL -f "[f]l console vm0"
+	kill -KILL "$writer"
 	sleep 0.2
 	on_terminal "$out" fl console vm0
 	holds "$out" "Ctrl-] detaches"

@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: MPL-2.0
 """Runs a command on a terminal of its own: terminal.py KEYS COMMAND…
 
-What is written into the fifo KEYS is typed, what the command says is printed. Tells "raw"
-when the terminal is, and at the end the status and whether the terminal is as before.
+What is written into the fifo KEYS is typed, what the command says is printed. Tells the
+command's pid, "[raw]" when the terminal is, and at the end the status and whether the terminal
+is as before.
 """
 import os
 import pty
@@ -22,6 +23,7 @@ def main():
         for fd in range(3):
             os.dup2(slave, fd)
         os.execvp(sys.argv[2], sys.argv[2:])
+    os.write(1, b"pid %d\n" % pid)
     said_raw = False
     status = None
     while status is None:

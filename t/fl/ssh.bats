@@ -63,5 +63,7 @@ told() {
 	run -2 fl cp x a:y .
 	run -2 fl cp ../a:x .
 	run -4 fl cp other:x .
+	run -4 env PATH=/nonexistent "$FL_BUILD/bin/fl" cp a:x .
+	[[ "$output" == *"scp: cannot be executed; install openssh-client"* ]]
 	run -2 fl cp a:x
 }
