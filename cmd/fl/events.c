@@ -213,6 +213,11 @@ int fl_events(struct fl_args *args, struct fl_err *err)
 	bool from_end = watching.follow && !fl_args_flag(args, "since");
 	int rc = -1;
 
+	/* Where nothing ever was, nothing happened. */
+	if (!watching.follow && access(fl_args_state_dir(args), F_OK) < 0 && errno == ENOENT) {
+		watching_finish(&watching);
+		return 0;
+	}
 	if (fl_step_check_selectors(args, err) == 0 && read_since(&watching, err) == 0 &&
 	    fl_args_state(args, false, &watching.state, err) == 0 &&
 	    fl_journal_open(&watching.reader, watching.state.dirfd, watching.state.dir, from_end,

@@ -25,6 +25,17 @@ level() {
 	[ ! -e "$FL_STATE_DIR" ]
 }
 
+@test "a host on which nothing ever was: nothing happened, nothing is used" {
+	run -0 fl events
+	[ -z "$output" ]
+	run -0 fl metrics --json
+	[ -z "$output" ]
+	run -0 fl metrics
+	[ -z "$(grep -v '^#' <<<"$output")" ]
+	run -4 fl metrics vm0
+	run -4 fl events --follow
+}
+
 @test "no QEMU, no ssh: bad, poor, and status 1" {
 	ln -s "$(command -v fl)" "$BATS_TEST_TMPDIR/bin/fl"
 	run -1 env PATH="$BATS_TEST_TMPDIR/bin" "$FL_BUILD/bin/fl" doctor --json
