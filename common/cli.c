@@ -52,7 +52,12 @@ static int usage(const struct fl_args *args, struct fl_err *err, const char *fmt
 
 static void keep(struct fl_args *args, const struct fl_option *option, const char *value)
 {
-	FL_VEC_ADD(&args->values, (struct fl_arg_value){ option, value });
+	FL_VEC_ADD(&args->values, (struct fl_arg_value){ option, value, NULL });
+}
+
+static bool is_truth(const char *text)
+{
+	return strcmp(text, "true") == 0 || strcmp(text, "false") == 0;
 }
 
 /* --name, --name=value, --name value. Moves *i past a value of its own. */
@@ -63,7 +68,7 @@ static int parse_long(struct fl_args *args, int argc, char **argv, int *i, struc
 
 	if (!option)
 		return usage(args, err, "unknown option \"%s\"", argv[*i]);
-	if (!option->value && *equals)
+	if (!option->value && *equals && !is_truth(equals + 1))
 		return usage(args, err, "option \"--%s\" takes no value", option->name);
 	if (!option->value || *equals) {
 		keep(args, option, *equals ? equals + 1 : "");
@@ -157,11 +162,35 @@ const char *fl_args_text(const struct fl_args *args, const char *name, const cha
 
 bool fl_args_flag(const struct fl_args *args, const char *name)
 {
-	return fl_args_text(args, name, NULL);
+	const char *value = fl_args_text(args, name, NULL);
+
+	return value && strcmp(value, "false") != 0;
 }
 
-static int of_option(const char *name, struct fl_err *err)
+int fl_args_default(struct fl_args *args, const char *name, const char *value, const char *source,
+		    struct fl_err *err)
 {
+	const struct fl_option *option = find(args, name, strlen(name), 0);
+
+	if (!option)
+		return fl_err_set(err, FL_ERR_INVALID, "%s: %s: there is no such setting", source, name);
+	if (!option->value && !is_truth(value))
+		return fl_err_set(err, FL_ERR_INVALID, "%s: %s: true or false belongs here, not \"%s\"",
+				  source, name, value);
+	if (!fl_args_text(args, name, NULL))
+		FL_VEC_ADD(&args->values, (struct fl_arg_value){ option, value, source });
+	return 0;
+}
+
+static int of_option(const struct fl_args *args, const char *name, struct fl_err *err)
+{
+	const char *source = NULL;
+
+	for (size_t i = 0; i < args->values.count; i++)
+		if (strcmp(args->values.items[i].option->name, name) == 0)
+			source = args->values.items[i].source;
+	if (source)
+		return fl_err_prefix(err, "%s: %s", source, name);
 	if (err)
 		err->kind = FL_ERR_USAGE;
 	return fl_err_prefix(err, "option --%s", name);
@@ -173,7 +202,7 @@ int fl_args_number(const struct fl_args *args, const char *name, uint64_t min, u
 	const char *text = fl_args_text(args, name, NULL);
 
 	*value = otherwise;
-	return text && fl_num_u64(text, min, max, value, err) < 0 ? of_option(name, err) : 0;
+	return text && fl_num_u64(text, min, max, value, err) < 0 ? of_option(args, name, err) : 0;
 }
 
 int fl_args_size(const struct fl_args *args, const char *name, uint64_t otherwise,
@@ -182,7 +211,7 @@ int fl_args_size(const struct fl_args *args, const char *name, uint64_t otherwis
 	const char *text = fl_args_text(args, name, NULL);
 
 	*bytes = otherwise;
-	return text && fl_num_size(text, 1, INT64_MAX, bytes, err) < 0 ? of_option(name, err) : 0;
+	return text && fl_num_size(text, 1, INT64_MAX, bytes, err) < 0 ? of_option(args, name, err) : 0;
 }
 
 int fl_args_duration(const struct fl_args *args, const char *name, uint64_t otherwise_ms,
@@ -191,7 +220,7 @@ int fl_args_duration(const struct fl_args *args, const char *name, uint64_t othe
 	const char *text = fl_args_text(args, name, NULL);
 
 	*ms = otherwise_ms;
-	return text && fl_num_duration(text, ms, err) < 0 ? of_option(name, err) : 0;
+	return text && fl_num_duration(text, ms, err) < 0 ? of_option(args, name, err) : 0;
 }
 
 const char *fl_args_state_dir(const struct fl_args *args)

@@ -14,7 +14,7 @@
  *     static const struct fl_program program = { "fl-snap", "images into disks", commands };
  *     int main(int argc, char **argv) { return fl_cli_main(&program, argc, argv); }
  *
- * Options may stand anywhere before "--". A command's function returns 0, or -1 with err.
+ * Options may stand anywhere before "--"; a flag may be followed by =true or =false. A command's function returns 0, or -1 with err.
  */
 #pragma once
 
@@ -58,6 +58,7 @@ struct fl_args {
 	FL_VEC(struct fl_arg_value {
 		const struct fl_option *option;
 		const char *value;
+		const char *source; /* where it was set; NULL: on the command line */
 	}) values;
 	FL_VEC(char *) operands;
 	int exit_status; /* a command may set it for an answer that is not an error */
@@ -65,6 +66,13 @@ struct fl_args {
 
 /* All of main: parses, runs, prints the error, returns the exit status. */
 int fl_cli_main(const struct fl_program *program, int argc, char **argv);
+
+/* Sets an option that neither the command line nor an earlier call has set, for programs that
+ * have a configuration file or variables; value and source ("FILE: line 3") are borrowed.
+ * FL_ERR_INVALID naming the source when there is no such option, or a flag is neither "true"
+ * nor "false". */
+int fl_args_default(struct fl_args *args, const char *name, const char *value, const char *source,
+		    struct fl_err *err);
 
 /* The last value given for an option, or otherwise. */
 const char *fl_args_text(const struct fl_args *args, const char *name, const char *otherwise);

@@ -72,6 +72,13 @@ static bool take_event(struct walk *walk, const yaml_event_t *event)
 	}
 }
 
+static int not_yaml(const yaml_parser_t *parser, const char *name, struct fl_err *err)
+{
+	return fl_err_set(err, FL_ERR_INVALID, "%s: not YAML: line %zu, column %zu: %s", name,
+			  parser->problem_mark.line + 1, parser->problem_mark.column + 1,
+			  parser->problem ? parser->problem : "unknown");
+}
+
 int fl_yaml_look(const char *text, size_t size, const char *name, struct fl_yaml *yaml,
 		 struct fl_err *err)
 {
@@ -88,10 +95,7 @@ int fl_yaml_look(const char *text, size_t size, const char *name, struct fl_yaml
 	yaml_parser_set_input_string(&parser, (const unsigned char *)text, size);
 	while (!done && rc == 0) {
 		if (!yaml_parser_parse(&parser, &event)) {
-			rc = fl_err_set(err, FL_ERR_INVALID, "%s: not YAML: line %zu, column %zu: %s",
-					name, parser.problem_mark.line + 1,
-					parser.problem_mark.column + 1,
-					parser.problem ? parser.problem : "unknown");
+			rc = not_yaml(&parser, name, err);
 			break;
 		}
 		done = take_event(&walk, &event);
@@ -145,4 +149,83 @@ int fl_yaml_complete(const char *text, size_t size, const char *name,
 	add_keys(&yaml, additions, count, out);
 	fl_str_add_bytes(out, text + yaml.flow_at, size - yaml.flow_at);
 	return 0;
+}
+
+struct settings {
+	yaml_document_t document;
+	const char *name;
+	int (*each)(void *arg, const char *key, const char *value, size_t line, struct fl_err *err);
+	void *arg;
+};
+
+static const char *text_of(const yaml_node_t *node)
+{
+	return node->type == YAML_SCALAR_NODE ? (const char *)node->data.scalar.value : NULL;
+}
+
+static bool stands_before(struct settings *settings, const yaml_node_t *root,
+			  const yaml_node_pair_t *until, const char *key)
+{
+	for (yaml_node_pair_t *one = root->data.mapping.pairs.start; one < until; one++) {
+		const char *other = text_of(yaml_document_get_node(&settings->document, one->key));
+
+		if (other && strcmp(other, key) == 0)
+			return true;
+	}
+	return false;
+}
+
+static int take_pair(struct settings *settings, const yaml_node_t *root,
+		     const yaml_node_pair_t *pair, struct fl_err *err)
+{
+	const yaml_node_t *key_node = yaml_document_get_node(&settings->document, pair->key);
+	const char *value = text_of(yaml_document_get_node(&settings->document, pair->value));
+	const char *key = text_of(key_node);
+	size_t line = key_node->start_mark.line + 1;
+
+	if (!key || !value)
+		return fl_err_set(err, FL_ERR_INVALID, "%s: line %zu: %s: a single value belongs here",
+				  settings->name, line, key ? key : "a key");
+	if (stands_before(settings, root, pair, key))
+		return fl_err_set(err, FL_ERR_INVALID, "%s: line %zu: %s: stands here twice",
+				  settings->name, line, key);
+	return settings->each(settings->arg, key, value, line, err);
+}
+
+static int take_document(struct settings *settings, struct fl_err *err)
+{
+	const yaml_node_t *root = yaml_document_get_root_node(&settings->document);
+
+	if (!root || (text_of(root) && !*text_of(root)))
+		return 0;
+	if (root->type != YAML_MAPPING_NODE)
+		return fl_err_set(err, FL_ERR_INVALID, "%s: line %zu: \"KEY: VALUE\" belongs here",
+				  settings->name, root->start_mark.line + 1);
+	for (yaml_node_pair_t *pair = root->data.mapping.pairs.start;
+	     pair < root->data.mapping.pairs.top; pair++)
+		if (take_pair(settings, root, pair, err) < 0)
+			return -1;
+	return 0;
+}
+
+int fl_yaml_settings(const char *text, size_t size, const char *name,
+		     int (*each)(void *arg, const char *key, const char *value, size_t line,
+				 struct fl_err *err),
+		     void *arg, struct fl_err *err)
+{
+	struct settings settings = { .name = name, .each = each, .arg = arg };
+	yaml_parser_t parser;
+	int rc;
+
+	if (!yaml_parser_initialize(&parser))
+		abort();
+	yaml_parser_set_input_string(&parser, (const unsigned char *)text, size);
+	if (yaml_parser_load(&parser, &settings.document)) {
+		rc = take_document(&settings, err);
+		yaml_document_delete(&settings.document);
+	} else {
+		rc = not_yaml(&parser, name, err);
+	}
+	yaml_parser_delete(&parser);
+	return rc;
 }

@@ -32,6 +32,14 @@ bool fl_yaml_has(const struct fl_yaml *yaml, const char *key);
 void fl_yaml_finish(struct fl_yaml *yaml);
 #define fl_cleanup_yaml FL_CLEANUP(fl_yaml_finish)
 
+/* A file of settings: one mapping of keys to single values, each told with its line. The
+ * first that each returns -1 for ends it, as does (FL_ERR_INVALID, with name and line) what is
+ * not YAML, a list or mapping as a value, or a key that stands twice. */
+int fl_yaml_settings(const char *text, size_t size, const char *name,
+		     int (*each)(void *arg, const char *key, const char *value, size_t line,
+				 struct fl_err *err),
+		     void *arg, struct fl_err *err);
+
 /* A key that a mapping should have, and its value; either spelling counts as present. */
 struct fl_yaml_addition {
 	const char *keys[2];

@@ -184,25 +184,33 @@ static void on_stop(evutil_socket_t fd, short what, void *arg)
 	end_if_idle(server);
 }
 
-static int open_tls(struct fl_server *server, struct fl_err *err)
+/* For gRPC and for the web, which agree on other protocols; both NULL without TLS. */
+static int read_tls(const struct fl_config *config, struct fl_tls *pair[2], struct fl_err *err)
 {
-	const struct fl_config *config = server->config;
 	struct fl_tls_files files = { config->cert, config->key, config->client_ca, alpn };
-	struct fl_tls *fresh, *web;
 
+	pair[0] = pair[1] = NULL;
 	if (!config->cert)
 		return 0;
-	fresh = fl_tls_create(&files, err);
+	pair[0] = fl_tls_create(&files, err);
 	files.alpn = web_alpn;
-	web = fresh ? fl_tls_create(&files, err) : NULL;
-	if (!web) {
-		fl_tls_free(fresh);
+	pair[1] = pair[0] ? fl_tls_create(&files, err) : NULL;
+	if (pair[1])
+		return 0;
+	fl_tls_free(pair[0]);
+	return -1;
+}
+
+static int open_tls(struct fl_server *server, struct fl_err *err)
+{
+	struct fl_tls *fresh[2];
+
+	if (read_tls(server->config, fresh, err) < 0)
 		return -1;
-	}
 	fl_tls_free(server->inner->tls);
 	fl_tls_free(server->inner->web_tls);
-	server->inner->tls = fresh;
-	server->inner->web_tls = web;
+	server->inner->tls = fresh[0];
+	server->inner->web_tls = fresh[1];
 	return 0;
 }
 
@@ -217,11 +225,27 @@ static struct fl_tokens *read_tokens(const struct fl_config *config, struct fl_e
 	return NULL;
 }
 
+int fl_server_check(const struct fl_config *config, struct fl_err *err)
+{
+	struct fl_tokens *tokens = read_tokens(config, err);
+	struct fl_tls *pair[2];
+
+	if (!tokens)
+		return -1;
+	fl_tokens_free(tokens);
+	if (read_tls(config, pair, err) < 0)
+		return -1;
+	fl_tls_free(pair[0]);
+	fl_tls_free(pair[1]);
+	return 0;
+}
+
 static int reload(struct fl_server *server, struct fl_err *err)
 {
 	struct fl_tokens *tokens = read_tokens(server->config, err);
 
-	if (!tokens || open_tls(server, err) < 0) {
+	if (!tokens || fl_logging_reopen(&server->config->log, err) < 0 ||
+	    open_tls(server, err) < 0) {
 		fl_tokens_free(tokens);
 		return -1;
 	}

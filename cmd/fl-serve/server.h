@@ -9,6 +9,7 @@
  */
 #pragma once
 
+#include "cmd/fl-serve/logging.h"
 #include "cmd/fl-serve/tokens.h"
 #include "cmd/fl-serve/vms/jobs.h"
 #include "cmd/fl-serve/wire/types.h"
@@ -24,6 +25,7 @@ struct fl_config {
 	bool insecure;          /* may listen beyond this machine without TLS and tokens */
 	const char *bridge;     /* for interfaces that name none; NULL: none */
 	const char *accel, *qemu; /* for fl-run; NULL: its defaults */
+	struct fl_logging log;
 	unsigned jobs, most_retries;
 	unsigned max_connections, max_connections_per_peer, max_streams;
 };
@@ -40,6 +42,9 @@ struct fl_server {
 	bool stopping;
 	struct fl_server_inner *inner;
 };
+
+/* Whether the files that it names can be used. */
+int fl_server_check(const struct fl_config *config, struct fl_err *err);
 
 struct fl_server *fl_server_create(const struct fl_config *config, struct fl_err *err);
 

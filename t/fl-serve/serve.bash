@@ -48,7 +48,7 @@ serve_teardown() {
 	serve_stop
 	left=$(what_is_left)
 	fl down -q --all
-	! grep -E 'Sanitizer|runtime error' "$BATS_FILE_TMPDIR/serve.log"
+	! grep -sE 'Sanitizer|runtime error' "$BATS_FILE_TMPDIR/serve.log"
 	[ -z "$left" ]
 }
 

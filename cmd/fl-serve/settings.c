@@ -1,0 +1,278 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+#include "cmd/fl-serve/settings.h"
+
+#include "cmd/fl-serve/listener.h"
+#include "common/alloc.h"
+#include "common/io.h"
+#include "common/log.h"
+#include "common/provider.h"
+#include "common/yaml.h"
+
+#include <ctype.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define LONGEST_FILE (1 << 20)
+
+const struct fl_option fl_settings_options[] = {
+	{ "grpc-endpoint", 0, "ADDRESS", "where to serve gRPC: HOST:PORT, [IPv6]:PORT, unix:PATH (localhost:9090)" },
+	{ "enable-http", 0, NULL, "serve JSON over HTTP, too" },
+	{ "http-endpoint", 0, "ADDRESS", "where (localhost:8090)" },
+	{ "debug-endpoint", 0, "ADDRESS", "where to serve metrics and health by themselves" },
+	{ "basic-auth-token", 0, "TOKEN", "a token for everything; others see it in ps: prefer --token-file" },
+	{ "token-file", 0, "FILE", "tokens, one per line: TOKEN [NAMESPACES [VERBS]]" },
+	{ "tls-cert", 0, "FILE", "the server's certificate (PEM)" },
+	{ "tls-key", 0, "FILE", "its key (PEM)" },
+	{ "tls-client-validate", 0, NULL, "ask for client certificates" },
+	{ "tls-client-ca", 0, "FILE", "who signs them (PEM)" },
+	{ "insecure", 0, NULL, "without TLS and tokens also beyond this machine" },
+	{ "bridge-name", 0, "BRIDGE", "for interfaces that name none" },
+	{ "parent-iface", 0, "LINK", "for macvtap interfaces" },
+	{ "default-provider", 0, "PROVIDER", "for specs that name none (qemu)" },
+	{ "jobs", 0, "N", "how many microVMs are made at once (4 per processor)" },
+	{ "maximum-retry", 0, "N", "how often making one is tried again (10)" },
+	{ "max-connections", 0, "N", "of all clients at once (1024)" },
+	{ "max-connections-per-peer", 0, "N", "of one address at once (256)" },
+	{ "max-streams", 0, "N", "calls at once on a connection (256)" },
+	{ "accel", 0, "WHICH", "for fl-run: auto, kvm or tcg" },
+	{ "qemu", 0, "PROGRAM", "for fl-run: the QEMU to run" },
+	{ "verbosity", 0, "N", "2 and more: also what is for debugging (0)" },
+	{ "log-format", 0, "FORMAT", "text or json" },
+	{ "log-output", 0, "WHERE", "stderr, stdout or a file" },
+	{ "config", 0, "FILE", "the configuration file" },
+	{ "check-config", 0, NULL, "look at all settings, say what is wrong, serve nothing" },
+	/* flintlockd's that have nothing to set here. */
+	{ "containerd-socket", 0, "PATH", "not used: there is no containerd" },
+	{ "containerd-kernel-ss", 0, "NAME", "not used" },
+	{ "containerd-ns", 0, "NAME", "not used" },
+	{ "resync-period", 0, "TIME", "not used: nothing is polled" },
+	{ "deleteMicroVM-timeout", 0, "TIME", "not used" },
+	{ "firecracker-bin", 0, "PROGRAM", "not used" },
+	{ "firecracker-detach", 0, NULL, "not used: microVMs always outlive the server" },
+	{ "cloudhypervisor-bin", 0, "PROGRAM", "not used" },
+	{ "cloudhypervisor-detach", 0, NULL, "not used" },
+	{ "virtiofs-bin", 0, "PROGRAM", "not used" },
+	{ "disable-reconcile", 0, NULL, "not used" },
+	{ 0 },
+};
+
+static bool is_unused(const struct fl_option *option)
+{
+	return fl_str_starts(option->help, "not used");
+}
+
+static char *keep(struct fl_settings *settings, char *text)
+{
+	FL_VEC_ADD(&settings->texts, text);
+	return text;
+}
+
+/* A shell can set names of letters, digits and underscores only. */
+static int read_variables(struct fl_settings *settings, struct fl_args *args, struct fl_err *err)
+{
+	for (const struct fl_option *one = fl_settings_options; one->name; one++) {
+		char *name = keep(settings, fl_asprintf("FLINTLOCKD_%s", one->name));
+		const char *value;
+
+		for (char *at = name; *at; at++)
+			*at = *at == '-' ? '_' : (char)toupper((unsigned char)*at);
+		value = getenv(name);
+		if (value && *value && fl_args_default(args, one->name, value, name, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+struct reading {
+	struct fl_settings *settings;
+	struct fl_args *args;
+};
+
+static int take_setting(void *arg, const char *key, const char *value, size_t line,
+			struct fl_err *err)
+{
+	struct reading *reading = arg;
+	struct fl_settings *settings = reading->settings;
+	char *source = keep(settings, fl_asprintf("%s: line %zu", settings->file, line));
+
+	if (strcmp(key, "config") == 0 || strcmp(key, "check-config") == 0)
+		return fl_err_set(err, FL_ERR_INVALID, "%s: %s: is for the command line", source, key);
+	return fl_args_default(reading->args, key, keep(settings, fl_strdup(value)), source, err);
+}
+
+static int read_file(struct fl_settings *settings, struct fl_args *args, struct fl_err *err)
+{
+	fl_cleanup_str struct fl_str text = FL_STR_INIT;
+	struct reading reading = { settings, args };
+
+	if (!settings->file)
+		return 0;
+	if (fl_io_read_file(AT_FDCWD, settings->file, LONGEST_FILE, &text, err) < 0)
+		return -1;
+	return fl_yaml_settings(text.data ? text.data : "", text.len, settings->file, take_setting,
+				&reading, err);
+}
+
+/* flintlock's places behind our own; the first that is there. */
+static char *find_file(void)
+{
+	const char *home = getenv("HOME"), *base = getenv("XDG_CONFIG_HOME");
+	char *places[] = { fl_strdup("/etc/flintlock/config.yaml"),
+			   fl_strdup("/etc/opt/flintlockd/config.yaml"),
+			   base && *base ? fl_asprintf("%s/flintlockd/config.yaml", base)
+					 : fl_asprintf("%s/.config/flintlockd/config.yaml",
+						       home ? home : "") };
+	char *found = NULL;
+
+	for (size_t i = 0; i < FL_COUNT(places); i++)
+		if (!found && access(places[i], F_OK) == 0)
+			found = places[i];
+		else
+			free(places[i]);
+	return found;
+}
+
+static int take_tls(const struct fl_args *args, struct fl_config *config, struct fl_err *err)
+{
+	config->cert = fl_args_text(args, "tls-cert", NULL);
+	config->key = fl_args_text(args, "tls-key", NULL);
+	config->client_ca = fl_args_text(args, "tls-client-ca", NULL);
+	config->insecure = fl_args_flag(args, "insecure");
+	if (!config->cert != !config->key)
+		return fl_err_set(err, FL_ERR_USAGE, "--tls-cert and --tls-key need each other");
+	if (config->insecure && config->cert)
+		return fl_err_set(err, FL_ERR_USAGE, "--insecure and --tls-cert exclude each other");
+	if (fl_args_flag(args, "tls-client-validate") && !config->client_ca)
+		return fl_err_set(err, FL_ERR_USAGE, "--tls-client-validate needs --tls-client-ca");
+	if (config->client_ca && (!fl_args_flag(args, "tls-client-validate") || !config->cert))
+		return fl_err_set(err, FL_ERR_USAGE, "--tls-client-ca needs --tls-client-validate and "
+				  "--tls-cert");
+	return 0;
+}
+
+static int take_number(const struct fl_args *args, const char *name, uint64_t otherwise,
+		       unsigned *number, struct fl_err *err)
+{
+	uint64_t value;
+
+	if (fl_args_number(args, name, 1, 1000000, otherwise, &value, err) < 0)
+		return -1;
+	*number = (unsigned)value;
+	return 0;
+}
+
+static int take_limits(const struct fl_args *args, struct fl_config *config, struct fl_err *err)
+{
+	long processors = sysconf(_SC_NPROCESSORS_ONLN);
+
+	if (take_number(args, "jobs", processors > 0 ? 4 * (uint64_t)processors : 4, &config->jobs,
+			err) < 0 ||
+	    take_number(args, "maximum-retry", 10, &config->most_retries, err) < 0 ||
+	    take_number(args, "max-connections", 1024, &config->max_connections, err) < 0 ||
+	    take_number(args, "max-connections-per-peer", 256, &config->max_connections_per_peer,
+			err) < 0)
+		return -1;
+	return take_number(args, "max-streams", 256, &config->max_streams, err);
+}
+
+static int check_exposure(const struct fl_config *config, struct fl_err *err)
+{
+	const char *endpoints[] = { config->grpc_endpoint, config->http_endpoint,
+				    config->debug_endpoint };
+	bool has_token = config->token || config->token_file;
+
+	for (size_t i = 0; i < FL_COUNT(endpoints); i++)
+		if (endpoints[i] && fl_listener_check(endpoints[i], err) < 0)
+			return -1;
+	if (config->insecure || (config->cert && (has_token || config->client_ca)))
+		return 0;
+	for (size_t i = 0; i < FL_COUNT(endpoints); i++)
+		if (endpoints[i] && !fl_listener_is_local(endpoints[i]))
+			return fl_err_set(err, FL_ERR_USAGE, "%s can be reached from other machines: "
+					  "give --tls-cert and --tls-key, and --token-file or "
+					  "--tls-client-ca; or say --insecure", endpoints[i]);
+	return 0;
+}
+
+static int check_provider(const struct fl_args *args, struct fl_err *err)
+{
+	const char *name = fl_args_text(args, "default-provider", "");
+
+	if (fl_provider_find(name))
+		return 0;
+	return fl_err_set(err, FL_ERR_UNSUPPORTED, "--default-provider %s: there is no such provider "
+			  "here; \"fl-run providers\" lists them", name);
+}
+
+/* Verbosity, format and place of the log. */
+static int take_log(const struct fl_args *args, struct fl_config *config, struct fl_err *err)
+{
+	const char *format = fl_args_text(args, "log-format", "text");
+	uint64_t verbosity;
+
+	if (fl_args_number(args, "verbosity", 0, 100, 0, &verbosity, err) < 0)
+		return -1;
+	if (strcmp(format, "text") != 0 && strcmp(format, "json") != 0)
+		return fl_err_set(err, FL_ERR_USAGE, "--log-format %s: text or json", format);
+	config->log.json = *format == 'j';
+	config->log.debug = verbosity >= 2 || fl_args_flag(args, "verbose");
+	config->log.output = fl_args_text(args, "log-output", "stderr");
+	return 0;
+}
+
+static void say_unused(const struct fl_args *args)
+{
+	fl_cleanup_str struct fl_str text = FL_STR_INIT;
+
+	for (const struct fl_option *one = fl_settings_options; one->name; one++)
+		if (is_unused(one) && fl_args_text(args, one->name, NULL))
+			fl_str_addf(&text, "%s--%s", text.len ? ", " : "", one->name);
+	if (fl_args_text(args, "parent-iface", NULL))
+		fl_str_addf(&text, "%s--parent-iface", text.len ? ", " : "");
+	if (text.len)
+		fl_log(FL_LOG_WARN, "%s: taken, and not used here", text.data);
+}
+
+static void take_places(const struct fl_args *args, struct fl_config *config)
+{
+	config->state_dir = fl_args_state_dir(args);
+	config->grpc_endpoint = fl_args_text(args, "grpc-endpoint", "localhost:9090");
+	if (fl_args_flag(args, "enable-http"))
+		config->http_endpoint = fl_args_text(args, "http-endpoint", "localhost:8090");
+	config->debug_endpoint = fl_args_text(args, "debug-endpoint", NULL);
+	config->token = fl_args_text(args, "basic-auth-token", NULL);
+	config->token_file = fl_args_text(args, "token-file", NULL);
+	config->bridge = fl_args_text(args, "bridge-name", NULL);
+	config->accel = fl_args_text(args, "accel", NULL);
+	config->qemu = fl_args_text(args, "qemu", NULL);
+}
+
+int fl_settings_read(struct fl_settings *settings, struct fl_args *args, struct fl_err *err)
+{
+	const char *file = fl_args_text(args, "config", NULL);
+
+	if (read_variables(settings, args, err) < 0)
+		return -1;
+	settings->file = file ? fl_strdup(file) : find_file();
+	if (read_file(settings, args, err) < 0)
+		return -1;
+	take_places(args, &settings->config);
+	if (take_tls(args, &settings->config, err) < 0 ||
+	    take_limits(args, &settings->config, err) < 0 ||
+	    take_log(args, &settings->config, err) < 0 || check_provider(args, err) < 0 ||
+	    check_exposure(&settings->config, err) < 0)
+		return -1;
+	say_unused(args);
+	return 0;
+}
+
+void fl_settings_finish(struct fl_settings *settings)
+{
+	for (size_t i = 0; i < settings->texts.count; i++)
+		free(settings->texts.items[i]);
+	free(settings->texts.items);
+	free(settings->file);
+	*settings = (struct fl_settings)FL_SETTINGS_INIT;
+}

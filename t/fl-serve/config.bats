@@ -1,0 +1,87 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MPL-2.0
+# Options, variables and the configuration file: flintlockd's names, and what is wrong told
+# with its place.
+
+bats_require_minimum_version 1.5.0
+load ../lib
+load serve
+
+setup() {
+	BATS_FILE_TMPDIR=$BATS_TEST_TMPDIR
+	own_state "$BATS_TEST_TMPDIR"
+	mkdir "$BATS_TEST_TMPDIR/home"
+	export HOME=$BATS_TEST_TMPDIR/home
+	unset XDG_CONFIG_HOME
+	cd "$BATS_TEST_TMPDIR"
+}
+
+teardown() {
+	serve_teardown
+}
+
+# refused STATUS WORDS FILE-CONTENT…: by --check-config.
+refused() {
+	local wanted=$1 words=$2
+	printf '%s\n' "${@:3}" >config.yaml
+	run fl-serve run --config config.yaml --check-config
+	echo "$status: $output"
+	[ "$status" = "$wanted" ] && [[ $output == *"$words"* ]]
+}
+
+@test "a file is checked: file, line, key" {
+	printf 'grpc-endpoint: "localhost:9091"\njobs: 3\nenable-http: true\n' >config.yaml
+	run -0 fl-serve run --config config.yaml --check-config
+	[ "$output" = "config.yaml: good" ]
+	refused 3 "config.yaml: line 2: grpc-endpont: there is no such setting" 'jobs: 1' 'grpc-endpont: x'
+	refused 3 "config.yaml: line 1: enable-http: true or false belongs here" 'enable-http: maybe'
+	refused 3 "config.yaml: line 3: jobs" '# a comment' '' 'jobs: many'
+	refused 3 "config.yaml: line 2: jobs: a single value belongs here" 'insecure: false' 'jobs: [1, 2]'
+	refused 3 "config.yaml: line 2: jobs: stands here twice" 'jobs: 1' 'jobs: 2'
+	refused 3 "not YAML: line 2" 'jobs: 1' $'\tinsecure: true'
+	refused 3 "belongs here" '- a' '- b'
+	refused 3 "config" 'check-config: true'
+	refused 2 "tls-key" 'tls-cert: x'
+	refused 13 "default-provider nothing: there is no such provider" 'default-provider: nothing'
+	run ! fl-serve run --config nothing.yaml --check-config
+	[[ $output == *nothing.yaml* ]]
+}
+
+@test "option before variable before file before default" {
+	mkdir -p "$HOME/.config/flintlockd"
+	printf 'jobs: nonsense\n' >"$HOME/.config/flintlockd/config.yaml"
+	run -3 fl-serve run --check-config
+	[[ $output == *".config/flintlockd/config.yaml: line 1: jobs"* ]]
+	FLINTLOCKD_JOBS=2 run -0 fl-serve run --check-config
+	FLINTLOCKD_JOBS=bad run -3 fl-serve run --check-config
+	[[ $output == *FLINTLOCKD_JOBS* ]]
+	FLINTLOCKD_JOBS=bad run -0 fl-serve run --check-config --jobs 4
+	FLINTLOCKD_ENABLE_HTTP=perhaps run -3 fl-serve run --check-config --jobs 4
+	printf 'insecure: true\ntls-cert: x\ntls-key: y\n' >"$HOME/.config/flintlockd/config.yaml"
+	run -2 fl-serve run --check-config
+	run ! fl-serve run --check-config --insecure=false
+	[[ $output == *"x"* && $output != *exclude* ]]
+}
+
+@test "flintlockd's command line works, with one warning" {
+	serve_start --containerd-socket /run/containerd/containerd.sock --containerd-ns=flintlock \
+		--parent-iface eth0 --firecracker-bin firecracker --firecracker-detach=true --resync-period 10m
+	serve_stop
+	[ "$(grep -c "not used here" serve.log)" = 1 ]
+	grep -q -- "--containerd-socket, --containerd-ns.*--parent-iface" serve.log
+}
+
+@test "the log: text, JSON, a file that may be moved away" {
+	serve_start --log-format json --log-output "$BATS_TEST_TMPDIR/log"
+	jq -es '.[0].level == "info" and (.[0].msg | contains("listening")) and (.[0].time | endswith("Z"))' log
+	mv log log.1
+	kill -HUP "$SERVE_PID"
+	for try in $(seq 50); do
+		[ -s log ] && break
+		sleep 0.1
+	done
+	jq -es 'any(.msg | contains("read again"))' log
+	run -2 fl-serve run --log-format xml
+	run ! fl-serve run --log-output /nowhere/log
+	[[ $output == */nowhere/log* ]]
+}
