@@ -168,6 +168,7 @@ lint:
 bench: all
 	@bench/run.sh $(B)
 
+UNITS := $(notdir $(wildcard contrib/systemd/*))
 install: all man
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/libexec/flintlock
 	install -m 755 $(BINARIES:%=$(B)/bin/%) $(DESTDIR)$(PREFIX)/bin
@@ -178,6 +179,10 @@ install: all man
 	for proto in $(PROTOS); do \
 		install -D -m 644 $(PROTO_DIR)/$$proto $(DESTDIR)$(PREFIX)/share/flintlock/proto/$$proto || exit 1; \
 	done
+	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system
+	for unit in $(UNITS); do \
+		sed 's|/usr/bin/|$(PREFIX)/bin/|' contrib/systemd/$$unit > $(DESTDIR)$(PREFIX)/lib/systemd/system/$$unit || exit 1; \
+	done
 	install -d $(DESTDIR)$(PREFIX)/share/bash-completion/completions
 	for p in $(BINARIES); do \
 		$(B)/bin/$$p --completion bash > $(DESTDIR)$(PREFIX)/share/bash-completion/completions/$$p || exit 1; \
@@ -187,6 +192,7 @@ uninstall:
 	rm -f $(BINARIES:%=$(DESTDIR)$(PREFIX)/bin/%) $(LIBEXEC:%=$(DESTDIR)$(PREFIX)/libexec/flintlock/%)
 	for page in $(notdir $(MAN)); do rm -f $(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$$page; done
 	rm -rf $(DESTDIR)$(PREFIX)/share/flintlock/proto
+	rm -f $(UNITS:%=$(DESTDIR)$(PREFIX)/lib/systemd/system/%)
 	rm -f $(BINARIES:%=$(DESTDIR)$(PREFIX)/share/bash-completion/completions/%)
 
 clean:

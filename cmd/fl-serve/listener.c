@@ -123,6 +123,23 @@ static int listen_inet(struct fl_listener *listener, struct event_base *base, co
 	return 0;
 }
 
+static int listen_given(struct fl_listener *listener, struct event_base *base, const char *number,
+			struct fl_err *err)
+{
+	struct evconnlistener *socket;
+	uint64_t fd;
+
+	if (fl_num_u64(number, 0, INT32_MAX, &fd, err) < 0)
+		return -1;
+	/* It listens already: a backlog of 0 leaves that alone. */
+	socket = evconnlistener_new(base, accepted, listener,
+				    LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC, 0, (int)fd);
+	if (!socket)
+		return fl_err_errno(err, errno, "fd:%s: cannot be used", number);
+	FL_VEC_ADD(&listener->sockets, socket);
+	return 0;
+}
+
 struct fl_listener *fl_listener_open(struct event_base *base, const char *address,
 				     fl_listener_taker *take, void *arg, struct fl_err *err)
 {
@@ -131,9 +148,9 @@ struct fl_listener *fl_listener_open(struct event_base *base, const char *addres
 
 	listener->take = take;
 	listener->arg = arg;
-	rc = fl_str_starts(address, "unix:")
-		     ? listen_unix(listener, base, address + 5, err)
-		     : listen_inet(listener, base, address, err);
+	rc = fl_str_starts(address, "unix:") ? listen_unix(listener, base, address + 5, err)
+	     : fl_str_starts(address, "fd:") ? listen_given(listener, base, address + 3, err)
+					     : listen_inet(listener, base, address, err);
 	if (rc == 0)
 		return listener;
 	fl_listener_close(listener);
@@ -166,11 +183,31 @@ int fl_listener_check(const char *address, struct fl_err *err)
 	fl_cleanup_free char *host = NULL;
 	const char *port;
 
-	return fl_str_starts(address, "unix:") ? 0 : split(address, &host, &port, err);
+	return fl_str_starts(address, "unix:") || fl_str_starts(address, "fd:")
+		       ? 0
+		       : split(address, &host, &port, err);
+}
+
+static bool is_given_local(const char *number)
+{
+	struct sockaddr_storage address = { 0 };
+	const struct sockaddr_in *in = (const struct sockaddr_in *)&address;
+	const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)&address;
+	socklen_t size = sizeof(address);
+	uint64_t fd;
+
+	if (fl_num_u64(number, 0, INT32_MAX, &fd, NULL) < 0 ||
+	    getsockname((int)fd, (struct sockaddr *)&address, &size) < 0)
+		return false;
+	return address.ss_family == AF_UNIX ||
+	       (address.ss_family == AF_INET && ntohl(in->sin_addr.s_addr) >> 24 == 127) ||
+	       (address.ss_family == AF_INET6 && IN6_IS_ADDR_LOOPBACK(&in6->sin6_addr));
 }
 
 bool fl_listener_is_local(const char *address)
 {
+	if (fl_str_starts(address, "fd:"))
+		return is_given_local(address + 3);
 	return fl_str_starts(address, "unix:") || fl_str_starts(address, "localhost:") ||
 	       fl_str_starts(address, "127.") || fl_str_starts(address, "[::1]:");
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
- * Addresses that are listened on: "HOST:PORT", "[::1]:PORT", "unix:PATH". Connections are
- * handed on as descriptors.
+ * Addresses that are listened on: "HOST:PORT", "[::1]:PORT", "unix:PATH", and "fd:N" for a
+ * socket that somebody else opened. Connections are handed on as descriptors.
  *
  *     struct fl_listener *listener = fl_listener_open(base, "localhost:9090", accepted, arg, err);
  */

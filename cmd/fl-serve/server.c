@@ -3,6 +3,7 @@
 
 #include "cmd/fl-serve/http/web.h"
 #include "cmd/fl-serve/listener.h"
+#include "cmd/fl-serve/manager.h"
 #include "cmd/fl-serve/rpc/grpc.h"
 #include "cmd/fl-serve/services.h"
 #include "cmd/fl-serve/tls.h"
@@ -39,7 +40,7 @@ struct connection {
 
 struct fl_server_inner {
 	struct event_base *base;
-	struct event *signals[3], *journal, *sweep, *stop;
+	struct event *signals[3], *journal, *sweep, *stop, *watchdog;
 	struct fl_listener *grpc;
 	struct fl_tls *tls, *web_tls;
 	struct fl_web *web;
@@ -173,6 +174,7 @@ static void on_stop(evutil_socket_t fd, short what, void *arg)
 	fl_log(FL_LOG_INFO, "%s: calls that run are finished, new ones are refused",
 	       strsignal((int)fd));
 	server->stopping = true;
+	fl_manager_tell("STOPPING=1");
 	fl_listener_close(server->inner->grpc);
 	server->inner->grpc = NULL;
 	fl_health_changed(server);
@@ -309,6 +311,28 @@ static void open_rpc(struct fl_server *server)
 	fl_services_add(server->inner->rpc);
 }
 
+static void on_watchdog(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	(void)arg;
+	fl_manager_tell("WATCHDOG=1");
+}
+
+/* Twice as often as it is asked for. */
+static void open_watchdog(struct fl_server_inner *inner)
+{
+	uint64_t every = fl_manager_watchdog_us() / 2;
+	struct timeval time = { (time_t)(every / 1000000), (suseconds_t)(every % 1000000) };
+
+	if (!every)
+		return;
+	inner->watchdog = event_new(inner->base, -1, EV_PERSIST, on_watchdog, NULL);
+	if (!inner->watchdog)
+		abort();
+	evtimer_add(inner->watchdog, &time);
+}
+
 static void open_events(struct fl_server *server)
 {
 	struct fl_server_inner *inner = server->inner;
@@ -322,6 +346,7 @@ static void open_events(struct fl_server *server)
 				   on_journal, server);
 	event_add(inner->journal, NULL);
 	inner->sweep = evtimer_new(inner->base, on_sweep, server);
+	open_watchdog(inner);
 }
 
 static int open_vms(struct fl_server *server, struct fl_err *err)
@@ -375,6 +400,7 @@ int fl_server_run(struct fl_server *server, struct fl_err *err)
 		return -1;
 	fl_log(FL_LOG_INFO, "%s: listening for gRPC%s", server->config->grpc_endpoint,
 	       server->inner->tls ? " (TLS)" : "");
+	fl_manager_tell("READY=1");
 	fl_jobs_resume(server->jobs);
 	signal(SIGPIPE, SIG_IGN); /* a client that left is an error of its connection */
 	event_base_dispatch(server->inner->base);
@@ -394,6 +420,7 @@ static void free_events(struct fl_server_inner *inner)
 	free_event(inner->journal);
 	free_event(inner->sweep);
 	free_event(inner->stop);
+	free_event(inner->watchdog);
 }
 
 static void free_inner(struct fl_server_inner *inner)

@@ -2,6 +2,7 @@
 #include "cmd/fl-serve/settings.h"
 
 #include "cmd/fl-serve/listener.h"
+#include "cmd/fl-serve/manager.h"
 #include "common/alloc.h"
 #include "common/io.h"
 #include "common/log.h"
@@ -235,13 +236,26 @@ static void say_unused(const struct fl_args *args)
 		fl_log(FL_LOG_WARN, "%s: taken, and not used here", text.data);
 }
 
-static void take_places(const struct fl_args *args, struct fl_config *config)
+/* A socket that the service manager opened goes before the option. */
+static const char *endpoint(struct fl_settings *settings, const char *name, const char *otherwise)
 {
+	int fd = fl_manager_socket(name);
+
+	return fd < 0 ? otherwise : keep(settings, fl_asprintf("fd:%d", fd));
+}
+
+static void take_places(struct fl_settings *settings, const struct fl_args *args)
+{
+	struct fl_config *config = &settings->config;
+
 	config->state_dir = fl_args_state_dir(args);
-	config->grpc_endpoint = fl_args_text(args, "grpc-endpoint", "localhost:9090");
+	config->grpc_endpoint =
+		endpoint(settings, "grpc", fl_args_text(args, "grpc-endpoint", "localhost:9090"));
 	if (fl_args_flag(args, "enable-http"))
 		config->http_endpoint = fl_args_text(args, "http-endpoint", "localhost:8090");
-	config->debug_endpoint = fl_args_text(args, "debug-endpoint", NULL);
+	config->http_endpoint = endpoint(settings, "http", config->http_endpoint);
+	config->debug_endpoint =
+		endpoint(settings, "debug", fl_args_text(args, "debug-endpoint", NULL));
 	config->token = fl_args_text(args, "basic-auth-token", NULL);
 	config->token_file = fl_args_text(args, "token-file", NULL);
 	config->bridge = fl_args_text(args, "bridge-name", NULL);
@@ -258,7 +272,7 @@ int fl_settings_read(struct fl_settings *settings, struct fl_args *args, struct 
 	settings->file = file ? fl_strdup(file) : find_file();
 	if (read_file(settings, args, err) < 0)
 		return -1;
-	take_places(args, &settings->config);
+	take_places(settings, args);
 	if (take_tls(args, &settings->config, err) < 0 ||
 	    take_limits(args, &settings->config, err) < 0 ||
 	    take_log(args, &settings->config, err) < 0 || check_provider(args, err) < 0 ||

@@ -85,3 +85,7 @@ refused() {
 	run ! fl-serve run --log-output /nowhere/log
 	[[ $output == */nowhere/log* ]]
 }
+
+@test "a service manager: its sockets, readiness, watchdog, stop" {
+	/usr/bin/python3 "$FL_TOP/t/fl-serve/manager.py" "$BATS_TEST_TMPDIR"
+}
