@@ -2,6 +2,7 @@
 #
 #   make            the programs, in build/bin/
 #   make demo       a real microVM from OCI images, in minutes, from nothing
+#   make demo-serve the same through the API
 #   make check      every test; installs what it needs
 #
 #   V=1 shows commands; SAN=address,undefined builds into build-san/; CC=clang
@@ -157,6 +158,11 @@ demo:
 	@$(MAKE) --no-print-directory -j2 all
 	@t/demo.sh $(B)
 
+demo-serve:
+	@contrib/deps.sh packages.list
+	@$(MAKE) --no-print-directory -j2 all
+	@t/demo-serve.sh $(B)
+
 check:
 	@contrib/deps.sh packages.list
 	@contrib/tools.sh prometheus build/tools
@@ -165,8 +171,9 @@ check:
 lint:
 	@t/lint.sh
 
-bench: all
+bench: all tests
 	@bench/run.sh $(B)
+	@bench/serve.sh $(B)
 
 UNITS := $(notdir $(wildcard contrib/systemd/*))
 install: all man
@@ -199,5 +206,5 @@ clean:
 	rm -rf build build-*
 
 -include $(wildcard $(DEPS))
-.PHONY: all tests man deps demo check lint bench install uninstall clean
+.PHONY: all tests man deps demo demo-serve check lint bench install uninstall clean
 .DELETE_ON_ERROR:

@@ -14,6 +14,7 @@
 
 #include <event2/bufferevent.h>
 #include <event2/event.h>
+#include <malloc.h>
 #include <signal.h>
 #include <string.h>
 #include <unistd.h>
@@ -40,7 +41,8 @@ struct connection {
 
 struct fl_server_inner {
 	struct event_base *base;
-	struct event *signals[3], *journal, *sweep, *stop, *watchdog;
+	struct event *signals[3], *journal, *sweep, *stop, *stopping, *watchdog;
+	bool was_idle;
 	struct fl_listener *grpc;
 	struct fl_tls *tls, *web_tls;
 	struct fl_web *web;
@@ -59,12 +61,6 @@ static unsigned count_of_peer(const struct fl_server *server, const char *peer)
 	return count;
 }
 
-static void end_if_idle(struct fl_server *server)
-{
-	if (server->stopping && !server->inner->connections)
-		event_base_loopexit(server->inner->base, NULL);
-}
-
 static void gone(struct fl_http2 *http2, void *arg)
 {
 	struct connection *connection = arg;
@@ -80,7 +76,6 @@ static void gone(struct fl_http2 *http2, void *arg)
 	server->inner->count--;
 	free(connection->peer);
 	free(connection);
-	end_if_idle(server);
 }
 
 static void add_connection(struct fl_server *server, struct bufferevent *bev, const char *peer)
@@ -152,6 +147,19 @@ static void on_sweep(evutil_socket_t fd, short what, void *arg)
 		evtimer_add(server->inner->sweep, &time);
 }
 
+/* Two looks in a row: what was answered last has left by then. */
+static void on_stopping(evutil_socket_t fd, short what, void *arg)
+{
+	struct fl_server *server = arg;
+	bool is_idle = !server->inner->connections && fl_web_is_idle(server->inner->web);
+
+	(void)fd;
+	(void)what;
+	if (is_idle && server->inner->was_idle)
+		event_base_loopexit(server->inner->base, NULL);
+	server->inner->was_idle = is_idle;
+}
+
 static void on_stop_late(evutil_socket_t fd, short what, void *arg)
 {
 	struct fl_server *server = arg;
@@ -164,7 +172,7 @@ static void on_stop_late(evutil_socket_t fd, short what, void *arg)
 static void on_stop(evutil_socket_t fd, short what, void *arg)
 {
 	struct fl_server *server = arg;
-	struct timeval time = { STOP_SECONDS, 0 };
+	struct timeval time = { STOP_SECONDS, 0 }, soon = { 0, 50000 };
 
 	(void)what;
 	if (server->stopping) { /* asked twice: at once */
@@ -183,7 +191,8 @@ static void on_stop(evutil_socket_t fd, short what, void *arg)
 		fl_http2_drain(one->http2);
 	server->inner->stop = evtimer_new(server->inner->base, on_stop_late, server);
 	evtimer_add(server->inner->stop, &time);
-	end_if_idle(server);
+	server->inner->stopping = event_new(server->inner->base, -1, EV_PERSIST, on_stopping, server);
+	evtimer_add(server->inner->stopping, &soon);
 }
 
 /* For gRPC and for the web, which agree on other protocols; both NULL without TLS. */
@@ -371,6 +380,9 @@ struct fl_server *fl_server_create(const struct fl_config *config, struct fl_err
 {
 	struct fl_server *server = fl_alloc_zero(1, sizeof(*server));
 
+	/* Large answers are rare, and go back to the system when they are sent. */
+	mallopt(M_MMAP_THRESHOLD, 256 << 10);
+	mallopt(M_TRIM_THRESHOLD, 256 << 10);
 	server->config = config;
 	server->state.dirfd = -1;
 	server->inner = fl_alloc_zero(1, sizeof(*server->inner));
@@ -420,6 +432,7 @@ static void free_events(struct fl_server_inner *inner)
 	free_event(inner->journal);
 	free_event(inner->sweep);
 	free_event(inner->stop);
+	free_event(inner->stopping);
 	free_event(inner->watchdog);
 }
 

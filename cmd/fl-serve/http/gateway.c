@@ -206,6 +206,11 @@ void fl_gateway_destroy(struct fl_gateway *gateway)
 	free(gateway);
 }
 
+bool fl_gateway_is_idle(const struct fl_gateway *gateway)
+{
+	return !gateway->calls;
+}
+
 void fl_gateway_refuse(struct evhttp_request *request, int code, const char *text)
 {
 	fl_cleanup_json fl_json *problem = fl_problem(NULL, code, text, NULL);

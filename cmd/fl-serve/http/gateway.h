@@ -18,6 +18,9 @@ struct fl_gateway *fl_gateway_create(struct fl_rpc *rpc);
 /* Calls that run end unanswered. NULL is fine. */
 void fl_gateway_destroy(struct fl_gateway *gateway);
 
+/* Whether no call runs. */
+bool fl_gateway_is_idle(const struct fl_gateway *gateway);
+
 /* Answers the request, now or when the call ends. */
 void fl_gateway_take(struct fl_gateway *gateway, struct evhttp_request *request);
 

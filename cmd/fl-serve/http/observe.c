@@ -107,6 +107,11 @@ static void start(struct fl_observer *observer, struct evhttp_request *request,
 	fl_scrape_start(scrape, observer->base, done, look);
 }
 
+bool fl_observer_is_idle(const struct fl_observer *observer)
+{
+	return !observer->looks;
+}
+
 static bool is_free(const struct fl_observer *observer, struct evhttp_request *request)
 {
 	if (observer->count < AT_ONCE)

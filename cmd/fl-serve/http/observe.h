@@ -21,6 +21,9 @@ struct fl_observer *fl_observer_create(struct fl_server *server, struct fl_rpc *
 				       struct event_base *base);
 void fl_observer_destroy(struct fl_observer *observer); /* NULL is fine */
 
+/* Whether nobody waits for an answer. */
+bool fl_observer_is_idle(const struct fl_observer *observer);
+
 /* They answer when the microVMs have. caller NULL: no token was wanted. */
 void fl_observer_metrics(struct fl_observer *observer, struct evhttp_request *request,
 			 const struct fl_caller *caller);

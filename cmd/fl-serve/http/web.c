@@ -150,6 +150,11 @@ struct fl_web *fl_web_open(struct fl_server *server, struct fl_rpc *rpc, struct 
 	return NULL;
 }
 
+bool fl_web_is_idle(const struct fl_web *web)
+{
+	return fl_gateway_is_idle(web->gateway) && fl_observer_is_idle(web->observer);
+}
+
 void fl_web_close(struct fl_web *web)
 {
 	if (!web)

@@ -17,4 +17,5 @@ struct fl_web;
 /* Listens on the endpoints that the server's configuration names. tls: see fl_http_open(). */
 struct fl_web *fl_web_open(struct fl_server *server, struct fl_rpc *rpc, struct event_base *base,
 			   struct fl_tls *const *tls, struct fl_err *err);
+bool fl_web_is_idle(const struct fl_web *web);
 void fl_web_close(struct fl_web *web); /* NULL is fine */
