@@ -101,7 +101,7 @@ static void each_entry(const char *path, void (*each)(void *arg, const char *pat
 struct walk {
 	fl_vm_names *names;
 	const struct fl_state *state;
-	const char *name_space, *name, *uid;
+	const char *name_space, *name, *uid; /* uid NULL: any that is left */
 	bool holds_any, holds_uid;
 };
 
@@ -158,13 +158,22 @@ int fl_state_list(const struct fl_state *state, fl_vm_names *names, struct fl_er
 	return 0;
 }
 
+static bool is_left(const char *path, const char *uid)
+{
+	fl_cleanup_free char *record = fl_asprintf("%s/record.json", path);
+
+	return fl_ulid_is_valid(uid) && access(record, F_OK) < 0 && errno == ENOENT;
+}
+
 static void look_for_uid(void *arg, const char *path, const char *entry)
 {
 	struct walk *walk = arg;
 
-	(void)path;
 	walk->holds_any = true;
-	walk->holds_uid |= strcmp(entry, walk->uid) == 0;
+	if (walk->uid)
+		walk->holds_uid |= strcmp(entry, walk->uid) == 0;
+	else
+		walk->holds_uid |= is_left(path, entry);
 }
 
 /* The folder of a name may have lost the uid's own already. */
@@ -193,6 +202,11 @@ void fl_state_sweep_uid(const struct fl_state *state, const char *uid)
 	struct walk walk = { .state = state, .uid = uid };
 
 	each_entry(path, sweep_namespace, &walk);
+}
+
+void fl_state_sweep(const struct fl_state *state)
+{
+	fl_state_sweep_uid(state, NULL);
 }
 
 static void match_name(const struct fl_state *state, const char *name_space, const char *name,

@@ -107,9 +107,11 @@ int fl_vm_claim(const struct fl_vm *vm, const char *step, struct fl_err *err);
 int fl_vm_release(const struct fl_vm *vm, const char *step, struct fl_err *err);
 int fl_vm_leave(const struct fl_vm *vm, struct fl_err *err);
 
-/* Removes what dead programs left under a name, or of a uid: folders without a record. */
+/* Removes what dead programs left under a name, of a uid, or anywhere: folders without a
+ * record. */
 void fl_state_sweep_name(const struct fl_state *state, const char *name_space, const char *name);
 void fl_state_sweep_uid(const struct fl_state *state, const char *uid);
+void fl_state_sweep(const struct fl_state *state);
 
 /* step.lock: one chain at a time. Waits, unless cancel says stop. */
 int fl_vm_lock_step(const struct fl_vm *vm, const struct fl_cancel *cancel, struct fl_err *err);

@@ -346,6 +346,7 @@ int fl_chain_restore(struct fl_args *args, struct fl_err *err)
 
 	if (fl_args_state(args, false, &state, err) < 0)
 		return err->kind == FL_ERR_NOT_FOUND ? 0 : -1;
+	fl_state_sweep(&state);
 	if (fl_state_list(&state, &names, err) < 0)
 		return -1;
 	for (size_t i = 0; i < names.count; i++)

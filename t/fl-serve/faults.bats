@@ -39,6 +39,15 @@ serve_kill() {
 	checks faults gone
 }
 
+@test "what a killed server had begun and not written is taken away at the start" {
+	local left=$FL_STATE_DIR/vm/ns0/begun/01ARZ3NDEKTSV4RRFFQ69G5FAV
+	mkdir -p "$left"
+	touch "$left/.new-0123456789abcdef-record.json"
+	serve_start
+	for _ in $(seq 100); do [ -e "$FL_STATE_DIR/vm/ns0" ] || break; sleep 0.05; done
+	[ ! -e "$FL_STATE_DIR/vm/ns0" ]
+}
+
 @test "microVMs outlive the server; a stop leaves them, too" {
 	serve_start
 	uid=$(checks faults create lives)

@@ -49,7 +49,10 @@ serve_teardown() {
 	left=$(what_is_left)
 	fl down -q --all
 	! grep -sE 'Sanitizer|runtime error' "$BATS_FILE_TMPDIR/serve.log"
-	[ -z "$left" ]
+	[ -z "$left" ] || {
+		echo "left: $left"
+		return 1
+	}
 }
 
 # The system's Python has grpcio from Debian's package.

@@ -280,6 +280,7 @@ static void on_resume(evutil_socket_t fd, short what, void *arg)
 	for (int i = 0; i < RESUME_AT_ONCE; i++, jobs->resume_at++) {
 		if (jobs->resume_at >= fl_index_count(jobs->options.index)) {
 			drop_event(&jobs->resume);
+			fl_state_sweep(jobs->options.state);
 			return;
 		}
 		resume(jobs, fl_index_at(jobs->options.index, jobs->resume_at));
