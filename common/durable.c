@@ -12,6 +12,8 @@
 #include <sys/stat.h>
 
 #define PENDING ".pending"
+#define GATE_MS 10000
+#define TRY_EVERY_MS 20
 #define MOST_INHERITED 256 /* descriptors of a program that settles */
 
 static int open_pending(int dirfd, struct fl_err *err)
@@ -24,20 +26,33 @@ static int open_pending(int dirfd, struct fl_err *err)
 	return fd < 0 ? fl_err_errno(err, errno, PENDING ": cannot be opened") : fd;
 }
 
-/* 1 good, 0 absent or of another boot. */
+/* Marks come and go only behind the gate, a lock on their folder that is held for a moment:
+ * else whoever looks at a name and then makes its mark would take a file that was settled in
+ * between for one that another boot left. */
+static int open_gate(int dirfd, struct fl_err *err)
+{
+	fl_cleanup_close int pending = open_pending(dirfd, err);
+
+	if (pending < 0 ||
+	    fl_lock_fd(pending, PENDING, FL_LOCK_EXCLUSIVE, GATE_MS, err) < 0)
+		return -1;
+	return fl_steal_fd(&pending);
+}
+
+/* 1 good, 0 absent or of another boot. The mark is looked at first: one that is gone by then
+ * went because the file is on disk, and a file that appears later is this boot's. */
 static int judge(int dirfd, const char *name)
 {
 	fl_cleanup_free char *mark = fl_asprintf(PENDING "/%s", name);
-	fl_cleanup_str struct fl_str text = FL_STR_INIT;
-	char boot[FL_BOOT_ID_TEXT];
+	fl_cleanup_close int fd = openat(dirfd, mark, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	char boot[FL_BOOT_ID_TEXT], text[FL_BOOT_ID_TEXT] = "";
 
-	if (faccessat(dirfd, name, F_OK, 0) < 0)
+	if (fd < 0 && errno != ENOENT)
 		return 0;
-	if (faccessat(dirfd, mark, F_OK, 0) < 0)
-		return 1;
 	fl_boot_id(boot);
-	return fl_io_read_file(dirfd, mark, 256, &text, NULL) == 0 &&
-	       fl_str_equal(text.data, boot);
+	if (fd >= 0 && (pread(fd, text, sizeof(text) - 1, 0) < 0 || strcmp(text, boot) != 0))
+		return 0;
+	return faccessat(dirfd, name, F_OK, 0) == 0;
 }
 
 bool fl_durable_is_good(int dirfd, const char *name)
@@ -45,45 +60,38 @@ bool fl_durable_is_good(int dirfd, const char *name)
 	return judge(dirfd, name) == 1;
 }
 
-static int take_lock(int pending, const char *name, bool wait, const struct fl_cancel *cancel,
-		     struct fl_err *err)
+/* 1 good, 0 the lock is taken, -1: FL_ERR_BUSY or another error. */
+static int try_to_begin(struct fl_durable *durable, struct fl_err *err)
 {
-	struct fl_err why;
+	fl_cleanup_close int gate = open_gate(durable->dirfd, err);
 
-	for (;;) {
-		int lock = fl_lock_file(pending, name, FL_LOCK_EXCLUSIVE, wait ? 100 : 0, &why);
-		if (lock >= 0)
-			return lock;
-		if (!wait || (why.kind != FL_ERR_BUSY && why.kind != FL_ERR_INTERRUPTED)) {
-			if (err)
-				*err = why;
-			return -1;
-		}
-		if (fl_cancel_check(cancel, err) < 0)
-			return -1;
-	}
+	if (gate < 0)
+		return -1;
+	if (judge(durable->dirfd, durable->name) == 1)
+		return 1;
+	durable->lock = fl_lock_file(gate, durable->name, FL_LOCK_EXCLUSIVE, 0, err);
+	/* Its maker may have been just done. */
+	return durable->lock < 0 ? -1 : judge(durable->dirfd, durable->name);
 }
 
 int fl_durable_begin(struct fl_durable *durable, int dirfd, const char *name, bool wait,
 		     const struct fl_cancel *cancel, struct fl_err *err)
 {
-	fl_cleanup_close int pending = -1;
+	struct fl_err why = { 0 };
+	int rc = judge(dirfd, name);
 
 	*durable = (struct fl_durable){ .dirfd = dirfd, .lock = -1, .name = fl_strdup(name) };
-	if (judge(dirfd, name) == 1)
+	if (rc == 1)
 		return 1;
-	pending = open_pending(dirfd, err);
-	if (pending < 0)
-		return -1;
-	durable->lock = take_lock(pending, name, wait, cancel, err);
-	if (durable->lock < 0)
-		return -1;
-	/* Another may have made it while this one waited. */
-	if (judge(dirfd, name) == 1)
-		return 1;
-	if (unlinkat(dirfd, name, 0) < 0 && errno != ENOENT)
+	while ((rc = try_to_begin(durable, &why)) < 0) {
+		if (!wait || why.kind != FL_ERR_BUSY)
+			return fl_err_set(err, why.kind, "%s", why.text);
+		if (fl_cancel_wait(cancel, -1, TRY_EVERY_MS, err) < 0)
+			return -1;
+	}
+	if (rc == 0 && unlinkat(dirfd, name, 0) < 0 && errno != ENOENT)
 		return fl_err_errno(err, errno, "%s: cannot be replaced", name);
-	return 0;
+	return rc;
 }
 
 int fl_durable_publish(struct fl_durable *durable, struct fl_atomic *file, struct fl_err *err)
@@ -99,15 +107,21 @@ int fl_durable_publish(struct fl_durable *durable, struct fl_atomic *file, struc
 	return fl_atomic_publish(file, false, err);
 }
 
+static void drop_mark(int dirfd, const char *name)
+{
+	fl_cleanup_close int gate = open_gate(dirfd, NULL);
+
+	if (gate >= 0)
+		unlinkat(gate, name, 0);
+}
+
 void fl_durable_finish(struct fl_durable *durable)
 {
 	int saved = errno;
 
 	/* Made in vain: without the file its mark is of no use. */
-	if (durable->lock >= 0 && faccessat(durable->dirfd, durable->name, F_OK, 0) < 0) {
-		fl_cleanup_free char *mark = fl_asprintf(PENDING "/%s", durable->name);
-		unlinkat(durable->dirfd, mark, 0);
-	}
+	if (durable->lock >= 0 && faccessat(durable->dirfd, durable->name, F_OK, 0) < 0)
+		drop_mark(durable->dirfd, durable->name);
 	if (durable->lock >= 0)
 		close(durable->lock);
 	free(durable->name);
@@ -115,20 +129,30 @@ void fl_durable_finish(struct fl_durable *durable)
 	errno = saved;
 }
 
+/* The mark's lock, or -1: there is none, or its maker is at work. */
+static int lock_mark(int dirfd, const char *name, struct fl_err *err)
+{
+	fl_cleanup_close int gate = open_gate(dirfd, err);
+
+	if (gate < 0 || faccessat(gate, name, F_OK, 0) < 0)
+		return -1;
+	return fl_lock_file(gate, name, FL_LOCK_EXCLUSIVE, 0, err);
+}
+
 int fl_durable_settle(int dirfd, const char *name, struct fl_err *err)
 {
-	fl_cleanup_free char *mark = fl_asprintf(PENDING "/%s", name);
-	fl_cleanup_close int fd = -1, lock = -1;
+	struct fl_err why = { 0 };
+	fl_cleanup_close int lock = lock_mark(dirfd, name, &why);
+	fl_cleanup_close int fd = -1;
 
-	if (faccessat(dirfd, mark, F_OK, 0) < 0)
+	if (lock < 0)
+		return why.kind == FL_ERR_NONE ? 0 : fl_err_set(err, why.kind, "%s", why.text);
+	if (judge(dirfd, name) != 1)
 		return 0;
-	lock = fl_lock_file(dirfd, mark, FL_LOCK_EXCLUSIVE, 0, err);
-	if (lock < 0 || judge(dirfd, name) != 1)
-		return lock < 0 ? -1 : 0;
 	fd = openat(dirfd, name, O_RDONLY | O_CLOEXEC);
 	if (fd < 0 || fsync(fd) < 0 || fsync(dirfd) < 0)
 		return fl_err_errno(err, errno, "%s: cannot be put on disk", name);
-	unlinkat(dirfd, mark, 0);
+	drop_mark(dirfd, name);
 	return 0;
 }
 
