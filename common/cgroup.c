@@ -41,13 +41,48 @@ static bool make(const char *uid, const char *below)
 	return path && (mkdir(path, 0755) == 0 || errno == EEXIST);
 }
 
-bool fl_cgroup_make(const char *uid)
+/* What counts memory, processes and bytes is handed down where the host has it: the group of
+ * each microVM is accounted for as one. */
+static void hand_down(const char *folder)
 {
-	fl_cleanup_free char *slice = path_of(".", "");
+	static const char *const controllers[] = { "+cpu", "+memory", "+pids", "+io" };
+	fl_cleanup_free char *file = fl_asprintf("%s/cgroup.subtree_control", folder);
+
+	for (size_t i = 0; i < FL_COUNT(controllers); i++)
+		fl_io_write_existing(AT_FDCWD, file, controllers[i], NULL);
+}
+
+/* Of all microVMs; caller frees; NULL: no cgroup v2. */
+static char *slice_path(void)
+{
+	fl_cleanup_free char *mount = find_mount();
+
+	return mount ? fl_asprintf("%s/" SLICE, mount) : NULL;
+}
+
+static bool make_slice(void)
+{
+	fl_cleanup_free char *slice = slice_path();
 
 	if (!slice || (mkdir(slice, 0755) < 0 && errno != EEXIST))
 		return false;
-	return make(uid, "") && make(uid, "supervisor") && make(uid, "vmm");
+	hand_down(slice);
+	return true;
+}
+
+bool fl_cgroup_make(const char *uid)
+{
+	fl_cleanup_free char *group = path_of(uid, "");
+
+	/* The last one to leave takes the slice along, maybe just now. */
+	do {
+		if (!make_slice())
+			return false;
+	} while (!make(uid, "") && errno == ENOENT);
+	if (!group || access(group, F_OK) < 0)
+		return false;
+	hand_down(group);
+	return make(uid, "supervisor") && make(uid, "vmm");
 }
 
 int fl_cgroup_open(const char *uid, const char *part)
@@ -100,6 +135,7 @@ static bool remove_folder(const char *uid, const char *below)
 bool fl_cgroup_remove(const char *uid, int timeout_ms)
 {
 	int64_t end = fl_clock_ms() + timeout_ms;
+	fl_cleanup_free char *slice = NULL;
 
 	for (;;) {
 		bool supervisor = remove_folder(uid, "supervisor"), vmm = remove_folder(uid, "vmm");
@@ -110,6 +146,8 @@ bool fl_cgroup_remove(const char *uid, int timeout_ms)
 			return false;
 		nanosleep(&(struct timespec){ .tv_nsec = 2000000 }, NULL);
 	}
-	remove_folder(".", "");
+	slice = slice_path();
+	if (slice)
+		rmdir(slice);
 	return true;
 }

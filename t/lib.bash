@@ -68,5 +68,8 @@ settled() {
 what_is_left() {
 	pgrep -a -f "[f]l-supervise $FL_STATE_DIR|fake-vmm.*$FL_STATE_DIR" || true
 	find "$FL_STATE_DIR/vm" "$FL_RUN_DIR" -mindepth 1 2>/dev/null || true
-	find /sys/fs/cgroup -path '*fl.slice/*' -prune 2>/dev/null || true
+	# Others may run microVMs of their own: ours are in our journal.
+	jq -r .uid "$FL_STATE_DIR"/events.jsonl* 2>/dev/null | sort -u | while read -r uid; do
+		find /sys/fs/cgroup -path "*/fl.slice/$uid" -prune 2>/dev/null
+	done
 }

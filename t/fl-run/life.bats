@@ -36,6 +36,16 @@ field() {
 	[ -z "$(what_is_left)" ]
 }
 
+@test "a control group of its own, that goes with it" {
+	mount=$(awk '$3 == "cgroup2" { print $2; exit }' /proc/mounts)
+	mkdir "$mount/flintlock-test-$$" 2>/dev/null || skip "no cgroup v2 where groups can be made"
+	rmdir "$mount/flintlock-test-$$"
+	uid=$(small_spec vm0 | quick_up | jq -r .spec.uid)
+	grep -x "$(field vm0 pid)" "$mount/fl.slice/$uid/vmm/cgroup.procs"
+	fl down vm0 >/dev/null
+	[ ! -e "$mount/fl.slice/$uid" ]
+}
+
 @test "up twice is one microVM" {
 	small_spec vm1 >"$BATS_TEST_TMPDIR/spec"
 	first=$(quick_up "$BATS_TEST_TMPDIR/spec" | jq -r .spec.uid)
