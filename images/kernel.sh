@@ -22,7 +22,7 @@ virtio_console virtio_balloon virtiofs vmw_vsock_virtio_transport button evdev
 pvpanic-mmio pvpanic-pci vfat nls_cp437 nls_ascii nls_utf8 isofs squashfs erofs overlay'
 initrd_applets='sh mount modprobe cat findfs hexdump sleep mkdir switch_root'
 # Hardware that no microVM has.
-pruned='arch/x86/kvm drivers/ata drivers/comedi drivers/cpufreq drivers/hid drivers/hv
+pruned='drivers/ata drivers/comedi drivers/cpufreq drivers/hid drivers/hv
 drivers/infiniband drivers/input/rmi4 drivers/net/ethernet drivers/net/hyperv drivers/net/wwan
 drivers/nvme drivers/platform drivers/target drivers/thermal drivers/vfio drivers/watchdog
 drivers/xen net/smc net/rds net/tipc net/dccp fs/orangefs fs/nfsd fs/smb'
