@@ -34,6 +34,14 @@ static int place(int fd, int at)
 	return fd == at ? fcntl(fd, F_SETFD, 0) : dup2(fd, at);
 }
 
+static bool place_all(const struct fl_proc_spec *spec)
+{
+	for (size_t i = 0; i < spec->more_count; i++)
+		if (place(spec->more[i].fd, spec->more[i].as) < 0)
+			return false;
+	return place(spec->in, 0) >= 0 && place(spec->out, 1) >= 0 && place(spec->errfd, 2) >= 0;
+}
+
 static FL_NORETURN void child_main(const struct fl_proc_spec *spec, pid_t parent, int report)
 {
 	int errnum;
@@ -44,7 +52,7 @@ static FL_NORETURN void child_main(const struct fl_proc_spec *spec, pid_t parent
 		_exit(127);
 	if (spec->new_session)
 		setsid();
-	if (place(spec->in, 0) >= 0 && place(spec->out, 1) >= 0 && place(spec->errfd, 2) >= 0)
+	if (place_all(spec))
 		execvp(spec->argv[0], (char *const *)spec->argv);
 	errnum = errno;
 	if (write(report, &errnum, sizeof(errnum)) < 0)

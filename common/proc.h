@@ -15,9 +15,16 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
+/* Open in the child under another number, which must be above all that are open here. */
+struct fl_proc_descriptor {
+	int fd, as;
+};
+
 struct fl_proc_spec {
 	const char *const *argv; /* argv[0] is looked up in PATH unless it has a slash */
 	int in, out, errfd;      /* become 0, 1, 2; -1 inherits; borrowed */
+	const struct fl_proc_descriptor *more; /* and these */
+	size_t more_count;
 	int cgroup;              /* a cgroup v2 folder to be born in, when > 0 */
 	bool die_with_parent;    /* SIGKILL when the calling thread ends */
 	bool new_session;

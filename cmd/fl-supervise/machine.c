@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "cmd/fl-supervise/machine.h"
 
+#include "cmd/fl-supervise/launch.h"
 #include "cmd/fl-supervise/requests.h"
 #include "cmd/fl-supervise/verdict.h"
 #include "common/alloc.h"
-#include "common/cgroup.h"
 #include "common/clock.h"
 
 #include <fcntl.h>
@@ -13,7 +13,6 @@
 #include <string.h>
 #include <sys/inotify.h>
 
-#define CONNECT_WITHIN_MS 10000
 #define CONNECT_EVERY_MS 20
 #define LONGEST_PAUSE_MS 60000
 #define GOOD_RUN_MS 60000
@@ -59,7 +58,7 @@ int fl_machine_init(struct fl_machine *machine, const struct fl_vm *vm, struct f
 	fl_cleanup_free char *console = fl_asprintf("%s/console.sock", run);
 
 	*machine = (struct fl_machine){ .vm = vm, .out = -1, .errors = -1, .in = -1,
-					.vmm = { .pidfd = -1 }, .qmp = FL_QMP_INIT,
+					.vmm = { .pidfd = -1 },
 					.keyboard = FL_KEYBOARD_INIT };
 	machine->control.listener = -1;
 	memset(machine->control.clients, -1, sizeof(machine->control.clients));
@@ -68,6 +67,7 @@ int fl_machine_init(struct fl_machine *machine, const struct fl_vm *vm, struct f
 		return -1;
 	read_record(machine, record);
 	machine->launch = fl_json_ref(fl_json_at(record, "host.vmm.launch"));
+	fl_monitor_init(&machine->monitor, machine->launch);
 	if (!machine->launch)
 		return fl_err_set(err, FL_ERR_PRECONDITION, "%s: nothing to launch", vm->path);
 	machine->policy = policy_of(launch_text(machine, "restart"));
@@ -82,84 +82,16 @@ int fl_machine_init(struct fl_machine *machine, const struct fl_vm *vm, struct f
 	return fl_control_listen(&machine->control, socket, vm->uid, err);
 }
 
-static void close_run(struct fl_machine *machine)
-{
-	int *const fds[] = { &machine->out, &machine->errors, &machine->in };
-
-	for (size_t i = 0; i < FL_COUNT(fds); i++) {
-		if (*fds[i] >= 0)
-			close(*fds[i]);
-		*fds[i] = -1;
-	}
-	fl_qmp_finish(&machine->qmp);
-	fl_requests_end(machine);
-}
-
 void fl_machine_finish(struct fl_machine *machine)
 {
 	fl_proc_finish(&machine->vmm);
-	close_run(machine);
+	fl_launch_close(machine);
 	fl_control_finish(&machine->control);
 	fl_keyboard_finish(&machine->keyboard);
 	fl_console_finish(&machine->console);
 	fl_console_finish(&machine->stderr_text);
 	fl_json_unref(machine->launch);
 	close(machine->inotify);
-}
-
-static int spawn(struct fl_machine *machine, const int *out, const int *errors, const int *in,
-		 struct fl_err *err)
-{
-	const fl_json *argv = fl_json_get(machine->launch, "argv");
-	size_t count = fl_json_count(argv);
-	fl_cleanup_free const char **words = fl_alloc_zero(count + 1, sizeof(*words));
-	fl_cleanup_close int cgroup = fl_cgroup_open(machine->vm->uid, "vmm");
-	struct fl_proc_spec spec = { .argv = words, .in = in[0], .out = out[1], .errfd = errors[1],
-				     .cgroup = cgroup, .die_with_parent = true,
-				     .new_session = true };
-
-	for (size_t i = 0; i < count; i++)
-		words[i] = fl_json_text(fl_json_item(argv, i));
-	return fl_proc_spawn(&machine->vmm, &spec, err);
-}
-
-static int make_pipes(int *out, int *errors, int *in, struct fl_err *err)
-{
-	if (pipe2(out, O_CLOEXEC) < 0 || pipe2(errors, O_CLOEXEC) < 0 || pipe2(in, O_CLOEXEC) < 0)
-		return fl_err_errno(err, errno, "a pipe for the VMM");
-	fcntl(out[0], F_SETFL, O_NONBLOCK);
-	fcntl(errors[0], F_SETFL, O_NONBLOCK);
-	fcntl(in[1], F_SETFL, O_NONBLOCK);
-	return 0;
-}
-
-int fl_machine_start(struct fl_machine *machine, struct fl_err *err)
-{
-	int out[2] = { -1, -1 }, errors[2] = { -1, -1 }, in[2] = { -1, -1 };
-	int rc = make_pipes(out, errors, in, err);
-
-	fl_console_restart(&machine->console);
-	fl_console_restart(&machine->stderr_text);
-	machine->stderr_text.last[0] = machine->console.last[0] = 0;
-	machine->qmp.reason[0] = 0;
-	machine->reboot_wanted = false;
-	if (rc == 0)
-		rc = spawn(machine, out, errors, in, err);
-	close(out[1]);
-	close(errors[1]);
-	close(in[0]);
-	machine->out = out[0];
-	machine->errors = errors[0];
-	machine->in = in[1];
-	if (rc < 0) {
-		close_run(machine);
-		return -1;
-	}
-	machine->started = fl_clock_ms();
-	machine->connect_by = machine->started + CONNECT_WITHIN_MS;
-	machine->phase = FL_MACHINE_SETTLING;
-	machine->deadline = machine->started + (int64_t)machine->settle_ms;
-	return 0;
 }
 
 static void kill_vmm(struct fl_machine *machine)
@@ -174,7 +106,7 @@ void fl_machine_reboot(struct fl_machine *machine)
 	machine->reboot_wanted = true;
 	machine->phase = FL_MACHINE_STOPPING;
 	machine->deadline = fl_clock_ms() + (int64_t)machine->stop_ms;
-	if (!fl_qmp_send(&machine->qmp, "system_powerdown"))
+	if (!fl_monitor_order(&machine->monitor, FL_ORDER_POWER_OFF))
 		kill_vmm(machine);
 }
 
@@ -190,9 +122,9 @@ static void stop(struct fl_machine *machine)
 	machine->deadline = fl_clock_ms() + (int64_t)machine->stop_ms;
 	fl_verdict_save(machine, "stopping", NULL, NULL);
 	/* A paused guest hears no button. */
-	if (machine->qmp.paused)
-		fl_qmp_send(&machine->qmp, "cont");
-	if (machine->stop_ms == 0 || !fl_qmp_send(&machine->qmp, "system_powerdown"))
+	if (machine->monitor.paused)
+		fl_monitor_order(&machine->monitor, FL_ORDER_RESUME);
+	if (machine->stop_ms == 0 || !fl_monitor_order(&machine->monitor, FL_ORDER_POWER_OFF))
 		kill_vmm(machine);
 }
 
@@ -210,12 +142,12 @@ static void follow_wish(struct fl_machine *machine)
 			stop(machine);
 		break;
 	case FL_WISH_PAUSED:
-		if (!machine->qmp.paused)
-			fl_qmp_send(&machine->qmp, "stop");
+		if (!machine->monitor.paused)
+			fl_monitor_order(&machine->monitor, FL_ORDER_PAUSE);
 		break;
 	case FL_WISH_RUNNING:
-		if (machine->qmp.paused)
-			fl_qmp_send(&machine->qmp, "cont");
+		if (machine->monitor.paused)
+			fl_monitor_order(&machine->monitor, FL_ORDER_RESUME);
 		break;
 	}
 }
@@ -260,7 +192,7 @@ static void start_again(struct fl_machine *machine)
 	struct fl_err err;
 	struct fl_verdict verdict = { .kind = FL_ENDED_FAULT };
 
-	if (fl_machine_start(machine, &err) == 0) {
+	if (fl_launch(machine, &err) == 0) {
 		fl_verdict_save(machine, "starting", NULL, NULL);
 		return;
 	}
@@ -323,20 +255,23 @@ static void reap(struct fl_machine *machine)
 	if (status < 0)
 		return;
 	/* What it said last, on every channel, before the verdict. */
-	if (machine->qmp.fd >= 0)
-		fl_qmp_read(&machine->qmp);
+	fl_monitor_read(&machine->monitor);
+	fl_monitor_read_events(&machine->monitor);
 	drain(machine, machine->out, &machine->console, false);
 	drain(machine, machine->errors, &machine->stderr_text, false);
 	if (machine->stderr_text.line_len)
 		fl_console_add(&machine->stderr_text, "\n", 1);
-	close_run(machine);
+	fl_launch_close(machine);
 	judge(machine, status);
 }
 
 /* "halt" leaves the VMM running for ever: that is a power-off. */
-static void end_if_halted(struct fl_machine *machine)
+static void end_if_over(struct fl_machine *machine)
 {
-	if (machine->console.halted && !fl_qmp_send(&machine->qmp, "quit"))
+	if (machine->told_to_quit || (!machine->console.halted && !machine->monitor.must_end))
+		return;
+	machine->told_to_quit = true;
+	if (machine->monitor.must_end || !fl_monitor_order(&machine->monitor, FL_ORDER_QUIT))
 		kill_vmm(machine);
 }
 
@@ -359,16 +294,6 @@ static void pass_deadline(struct fl_machine *machine)
 	}
 }
 
-static void connect_monitor(struct fl_machine *machine)
-{
-	const char *path = launch_text(machine, "monitor");
-
-	if (!machine->connect_by || !path || machine->vmm.pidfd < 0)
-		return;
-	if (fl_qmp_connect(&machine->qmp, path) || fl_clock_ms() > machine->connect_by)
-		machine->connect_by = 0;
-}
-
 static int next_timeout(const struct fl_machine *machine)
 {
 	int64_t left = machine->deadline ? machine->deadline - fl_clock_ms() : -1;
@@ -380,14 +305,14 @@ static int next_timeout(const struct fl_machine *machine)
 	return (int)left;
 }
 
-enum { AT_VMM, AT_OUT, AT_ERRORS, AT_QMP, AT_INOTIFY, AT_SIGNAL, AT_LISTENER, AT_CLIENTS,
+enum { AT_VMM, AT_OUT, AT_ERRORS, AT_MONITOR, AT_EVENTS, AT_INOTIFY, AT_SIGNAL, AT_LISTENER, AT_CLIENTS,
        AT_KEYBOARD = AT_CLIENTS + FL_CONTROL_CLIENTS, AT_END = AT_KEYBOARD + FL_KEYBOARD_POLLS };
 
 static void collect(const struct fl_machine *machine, struct pollfd *fds)
 {
 	const int numbers[] = { machine->vmm.pidfd, machine->out,  machine->errors,
-				machine->qmp.fd,    machine->inotify, fl_cancel_signal_fd(),
-				machine->control.listener };
+				machine->monitor.fd, machine->monitor.events, machine->inotify,
+				fl_cancel_signal_fd(), machine->control.listener };
 
 	for (size_t i = 0; i < FL_COUNT(numbers); i++)
 		fds[i] = (struct pollfd){ .fd = numbers[i], .events = POLLIN };
@@ -416,22 +341,24 @@ void fl_machine_run(struct fl_machine *machine)
 
 	follow_wish(machine);
 	while (machine->phase != FL_MACHINE_DONE) {
-		bool was_paused = machine->qmp.paused;
+		bool was_paused = machine->monitor.paused;
 
 		collect(machine, fds);
 		poll(fds, FL_COUNT(fds), next_timeout(machine));
 		/* Asked to leave (a host that shuts down): the VMM goes, the wish stays. */
 		if (fl_cancel_signal())
 			return;
-		connect_monitor(machine);
+		fl_launch_connect(machine);
 		drain_ready(machine, &fds[AT_OUT], &machine->out, &machine->console);
 		drain_ready(machine, &fds[AT_ERRORS], &machine->errors, &machine->stderr_text);
-		if (fds[AT_QMP].revents)
-			fl_qmp_read(&machine->qmp);
-		if (machine->qmp.paused != was_paused && machine->phase == FL_MACHINE_RUNNING)
-			fl_verdict_save(machine, machine->qmp.paused ? "paused" : "running", NULL,
+		if (fds[AT_MONITOR].revents)
+			fl_monitor_read(&machine->monitor);
+		if (fds[AT_EVENTS].revents)
+			fl_monitor_read_events(&machine->monitor);
+		if (machine->monitor.paused != was_paused && machine->phase == FL_MACHINE_RUNNING)
+			fl_verdict_save(machine, machine->monitor.paused ? "paused" : "running", NULL,
 					NULL);
-		end_if_halted(machine);
+		end_if_over(machine);
 		if (fds[AT_INOTIFY].revents)
 			look_at_record(machine);
 		if (fds[AT_VMM].revents)

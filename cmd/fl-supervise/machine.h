@@ -13,7 +13,7 @@
 #include "cmd/fl-supervise/console.h"
 #include "cmd/fl-supervise/control.h"
 #include "cmd/fl-supervise/keyboard.h"
-#include "cmd/fl-supervise/qmp.h"
+#include "cmd/fl-supervise/monitor.h"
 #include "common/proc.h"
 #include "common/state.h"
 
@@ -40,18 +40,19 @@ struct fl_machine {
 	uint64_t settle_ms, stop_ms;
 	unsigned tries, restarts, reboots;
 	bool reboot_wanted; /* the end of this run is to be followed by the next */
+	bool told_to_quit;  /* the guest is at its end, the VMM would go on */
 	bool stats_asked;   /* of the monitor, and not answered yet */
 	struct fl_proc vmm;
-	int out, errors, in; /* pipes from and to the VMM */
+	int out, errors, in; /* from and to the VMM */
+	bool console_connected; /* out and in are the console's own socket */
 	int inotify;
 	struct fl_console console, stderr_text;
-	struct fl_qmp qmp;
+	struct fl_monitor monitor;
 	struct fl_control control;
 	struct fl_keyboard keyboard;
 };
 
 int fl_machine_init(struct fl_machine *machine, const struct fl_vm *vm, struct fl_err *err);
-int fl_machine_start(struct fl_machine *machine, struct fl_err *err);
 void fl_machine_run(struct fl_machine *machine);
 void fl_machine_finish(struct fl_machine *machine);
 

@@ -4,7 +4,7 @@
  * never by hand. Standard output tells once whether the VMM was started: "ready", or the
  * kind and text of an error.
  */
-#include "cmd/fl-supervise/machine.h"
+#include "cmd/fl-supervise/launch.h"
 #include "cmd/fl-supervise/verdict.h"
 #include "common/cgroup.h"
 
@@ -48,7 +48,7 @@ static int keep(const struct fl_vm *vm)
 		fl_cgroup_enter(vm->uid, "supervisor");
 	rc = fl_machine_init(&machine, vm, &err);
 	if (rc == 0)
-		rc = fl_machine_start(&machine, &err);
+		rc = fl_launch(&machine, &err);
 	if (rc == 0)
 		fl_verdict_save(&machine, "starting", NULL, NULL);
 	rc = report(rc < 0 ? &err : NULL);

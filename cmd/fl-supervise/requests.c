@@ -22,9 +22,9 @@ static fl_json *agreement(void)
 
 static fl_json *ask_stats(struct fl_machine *machine)
 {
-	if (!machine->qmp.ready)
+	if (!machine->monitor.ready)
 		return refusal("the VMM's monitor is not connected");
-	if (!machine->stats_asked && !fl_qmp_send(&machine->qmp, "query-blockstats"))
+	if (!machine->stats_asked && !fl_monitor_order(&machine->monitor, FL_ORDER_COUNTERS))
 		return refusal("the VMM's monitor does not listen");
 	machine->stats_asked = true;
 	return NULL;
@@ -44,44 +44,21 @@ static fl_json *answer(void *arg, const fl_json *request)
 	return agreement();
 }
 
-/* QEMU's names of one disk's counters, and ours. */
-static fl_json *disk_of(const fl_json *block)
+static fl_json *stats_of(fl_json *disks)
 {
-	static const char *const names[][2] = {
-		{ "rd_bytes", "read_bytes" }, { "wr_bytes", "written_bytes" },
-		{ "rd_operations", "reads" }, { "wr_operations", "writes" },
-		{ "flush_operations", "flushes" },
-	};
-	const char *device = fl_json_text(fl_json_get(block, "device"));
-	const fl_json *stats = fl_json_get(block, "stats");
-	fl_json *disk = fl_json_new_object();
+	fl_json *reply = agreement();
 
-	if (device && fl_str_starts(device, "disk-"))
-		device += strlen("disk-");
-	fl_json_set(disk, "id", fl_json_new_text(device ? device : ""));
-	for (size_t i = 0; i < FL_COUNT(names); i++)
-		fl_json_set(disk, names[i][1],
-			    fl_json_new_int(fl_json_int(fl_json_get(stats, names[i][0]))));
-	return disk;
-}
-
-static fl_json *stats_of(const fl_json *blocks)
-{
-	fl_json *reply = agreement(), *disks = fl_json_new_array();
-
-	for (size_t i = 0; i < fl_json_count(blocks); i++)
-		fl_json_add(disks, disk_of(fl_json_item(blocks, i)));
 	fl_json_set(reply, "disks", disks);
 	return reply;
 }
 
 void fl_requests_poll(struct fl_machine *machine)
 {
-	fl_cleanup_json fl_json *blocks = fl_steal(&machine->qmp.blocks);
+	fl_json *disks = fl_steal(&machine->monitor.disks);
 
-	if (blocks) {
+	if (disks) {
 		machine->stats_asked = false;
-		fl_control_answer(&machine->control, stats_of(blocks));
+		fl_control_answer(&machine->control, stats_of(disks));
 	}
 	fl_control_poll(&machine->control, answer, machine);
 }

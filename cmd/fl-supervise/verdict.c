@@ -34,10 +34,24 @@ static void say_no_root(struct fl_verdict *verdict, const struct fl_console *con
 	say(verdict, "the guest found no root: %s", console->no_root);
 }
 
+/* Why the guest's run ended, by the VMM's word or by its silence; "" when it is not known. */
+static const char *reason_of(const struct fl_machine *machine, int status)
+{
+	const struct fl_monitor *monitor = &machine->monitor;
+
+	if (*monitor->reason)
+		return monitor->reason;
+	if (machine->console.halted)
+		return FL_REASON_POWER_OFF;
+	return status == 0 && monitor->protocol->silent_end ? monitor->protocol->silent_end : "";
+}
+
+/* The console's findings come first: no VMM tells a panic from a reboot by itself. Then the
+ * reason, as some VMMs must be killed to end once the guest has. */
 struct fl_verdict fl_verdict_of(const struct fl_machine *machine, int status)
 {
 	const struct fl_console *console = &machine->console;
-	const char *reason = machine->qmp.reason;
+	const char *reason = reason_of(machine, status);
 	struct fl_verdict verdict = { .kind = FL_ENDED_FAULT, .status = status };
 
 	if (*console->no_root) {
@@ -46,18 +60,18 @@ struct fl_verdict fl_verdict_of(const struct fl_machine *machine, int status)
 	} else if (*console->panic) {
 		verdict.kind = FL_ENDED_PANIC;
 		say(&verdict, "the guest panicked: %s", console->panic);
-	} else if (strcmp(reason, "guest-panic") == 0) {
+	} else if (strcmp(reason, FL_REASON_PANIC) == 0) {
 		verdict.kind = FL_ENDED_PANIC;
 		say(&verdict, "the guest panicked%s%s", *console->last ? ": " : "", console->last);
-	} else if (status != 0) {
-		say_fault(&verdict, machine);
-	} else if (strcmp(reason, "guest-reset") == 0) {
+	} else if (strcmp(reason, FL_REASON_RESET) == 0) {
 		verdict.kind = FL_ENDED_REBOOT;
 		say(&verdict, "the guest rebooted");
-	} else if (strcmp(reason, "guest-shutdown") == 0 || console->halted) {
+	} else if (strcmp(reason, FL_REASON_POWER_OFF) == 0) {
 		verdict.kind = FL_ENDED_POWEROFF;
 		say(&verdict, "the guest powered off");
-	} else if (strcmp(reason, "host-signal") == 0) {
+	} else if (status != 0) {
+		say_fault(&verdict, machine);
+	} else if (strcmp(reason, FL_REASON_SIGNAL) == 0) {
 		say(&verdict, "the VMM was told to end by a signal");
 	} else {
 		say(&verdict, "the VMM ended without a reason%s%s",
