@@ -4,7 +4,10 @@
 #include <string.h>
 
 const struct fl_provider fl_providers[] = {
-	{ .name = "qemu", .program = "qemu-system", .max_vcpu = 64 },
+	{ .name = "qemu", .program = "qemu-system", .max_vcpu = 64, .macvtap = true },
+	{ .name = "firecracker", .program = "firecracker", .max_vcpu = 32 },
+	{ .name = "cloudhypervisor", .program = "cloud-hypervisor", .max_vcpu = 254,
+	  .macvtap = true },
 	{ 0 },
 };
 
@@ -32,12 +35,22 @@ static void add(fl_json *violations, const char *path, const char *name, const c
 	fl_str_finish(&text);
 }
 
+static void add_unknown(fl_json *violations, const char *name)
+{
+	fl_cleanup_str struct fl_str text = FL_STR_INIT;
+
+	fl_str_add(&text, "unknown; known are");
+	for (size_t i = 0; fl_providers[i].name; i++)
+		fl_str_addf(&text, "%s %s", i ? "," : "", fl_providers[i].name);
+	add(violations, "provider", name, text.data);
+}
+
 void fl_provider_check_spec(const struct fl_spec *spec, fl_json *violations)
 {
 	const struct fl_provider *provider = fl_provider_find(spec->provider);
 
 	if (!provider) {
-		add(violations, "provider", spec->provider, "unknown; known is qemu");
+		add_unknown(violations, spec->provider);
 		return;
 	}
 	if (spec->vcpu > provider->max_vcpu)

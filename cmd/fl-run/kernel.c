@@ -4,8 +4,22 @@
 #include "common/io.h"
 
 #include <fcntl.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sys/stat.h>
+
+static bool is_bzimage(const unsigned char *head, ssize_t size)
+{
+	return size >= 0x206 && memcmp(head + 0x202, "HdrS", 4) == 0;
+}
+
+bool fl_kernel_is_bzimage(const char *path)
+{
+	fl_cleanup_close int fd = open(path, O_RDONLY | O_CLOEXEC);
+	unsigned char head[0x240] = { 0 };
+
+	return fd >= 0 && is_bzimage(head, pread(fd, head, sizeof(head), 0));
+}
 
 int fl_kernel_check(const char *path, struct fl_err *err)
 {
@@ -18,7 +32,7 @@ int fl_kernel_check(const char *path, struct fl_err *err)
 	got = pread(fd, head, sizeof(head), 0);
 	if (got >= 64 && memcmp(head, "\177ELF", 4) == 0)
 		return 0;
-	if (got >= 0x206 && memcmp(head + 0x202, "HdrS", 4) == 0)
+	if (is_bzimage(head, got))
 		return 0;
 	if (got >= 64 && memcmp(head + 0x38, "ARM\x64", 4) == 0)
 		return 0;

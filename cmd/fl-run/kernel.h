@@ -13,6 +13,9 @@
  * (Documentation/arch/arm64/booting.rst). FL_ERR_INVALID says what was found instead. */
 int fl_kernel_check(const char *path, struct fl_err *err);
 
+/* False also when it cannot be read. */
+bool fl_kernel_is_bzimage(const char *path);
+
 struct fl_kernel_argument {
 	const char *key, *value; /* value "": a bare key */
 };

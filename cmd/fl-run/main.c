@@ -34,6 +34,8 @@ static int run_down(struct fl_args *args, struct fl_err *err)
 #define START_OPTIONS                                                                          \
 	{ "accel", 0, "WHICH", "auto (KVM where it works, default), kvm or tcg" },             \
 	{ "qemu", 0, "PROGRAM", "the QEMU to run (qemu-system-ARCH)" },                        \
+	{ "firecracker", 0, "PROGRAM", "the Firecracker to run" },                             \
+	{ "cloudhypervisor", 0, "PROGRAM", "the Cloud Hypervisor to run (cloud-hypervisor)" }, \
 	{ "restart", 0, "POLICY", "no (default), on-failure or always" },                      \
 	{ "settle", 0, "TIME", "how long a guest must live to count as created (2s)" }
 

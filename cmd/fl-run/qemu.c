@@ -3,40 +3,22 @@
  * QEMU, machine type "microvm" (docs/system/i386/microvm): virtio over MMIO, found through
  * ACPI; monitor by QMP. Disks appear to the guest in the order of the command line.
  */
+#include "cmd/fl-run/hardware.h"
 #include "cmd/fl-run/kernel.h"
-#include "cmd/fl-run/vmm.h"
+#include "cmd/fl-run/words.h"
 #include "common/accel.h"
 #include "common/alloc.h"
 #include "common/log.h"
-#include "common/path.h"
 
-#include <net/if.h>
 #include <string.h>
 #include <sys/utsname.h>
 
 struct compose {
 	const struct fl_vmm_request *request;
+	const struct fl_hardware *hardware;
 	fl_json *argv;
 	bool kvm;
 };
-
-static void add(struct compose *compose, const char *word)
-{
-	fl_json_add(compose->argv, fl_json_new_text(word));
-}
-
-static FL_PRINTF(3, 4) void add_option(struct compose *compose, const char *option,
-				       const char *fmt, ...)
-{
-	fl_cleanup_str struct fl_str text = FL_STR_INIT;
-	va_list args;
-
-	va_start(args, fmt);
-	fl_str_vaddf(&text, fmt, args);
-	va_end(args);
-	add(compose, option);
-	add(compose, text.data);
-}
 
 /* A value inside QEMU's own lists: a comma is written twice. Caller frees. */
 static char *escape(const char *text)
@@ -72,189 +54,122 @@ static char *default_program(void)
 	return fl_asprintf("qemu-system-%s", host.machine);
 }
 
-static char *find_program(void)
-{
-	fl_cleanup_free char *name = default_program();
-
-	return fl_path_find_program(name);
-}
-
-static char *program_of(const struct fl_vmm_request *request)
-{
-	return request->program ? fl_strdup(request->program) : default_program();
-}
-
 static int add_machine(struct compose *compose, struct fl_err *err)
 {
 	const struct fl_spec *spec = compose->request->spec;
-	fl_cleanup_free char *program = program_of(compose->request);
 	fl_cleanup_free char *name = fl_asprintf("%s/%s", spec->name_space, spec->name);
 
 	if (choose_accel(compose, err) < 0)
 		return -1;
-	add(compose, program);
-	add_option(compose, "-name", "%s", name);
+	fl_words_add(compose->argv, compose->request->program);
+	fl_words_option(compose->argv, "-name", "%s", name);
 	/* Without KVM the guest calibrates its clock against PIT and PIC. */
-	add_option(compose, "-machine", "microvm,rtc=on,%s",
+	fl_words_option(compose->argv, "-machine", "microvm,rtc=on,%s",
 		   compose->kvm ? "accel=kvm,pit=off,pic=off" : "accel=tcg");
-	add_option(compose, "-cpu", "%s", compose->kvm ? "host" : "max");
-	add_option(compose, "-smp", "%u", spec->vcpu);
-	add_option(compose, "-m", "%u", spec->memory_mb);
-	add(compose, "-nodefaults");
-	add(compose, "-no-user-config");
-	add(compose, "-no-reboot");
-	add_option(compose, "-display", "none");
+	fl_words_option(compose->argv, "-cpu", "%s", compose->kvm ? "host" : "max");
+	fl_words_option(compose->argv, "-smp", "%u", spec->vcpu);
+	fl_words_option(compose->argv, "-m", "%u", spec->memory_mb);
+	fl_words_add(compose->argv, "-nodefaults");
+	fl_words_add(compose->argv, "-no-user-config");
+	fl_words_add(compose->argv, "-no-reboot");
+	fl_words_option(compose->argv, "-display", "none");
 	return 0;
 }
 
-static const char *path_in_record(const struct compose *compose, const char *path)
+static void add_kernel(struct compose *compose)
 {
-	return fl_json_text(fl_json_at(compose->request->record, path));
-}
-
-static char *root_argument(const struct compose *compose)
-{
-	const struct fl_spec *spec = compose->request->spec;
-	fl_cleanup_free char *path = NULL;
-	const char *uuid;
-
-	if (!spec->volume_count)
-		return NULL;
-	path = fl_asprintf("host.volumes.%s.uuid", spec->volumes[0].id);
-	uuid = path_in_record(compose, path);
-	/* Only an initrd finds a file system by its UUID. */
-	return uuid && spec->initrd_image ? fl_asprintf("UUID=%s", uuid) : fl_strdup("/dev/vda");
-}
-
-static int add_kernel(struct compose *compose, struct fl_err *err)
-{
-	const struct fl_spec *spec = compose->request->spec;
-	const char *kernel = path_in_record(compose, "host.kernel.path");
-	const char *initrd = path_in_record(compose, "host.initrd.path");
-	fl_cleanup_free char *root = root_argument(compose);
+	const struct fl_hardware *hardware = compose->hardware;
 	fl_cleanup_str struct fl_str cmdline = FL_STR_INIT;
-	bool read_only = spec->volume_count && spec->volumes[0].read_only;
 	unsigned khz = compose->kvm ? 0 : fl_accel_tsc_khz();
 	char tsc[16];
-	struct fl_kernel_argument defaults[5] = { { "console", "ttyS0" },
-						  { read_only ? "ro" : "rw", "" } };
+	struct fl_kernel_argument defaults[5] = {
+		{ "console", "ttyS0" }, { hardware->root_read_only ? "ro" : "rw", "" }
+	};
 	size_t count = 2;
 	/* "-no-reboot" turns a reset into an end, which the supervisor judges. */
 	static const struct fl_kernel_argument forced[] = { { "reboot", "t" }, { "panic", "1" },
 							    { NULL, NULL } };
 
 	snprintf(tsc, sizeof(tsc), "%u", khz);
-	if (root)
-		defaults[count++] = (struct fl_kernel_argument){ "root", root };
+	if (hardware->root)
+		defaults[count++] = (struct fl_kernel_argument){ "root", hardware->root };
 	/* Emulated on a busy host, the guest fails to calibrate its clock and hangs: it is
 	 * told the frequency. */
 	if (khz)
 		defaults[count++] = (struct fl_kernel_argument){ "tsc_early_khz", tsc };
-	if (compose->request->check && !kernel)
-		return fl_err_set(err, FL_ERR_PRECONDITION,
-				  "the kernel's file is not made yet; run \"fl-snap up\" first");
-	if (compose->request->check && fl_kernel_check(kernel, err) < 0)
-		return -1;
-	add_option(compose, "-kernel", "%s", kernel ? kernel : spec->kernel_file);
-	if (spec->initrd_image)
-		add_option(compose, "-initrd", "%s", initrd ? initrd : spec->initrd_file);
-	fl_kernel_cmdline(spec, defaults, forced, &cmdline);
-	add_option(compose, "-append", "%s", cmdline.data);
-	return 0;
+	fl_words_option(compose->argv, "-kernel", "%s", hardware->kernel);
+	if (hardware->initrd)
+		fl_words_option(compose->argv, "-initrd", "%s", hardware->initrd);
+	fl_kernel_cmdline(compose->request->spec, defaults, forced, &cmdline);
+	fl_words_option(compose->argv, "-append", "%s", cmdline.data);
 }
 
-static void add_disk(struct compose *compose, const char *id, const char *path, bool read_only)
+static void add_disk(struct compose *compose, const struct fl_hardware_disk *disk)
 {
-	fl_cleanup_free char *file = escape(path);
+	fl_cleanup_free char *file = escape(disk->path);
 
-	add_option(compose, "-drive", "if=none,id=disk-%s,file=%s,format=raw,readonly=%s,discard=unmap",
-		   id, file, read_only ? "on" : "off");
-	add_option(compose, "-device", "virtio-blk-device,drive=disk-%s,serial=%.20s", id, id);
+	fl_words_option(compose->argv, "-drive",
+			"if=none,id=disk-%s,file=%s,format=raw,readonly=%s,discard=unmap",
+			disk->id, file, disk->read_only ? "on" : "off");
+	fl_words_option(compose->argv, "-device", "virtio-blk-device,drive=disk-%s,serial=%.20s",
+			disk->id, disk->id);
 }
 
-static int add_volume(struct compose *compose, const struct fl_volume *volume, struct fl_err *err)
+static void add_link(struct compose *compose, const struct fl_hardware_link *link)
 {
-	fl_cleanup_free char *at = fl_asprintf("host.volumes.%s.path", volume->id);
-	fl_cleanup_free char *planned =
-		fl_asprintf("%s/volumes/%s.img", compose->request->vm->path, volume->id);
-	const char *path = path_in_record(compose, at);
-
-	if (compose->request->check && (!path || access(path, R_OK) < 0))
-		return fl_err_set(err, FL_ERR_PRECONDITION,
-				  "volume %s is not made yet; run \"fl-snap up\" first", volume->id);
-	add_disk(compose, volume->id, path ? path : planned, volume->read_only);
-	return 0;
+	if (link->fd >= 0)
+		fl_words_option(compose->argv, "-netdev", "tap,id=net-%s,fd=%d", link->id, link->fd);
+	else
+		fl_words_option(compose->argv, "-netdev",
+				"tap,id=net-%s,ifname=%s,script=no,downscript=no", link->id,
+				link->link);
+	fl_words_option(compose->argv, "-device", "virtio-net-device,netdev=net-%s,mac=%s",
+			link->id, link->mac);
 }
 
-static int add_volumes(struct compose *compose, struct fl_err *err)
+static void add_devices(struct compose *compose)
 {
-	const struct fl_spec *spec = compose->request->spec;
-	const char *seed = path_in_record(compose, "host.seed.path");
-	fl_cleanup_free char *planned = fl_asprintf("%s/cloud-init.img", compose->request->vm->path);
-
-	for (size_t i = 0; i < spec->volume_count; i++)
-		if (add_volume(compose, &spec->volumes[i], err) < 0)
-			return -1;
-	if (seed || !compose->request->check)
-		add_disk(compose, "cloud-init", seed ? seed : planned, true);
-	return 0;
-}
-
-static int add_interface(struct compose *compose, const struct fl_interface *in,
-			 struct fl_err *err)
-{
-	fl_cleanup_free char *link_at = fl_asprintf("host.network.%s.link", in->device_id);
-	fl_cleanup_free char *mac_at = fl_asprintf("host.network.%s.mac", in->device_id);
-	const char *link = path_in_record(compose, link_at);
-	const char *mac = path_in_record(compose, mac_at);
-
-	if (compose->request->check && (!link || if_nametoindex(link) == 0))
-		return fl_err_set(err, FL_ERR_PRECONDITION,
-				  "interface %s has no tap; run \"fl-net up\" first", in->device_id);
-	add_option(compose, "-netdev", "tap,id=net-%s,ifname=%s,script=no,downscript=no",
-		   in->device_id, link ? link : "TAP");
-	add_option(compose, "-device", "virtio-net-device,netdev=net-%s,mac=%s", in->device_id,
-		   mac ? mac : in->mac ? in->mac : "MAC");
-	return 0;
-}
-
-static int add_devices(struct compose *compose, struct fl_err *err)
-{
-	const struct fl_spec *spec = compose->request->spec;
-
-	if (add_volumes(compose, err) < 0)
-		return -1;
-	for (size_t i = 0; i < spec->interface_count; i++)
-		if (add_interface(compose, &spec->interfaces[i], err) < 0)
-			return -1;
-	add_option(compose, "-device", "virtio-rng-device");
+	for (size_t i = 0; i < compose->hardware->disk_count; i++)
+		add_disk(compose, &compose->hardware->disks[i]);
+	for (size_t i = 0; i < compose->hardware->link_count; i++)
+		add_link(compose, &compose->hardware->links[i]);
+	fl_words_option(compose->argv, "-device", "virtio-rng-device");
 	/* A guest with the pvpanic module tells a panic apart from a reboot. */
-	add_option(compose, "-device", "pvpanic");
-	return 0;
+	fl_words_option(compose->argv, "-device", "pvpanic");
+}
+
+static fl_json *launch_of(const struct compose *compose, const char *monitor)
+{
+	fl_json *launch = fl_json_new_object();
+
+	fl_json_set(launch, "provider", fl_json_new_text("qemu"));
+	fl_json_set(launch, "argv", fl_json_ref(compose->argv));
+	fl_json_set(launch, "monitor", fl_json_new_text(monitor));
+	fl_json_set(launch, "console", fl_json_new_text("qemu.stdout"));
+	fl_json_set(launch, "stderr", fl_json_new_text("qemu.stderr"));
+	fl_json_set(launch, "accel", fl_json_new_text(compose->kvm ? "kvm" : "tcg"));
+	fl_json_set(launch, "taps", fl_hardware_taps(compose->hardware));
+	return launch;
 }
 
 static int compose_qemu(const struct fl_vmm_request *request, fl_json **launch, struct fl_err *err)
 {
-	struct compose compose = { .request = request };
+	fl_cleanup_hardware struct fl_hardware hardware = { 0 };
 	fl_cleanup_json fl_json *argv = fl_json_new_array();
 	fl_cleanup_free char *run = fl_vm_run_path(request->vm);
 	fl_cleanup_free char *monitor = fl_asprintf("%s/qmp.sock", run);
 	fl_cleanup_free char *escaped = escape(monitor);
+	struct compose compose = { .request = request, .hardware = &hardware, .argv = argv };
 
-	compose.argv = argv;
-	if (add_machine(&compose, err) < 0 || add_kernel(&compose, err) < 0 ||
-	    add_devices(&compose, err) < 0)
+	if (fl_hardware_read(request, &hardware, err) < 0 || add_machine(&compose, err) < 0)
 		return -1;
-	add_option(&compose, "-chardev", "stdio,id=console,signal=off");
-	add_option(&compose, "-serial", "chardev:console");
-	add_option(&compose, "-qmp", "unix:%s,server=on,wait=off", escaped);
-	*launch = fl_json_new_object();
-	fl_json_set(*launch, "argv", fl_json_ref(argv));
-	fl_json_set(*launch, "monitor", fl_json_new_text(monitor));
-	fl_json_set(*launch, "console", fl_json_new_text("qemu.stdout"));
-	fl_json_set(*launch, "stderr", fl_json_new_text("qemu.stderr"));
-	fl_json_set(*launch, "accel", fl_json_new_text(compose.kvm ? "kvm" : "tcg"));
+	add_kernel(&compose);
+	add_devices(&compose);
+	fl_words_option(argv, "-chardev", "stdio,id=console,signal=off");
+	fl_words_option(argv, "-serial", "chardev:console");
+	fl_words_option(argv, "-qmp", "unix:%s,server=on,wait=off", escaped);
+	*launch = launch_of(&compose, monitor);
 	return 0;
 }
 
-const struct fl_vmm fl_vmm_qemu = { "qemu", find_program, compose_qemu };
+const struct fl_vmm fl_vmm_qemu = { "qemu", "FL_QEMU", default_program, compose_qemu };

@@ -6,6 +6,7 @@
 #include "common/accel.h"
 #include "common/alloc.h"
 #include "common/clock.h"
+#include "common/path.h"
 #include "common/provider.h"
 #include "common/table.h"
 
@@ -187,7 +188,8 @@ int fl_show_providers(struct fl_args *args, struct fl_err *err)
 	fl_table_column(&table, "REMARK", "remark");
 	for (const struct fl_provider *one = fl_providers; one->name; one++) {
 		fl_json *row = fl_json_new_object();
-		fl_cleanup_free char *program = fl_vmm_find(one->name)->find_program();
+		fl_cleanup_free char *name = fl_vmm_program(fl_vmm_find(one->name), NULL);
+		fl_cleanup_free char *program = fl_path_find_program(name);
 
 		fl_json_set(row, "name", fl_json_new_text(one->name));
 		fl_json_set(row, "program", program ? fl_json_new_text(program) : fl_json_new_null());

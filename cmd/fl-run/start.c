@@ -3,6 +3,7 @@
 
 #include "cmd/fl-run/vmm.h"
 #include "common/alloc.h"
+#include "common/atomic.h"
 #include "common/boot.h"
 #include "common/cgroup.h"
 #include "common/clock.h"
@@ -21,12 +22,14 @@
 static int compose(struct fl_step_call *call, bool check, fl_json **launch, struct fl_err *err)
 {
 	const struct fl_vmm *vmm = fl_vmm_find(call->spec.provider);
+	fl_cleanup_free char *program =
+		vmm ? fl_vmm_program(vmm, fl_args_text(call->args, vmm->provider, NULL)) : NULL;
 	struct fl_vmm_request request = {
 		.vm = call->vm,
 		.record = call->record,
 		.spec = &call->spec,
 		.accel = fl_args_text(call->args, "accel", "auto"),
-		.program = fl_args_text(call->args, "qemu", NULL),
+		.program = program,
 		.check = check,
 	};
 
@@ -52,6 +55,14 @@ static void add_quoted(struct fl_str *out, const char *word)
 	fl_str_add(out, "'");
 }
 
+/* As a shell makes them. */
+static void print_files(const struct fl_vm *vm, const fl_json *files, struct fl_str *out)
+{
+	for (void *i = fl_json_first(files); i; i = fl_json_next(files, i))
+		fl_str_addf(out, "cat >%s/%s <<'END'\n%sEND\n", vm->path, fl_json_key(i),
+			    fl_json_text(fl_json_value(i)));
+}
+
 int fl_start_plan(struct fl_step_call *call, struct fl_str *out, struct fl_err *err)
 {
 	fl_cleanup_json fl_json *launch = NULL;
@@ -60,6 +71,7 @@ int fl_start_plan(struct fl_step_call *call, struct fl_str *out, struct fl_err *
 
 	if (compose(call, false, &launch, err) < 0)
 		return -1;
+	print_files(call->vm, fl_json_get(launch, "files"), out);
 	argv = fl_json_get(launch, "argv");
 	fl_str_addf(out, "mkdir -p %.*s && ln -sfn %s %s\n", (int)(strrchr(run, '/') - run), run,
 		    call->vm->path, run);
@@ -179,6 +191,18 @@ static const char *policy(struct fl_step_call *call)
 	return fl_args_text(call->args, "restart", label ? label : habit ? habit : "no");
 }
 
+static int write_files(const struct fl_vm *vm, const fl_json *files, struct fl_err *err)
+{
+	for (void *i = fl_json_first(files); i; i = fl_json_next(files, i)) {
+		const char *text = fl_json_text(fl_json_value(i));
+
+		if (fl_atomic_write(vm->dirfd, fl_json_key(i), 0600, text, strlen(text), false,
+				    err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
 static int launch(struct fl_step_call *call, struct fl_err *err)
 {
 	fl_cleanup_json fl_json *launch_doc = NULL;
@@ -188,6 +212,9 @@ static int launch(struct fl_step_call *call, struct fl_err *err)
 	if (fl_args_duration(call->args, "settle", 2000, &settle, err) < 0 ||
 	    bury(call->vm, err) < 0 || compose(call, true, &launch_doc, err) < 0)
 		return -1;
+	if (write_files(call->vm, fl_json_get(launch_doc, "files"), err) < 0)
+		return -1;
+	fl_json_set(launch_doc, "files", NULL);
 	fl_json_set(launch_doc, "settle_ms", fl_json_new_int((int64_t)settle));
 	fl_json_set(launch_doc, "restart", fl_json_new_text(restart));
 	if (fl_vm_link(call->vm, err) < 0 ||

@@ -16,24 +16,44 @@ struct fl_vmm_request {
 	const fl_json *record;
 	const struct fl_spec *spec;
 	const char *accel;   /* "auto", "kvm" or "tcg" */
-	const char *program; /* NULL: by the provider */
+	const char *program; /* as fl_vmm_program gives it */
 	bool check;          /* that kernel, disks and taps are there; not for a dry run */
 };
 
 /*
  * The launch document, host.vmm.launch of fl-record(5):
- *   argv      the VMM's exact command line
- *   monitor   path of the socket through which it is steered
- *   console   name of the file in the microVM's folder that takes what the guest says
- *   stderr    likewise for the VMM's own words
+ *   provider        whose protocol the monitor speaks
+ *   argv            the VMM's exact command line
+ *   monitor         path of the socket through which it is steered
+ *   console         name of the file in the microVM's folder that takes what the guest says
+ *   console_socket  path of the socket where the guest's console is; absent: it is the VMM's
+ *                   standard input and output
+ *   stderr          likewise a file, for the VMM's own words
+ *   events          name of a fifo in the folder to which it reports
+ *   taps            [{"fd","link"}]: macvtaps that it is handed
+ *   disks           ids of what it calls d0, d1 …
+ * and "files", a map of name to text, which fl-run writes into the folder and does not save.
  */
 struct fl_vmm {
 	const char *provider;
-	char *(*find_program)(void); /* caller frees; NULL: it is not installed */
+	const char *variable;            /* of the environment: the program */
+	char *(*default_program)(void);  /* caller frees */
 	int (*compose)(const struct fl_vmm_request *request, fl_json **launch, struct fl_err *err);
 };
 
 /* By a spec's provider; NULL when fl-run cannot drive it. */
 const struct fl_vmm *fl_vmm_find(const char *provider);
 
-extern const struct fl_vmm fl_vmm_qemu;
+/* What to run: given, or the environment's, or the VMM's default. Caller frees. */
+char *fl_vmm_program(const struct fl_vmm *vmm, const char *given);
+
+/* For those that run with KVM only: FL_ERR_PRECONDITION with what to do instead. */
+int fl_vmm_need_kvm(const struct fl_vmm_request *request, const char *provider,
+		    struct fl_err *err);
+
+/* Its release must be that or a later one: FL_ERR_UNSUPPORTED names both. */
+struct fl_version;
+int fl_vmm_need_version(const struct fl_vmm_request *request, unsigned major, unsigned minor,
+			struct fl_version *version, struct fl_err *err);
+
+extern const struct fl_vmm fl_vmm_qemu, fl_vmm_firecracker, fl_vmm_cloudhypervisor;

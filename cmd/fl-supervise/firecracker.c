@@ -5,6 +5,7 @@
  */
 #include "cmd/fl-supervise/http.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 static bool send_order(struct fl_monitor *monitor, enum fl_order order)
@@ -41,7 +42,7 @@ static bool take(struct fl_monitor *monitor)
 		monitor->paused = true;
 	if (good && answer.order == FL_ORDER_RESUME)
 		monitor->paused = false;
-	fl_json_unref(answer.body);
+	free(answer.body);
 	return true;
 }
 

@@ -2,8 +2,10 @@
 #include "cmd/fl-supervise/http.h"
 
 #include "cmd/fl-supervise/stream.h"
+#include "common/alloc.h"
 #include "common/num.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -80,10 +82,10 @@ bool fl_http_api_take(struct fl_monitor *monitor, struct fl_http_answer *answer)
 		return false;
 	*answer = (struct fl_http_answer){ .status = status_of(in->data) };
 	if (size)
-		answer->body = fl_json_parse(in->data + head, size, "answer", NULL);
+		answer->body = fl_strndup(in->data + head, size);
 	fl_stream_drop(in, head + size);
 	if (!monitor->asked_count) {
-		fl_json_unref(answer->body);
+		free(answer->body);
 		return false;
 	}
 	answer->order = shift(monitor);

@@ -19,7 +19,7 @@ struct fl_http_call {
 struct fl_http_answer {
 	enum fl_order order;
 	int status;
-	fl_json *body; /* NULL: none; the caller's */
+	char *body; /* NULL: none; the caller frees */
 };
 
 /* False when it cannot be sent, or too much waits for answers. */

@@ -135,7 +135,8 @@ int fl_launch(struct fl_machine *machine, struct fl_err *err)
 	fl_console_restart(&machine->stderr_text);
 	machine->stderr_text.last[0] = machine->console.last[0] = 0;
 	machine->monitor.reason[0] = 0;
-	machine->reboot_wanted = machine->told_to_quit = machine->console_connected = false;
+	machine->reboot_wanted = machine->told_to_quit = machine->deaf = false;
+	machine->console_connected = false;
 	rc = start(machine, &handed, err);
 	close_handed(&handed);
 	if (rc < 0) {

@@ -284,6 +284,7 @@ static void pass_deadline(struct fl_machine *machine)
 		fl_verdict_save(machine, "running", "CREATED", NULL);
 		break;
 	case FL_MACHINE_STOPPING:
+		machine->deaf = true;
 		kill_vmm(machine);
 		break;
 	case FL_MACHINE_WAITING:

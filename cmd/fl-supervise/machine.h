@@ -40,6 +40,7 @@ struct fl_machine {
 	uint64_t settle_ms, stop_ms;
 	unsigned tries, restarts, reboots;
 	bool reboot_wanted; /* the end of this run is to be followed by the next */
+	bool deaf;         /* it was asked to end, and did not in time */
 	bool told_to_quit;  /* the guest is at its end, the VMM would go on */
 	bool stats_asked;   /* of the monitor, and not answered yet */
 	struct fl_proc vmm;

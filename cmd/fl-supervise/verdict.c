@@ -63,12 +63,19 @@ struct fl_verdict fl_verdict_of(const struct fl_machine *machine, int status)
 	} else if (strcmp(reason, FL_REASON_PANIC) == 0) {
 		verdict.kind = FL_ENDED_PANIC;
 		say(&verdict, "the guest panicked%s%s", *console->last ? ": " : "", console->last);
+	} else if (strcmp(reason, FL_REASON_RESET) == 0 && machine->wish == FL_WISH_STOPPED) {
+		/* The one way that some guests can be asked to end. */
+		verdict.kind = FL_ENDED_POWEROFF;
+		say(&verdict, "the guest was stopped");
 	} else if (strcmp(reason, FL_REASON_RESET) == 0) {
 		verdict.kind = FL_ENDED_REBOOT;
 		say(&verdict, "the guest rebooted");
 	} else if (strcmp(reason, FL_REASON_POWER_OFF) == 0) {
 		verdict.kind = FL_ENDED_POWEROFF;
 		say(&verdict, "the guest powered off");
+	} else if (machine->deaf) {
+		say(&verdict, "the guest did not power off within %llu s, and was killed",
+		    (unsigned long long)machine->stop_ms / 1000);
 	} else if (status != 0) {
 		say_fault(&verdict, machine);
 	} else if (strcmp(reason, FL_REASON_SIGNAL) == 0) {

@@ -26,7 +26,8 @@ static const struct passed passed_on[] = {
 	{ "state-dir", NULL }, { "quiet", NULL },       { "verbose", NULL },
 	{ "selector", "fl-run" }, { "new", NULL },       { "platform", "fl-pull" }, { "pull", "fl-pull" },
 	{ "plain-http", "fl-pull" }, { "ca-file", "fl-pull" }, { "accel", "fl-run" },
-	{ "restart", "fl-run" }, { "settle", "fl-run" }, { "qemu", "fl-run" }, { "all", NULL },
+	{ "restart", "fl-run" }, { "settle", "fl-run" }, { "qemu", "fl-run" }, { "firecracker", "fl-run" },
+	{ "cloudhypervisor", "fl-run" }, { "all", NULL },
 };
 
 const struct fl_option fl_chain_up_options[] = {
@@ -37,6 +38,8 @@ const struct fl_option fl_chain_up_options[] = {
 	{ "ca-file", 0, "FILE", "trust these certificates (PEM)" },
 	{ "accel", 0, "WHICH", "auto (KVM where it works, default), kvm or tcg" },
 	{ "qemu", 0, "PROGRAM", "the QEMU to run (qemu-system-ARCH)" },
+	{ "firecracker", 0, "PROGRAM", "the Firecracker to run" },
+	{ "cloudhypervisor", 0, "PROGRAM", "the Cloud Hypervisor to run (cloud-hypervisor)" },
 	{ "restart", 0, "POLICY", "no (default), on-failure or always" },
 	{ "settle", 0, "TIME", "how long a guest must live to count as created (2s)" },
 	{ "wait", 0, "WHAT", "then wait for it, as fl-run wait --for does; may be repeated" },

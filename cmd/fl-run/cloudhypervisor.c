@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/*
+ * Cloud Hypervisor: all of its configuration is on the command line (docs of its sources);
+ * the API stays for the monitor. Its values are lists with commas, which quotes protect.
+ */
+#include "cmd/fl-run/hardware.h"
+#include "cmd/fl-run/kernel.h"
+#include "cmd/fl-run/version.h"
+#include "cmd/fl-run/words.h"
+#include "common/alloc.h"
+
+#include <string.h>
+
+#define EVENTS "cloudhypervisor.events"
+
+struct compose {
+	const struct fl_vmm_request *request;
+	const struct fl_hardware *hardware;
+	fl_json *argv;
+	struct fl_version version;
+	char *monitor, *console; /* sockets */
+};
+
+static char *default_program(void)
+{
+	return fl_strdup("cloud-hypervisor");
+}
+
+/* The console that the guest's command line names: a serial line, or one of virtio. */
+static bool is_virtio_console(const struct fl_spec *spec)
+{
+	const char *console = fl_json_text(fl_json_get(spec->cmdline, "console"));
+
+	return console && fl_str_starts(console, "hvc");
+}
+
+static void add_kernel(struct compose *compose)
+{
+	const struct fl_hardware *hardware = compose->hardware;
+	fl_cleanup_str struct fl_str cmdline = FL_STR_INIT;
+	const struct fl_kernel_argument defaults[] = {
+		{ "console", "ttyS0" },
+		{ hardware->root_read_only ? "ro" : "rw", "" },
+		{ hardware->root ? "root" : NULL, hardware->root },
+		{ NULL, NULL },
+	};
+	static const struct fl_kernel_argument forced[] = { { "reboot", "k" }, { "panic", "1" },
+							    { NULL, NULL } };
+
+	fl_kernel_cmdline(compose->request->spec, defaults, forced, &cmdline);
+	fl_words_option(compose->argv, "--kernel", "%s", hardware->kernel);
+	if (hardware->initrd)
+		fl_words_option(compose->argv, "--initramfs", "%s", hardware->initrd);
+	fl_words_option(compose->argv, "--cmdline", "%s", cmdline.data);
+}
+
+/* Guessing the type of an image is its deprecated way, and keeps the guest from writing the
+ * first sector. Releases that take the word say so since 52. */
+static void add_disks(struct compose *compose)
+{
+	bool typed = fl_version_is(&compose->version, 52, 0);
+
+	if (compose->hardware->disk_count)
+		fl_words_add(compose->argv, "--disk");
+	for (size_t i = 0; i < compose->hardware->disk_count; i++) {
+		const struct fl_hardware_disk *disk = &compose->hardware->disks[i];
+		fl_cleanup_free char *value =
+			fl_asprintf("path=\"%s\",readonly=%s,id=d%zu%s", disk->path,
+				    disk->read_only ? "on" : "off", i,
+				    typed ? ",image_type=raw" : "");
+
+		fl_words_add(compose->argv, value);
+	}
+}
+
+static void add_links(struct compose *compose)
+{
+	if (compose->hardware->link_count)
+		fl_words_add(compose->argv, "--net");
+	for (size_t i = 0; i < compose->hardware->link_count; i++) {
+		const struct fl_hardware_link *link = &compose->hardware->links[i];
+		fl_cleanup_free char *value =
+			link->fd >= 0 ? fl_asprintf("fd=%d,mac=%s,id=n%zu", link->fd, link->mac, i)
+				      : fl_asprintf("tap=%s,mac=%s,id=n%zu", link->link, link->mac, i);
+
+		fl_words_add(compose->argv, value);
+	}
+}
+
+static void add_machine(struct compose *compose)
+{
+	const struct fl_spec *spec = compose->request->spec;
+	const char *path = compose->request->vm->path;
+
+	fl_words_add(compose->argv, compose->request->program);
+	fl_words_option(compose->argv, "--api-socket", "path=%s", compose->monitor);
+	fl_words_option(compose->argv, "--event-monitor", "path=\"%s/" EVENTS "\"", path);
+	fl_words_option(compose->argv, "--cpus", "boot=%u", spec->vcpu);
+	fl_words_option(compose->argv, "--memory", "size=%uM", spec->memory_mb);
+	if (is_virtio_console(spec)) {
+		fl_words_option(compose->argv, "--serial", "null");
+		fl_words_option(compose->argv, "--console", "tty");
+	} else {
+		fl_words_option(compose->argv, "--serial", "socket=%s", compose->console);
+		fl_words_option(compose->argv, "--console", "off");
+	}
+	/* A guest with the pvpanic module tells a panic apart from a reboot. */
+	fl_words_add(compose->argv, "--pvpanic");
+}
+
+static fl_json *launch_of(struct compose *compose)
+{
+	fl_json *launch = fl_json_new_object();
+
+	fl_json_set(launch, "provider", fl_json_new_text("cloudhypervisor"));
+	fl_json_set(launch, "argv", fl_json_ref(compose->argv));
+	fl_json_set(launch, "monitor", fl_json_new_text(compose->monitor));
+	fl_json_set(launch, "console", fl_json_new_text("cloudhypervisor.stdout"));
+	if (!is_virtio_console(compose->request->spec))
+		fl_json_set(launch, "console_socket", fl_json_new_text(compose->console));
+	fl_json_set(launch, "stderr", fl_json_new_text("cloudhypervisor.stderr"));
+	fl_json_set(launch, "events", fl_json_new_text(EVENTS));
+	fl_json_set(launch, "disks", fl_hardware_disk_ids(compose->hardware));
+	fl_json_set(launch, "taps", fl_hardware_taps(compose->hardware));
+	fl_json_set(launch, "accel", fl_json_new_text("kvm"));
+	return launch;
+}
+
+/* Inside quotes, only a quote means something. */
+static int check_paths(const struct compose *compose, struct fl_err *err)
+{
+	for (size_t i = 0; i < compose->hardware->disk_count; i++)
+		if (strchr(compose->hardware->disks[i].path, '"'))
+			return fl_err_set(err, FL_ERR_INVALID, "%s: cloudhypervisor takes no path "
+					  "with a quotation mark; use another state folder",
+					  compose->hardware->disks[i].path);
+	return 0;
+}
+
+static int compose_all(struct compose *compose, fl_json **launch, struct fl_err *err)
+{
+	if (fl_vmm_need_kvm(compose->request, "cloudhypervisor", err) < 0 ||
+	    fl_vmm_need_version(compose->request, 41, 0, &compose->version, err) < 0 ||
+	    check_paths(compose, err) < 0)
+		return -1;
+	add_machine(compose);
+	add_kernel(compose);
+	add_disks(compose);
+	add_links(compose);
+	*launch = launch_of(compose);
+	return 0;
+}
+
+static int compose(const struct fl_vmm_request *request, fl_json **launch, struct fl_err *err)
+{
+	fl_cleanup_hardware struct fl_hardware hardware = { 0 };
+	fl_cleanup_json fl_json *argv = fl_json_new_array();
+	fl_cleanup_free char *run = fl_vm_run_path(request->vm);
+	fl_cleanup_free char *monitor = fl_asprintf("%s/cloudhypervisor.sock", run);
+	fl_cleanup_free char *console = fl_asprintf("%s/console-vmm.sock", run);
+	struct compose compose = { .request = request, .hardware = &hardware, .argv = argv,
+				   .monitor = monitor, .console = console };
+
+	if (fl_hardware_read(request, &hardware, err) < 0)
+		return -1;
+	return compose_all(&compose, launch, err);
+}
+
+const struct fl_vmm fl_vmm_cloudhypervisor = { "cloudhypervisor", "FL_CLOUDHYPERVISOR",
+					       default_program, compose };

@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+#include "cmd/fl-run/hardware.h"
+
+#include "cmd/fl-run/kernel.h"
+#include "common/alloc.h"
+#include "common/path.h"
+
+#include <net/if.h>
+#include <string.h>
+
+static const char *in_record(const struct fl_vmm_request *request, const char *path)
+{
+	return fl_json_text(fl_json_at(request->record, path));
+}
+
+static char *root_argument(const struct fl_vmm_request *request)
+{
+	const struct fl_spec *spec = request->spec;
+	fl_cleanup_free char *path = NULL;
+	const char *uuid;
+
+	if (!spec->volume_count)
+		return NULL;
+	path = fl_asprintf("host.volumes.%s.uuid", spec->volumes[0].id);
+	uuid = in_record(request, path);
+	/* Only an initrd finds a file system by its UUID. */
+	return uuid && spec->initrd_image ? fl_asprintf("UUID=%s", uuid) : fl_strdup("/dev/vda");
+}
+
+static int read_kernel(const struct fl_vmm_request *request, struct fl_hardware *hardware,
+		       struct fl_err *err)
+{
+	const struct fl_spec *spec = request->spec;
+	const char *kernel = in_record(request, "host.kernel.path");
+	const char *initrd = in_record(request, "host.initrd.path");
+
+	if (request->check && !kernel)
+		return fl_err_set(err, FL_ERR_PRECONDITION,
+				  "the kernel's file is not made yet; run \"fl-snap up\" first");
+	if (request->check && fl_kernel_check(kernel, err) < 0)
+		return -1;
+	hardware->kernel = fl_strdup(kernel ? kernel : spec->kernel_file);
+	if (spec->initrd_image)
+		hardware->initrd = fl_strdup(initrd ? initrd : spec->initrd_file);
+	hardware->root = root_argument(request);
+	hardware->root_read_only = spec->volume_count && spec->volumes[0].read_only;
+	return 0;
+}
+
+static int read_volume(const struct fl_vmm_request *request, const struct fl_volume *volume,
+		       struct fl_hardware_disk *disk, struct fl_err *err)
+{
+	fl_cleanup_free char *at = fl_asprintf("host.volumes.%s.path", volume->id);
+	const char *path = in_record(request, at);
+
+	if (request->check && (!path || access(path, R_OK) < 0))
+		return fl_err_set(err, FL_ERR_PRECONDITION,
+				  "volume %s is not made yet; run \"fl-snap up\" first", volume->id);
+	*disk = (struct fl_hardware_disk){
+		.id = volume->id,
+		.path = path ? fl_strdup(path)
+			     : fl_asprintf("%s/volumes/%s.img", request->vm->path, volume->id),
+		.read_only = volume->read_only,
+	};
+	return 0;
+}
+
+static int read_disks(const struct fl_vmm_request *request, struct fl_hardware *hardware,
+		      struct fl_err *err)
+{
+	const struct fl_spec *spec = request->spec;
+	const char *seed = in_record(request, "host.seed.path");
+
+	hardware->disks = fl_alloc_zero(spec->volume_count + 1, sizeof(*hardware->disks));
+	for (size_t i = 0; i < spec->volume_count; i++) {
+		if (spec->volumes[i].virtiofs)
+			continue;
+		if (read_volume(request, &spec->volumes[i],
+				&hardware->disks[hardware->disk_count], err) < 0)
+			return -1;
+		hardware->disk_count++;
+	}
+	if (seed || !request->check)
+		hardware->disks[hardware->disk_count++] = (struct fl_hardware_disk){
+			.id = "cloud-init",
+			.path = seed ? fl_strdup(seed)
+				     : fl_asprintf("%s/cloud-init.img", request->vm->path),
+			.read_only = true,
+		};
+	return 0;
+}
+
+static int read_link(const struct fl_vmm_request *request, const struct fl_interface *in,
+		     struct fl_hardware_link *link, struct fl_err *err)
+{
+	fl_cleanup_free char *link_at = fl_asprintf("host.network.%s.link", in->device_id);
+	fl_cleanup_free char *mac_at = fl_asprintf("host.network.%s.mac", in->device_id);
+	const char *name = in_record(request, link_at), *mac = in_record(request, mac_at);
+
+	/* Some VMMs would silently make a tap of that name. */
+	if (request->check && (!name || if_nametoindex(name) == 0))
+		return fl_err_set(err, FL_ERR_PRECONDITION,
+				  "interface %s has no tap; run \"fl-net up\" first", in->device_id);
+	*link = (struct fl_hardware_link){ .id = in->device_id,
+					   .link = fl_strdup(name ? name : "TAP"),
+					   .mac = fl_strdup(mac ? mac : in->mac ? in->mac : "MAC"),
+					   .fd = -1 };
+	return 0;
+}
+
+static int read_links(const struct fl_vmm_request *request, struct fl_hardware *hardware,
+		      struct fl_err *err)
+{
+	const struct fl_spec *spec = request->spec;
+	int fd = FL_HARDWARE_TAP_FD;
+
+	hardware->links = fl_alloc_zero(spec->interface_count, sizeof(*hardware->links));
+	for (size_t i = 0; i < spec->interface_count; i++) {
+		struct fl_hardware_link *link = &hardware->links[i];
+
+		if (read_link(request, &spec->interfaces[i], link, err) < 0)
+			return -1;
+		hardware->link_count++;
+		if (spec->interfaces[i].type == FL_INTERFACE_MACVTAP)
+			link->fd = fd++;
+	}
+	return 0;
+}
+
+int fl_hardware_read(const struct fl_vmm_request *request, struct fl_hardware *hardware,
+		     struct fl_err *err)
+{
+	if (read_kernel(request, hardware, err) < 0 || read_disks(request, hardware, err) < 0)
+		return -1;
+	return read_links(request, hardware, err);
+}
+
+void fl_hardware_finish(struct fl_hardware *hardware)
+{
+	for (size_t i = 0; i < hardware->disk_count; i++)
+		free(hardware->disks[i].path);
+	for (size_t i = 0; i < hardware->link_count; i++) {
+		free(hardware->links[i].link);
+		free(hardware->links[i].mac);
+	}
+	free(hardware->disks);
+	free(hardware->links);
+	free(hardware->kernel);
+	free(hardware->initrd);
+	free(hardware->root);
+}
+
+fl_json *fl_hardware_taps(const struct fl_hardware *hardware)
+{
+	fl_json *taps = NULL;
+
+	for (size_t i = 0; i < hardware->link_count; i++) {
+		fl_json *tap;
+
+		if (hardware->links[i].fd < 0)
+			continue;
+		tap = fl_json_new_object();
+		fl_json_set(tap, "fd", fl_json_new_int(hardware->links[i].fd));
+		fl_json_set(tap, "link", fl_json_new_text(hardware->links[i].link));
+		taps = taps ? taps : fl_json_new_array();
+		fl_json_add(taps, tap);
+	}
+	return taps;
+}
+
+fl_json *fl_hardware_disk_ids(const struct fl_hardware *hardware)
+{
+	fl_json *ids = fl_json_new_array();
+
+	for (size_t i = 0; i < hardware->disk_count; i++)
+		fl_json_add(ids, fl_json_new_text(hardware->disks[i].id));
+	return ids;
+}

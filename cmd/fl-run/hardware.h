@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/*
+ * What a VMM is to give the guest, out of spec and record, the same for every VMM.
+ *
+ *     fl_cleanup_hardware struct fl_hardware hardware = { 0 };
+ *     if (fl_hardware_read(request, &hardware, err) < 0) return -1;
+ *     for (size_t i = 0; i < hardware.disk_count; i++) ...hardware.disks[i].path
+ */
+#pragma once
+
+#include "cmd/fl-run/vmm.h"
+
+/* The first descriptor a VMM gets for a macvtap; beyond all that a supervisor has open. */
+#define FL_HARDWARE_TAP_FD 200
+
+struct fl_hardware_disk {
+	const char *id; /* of the volume, or "cloud-init"; borrowed */
+	char *path;
+	bool read_only;
+};
+
+struct fl_hardware_link {
+	const char *id; /* of the interface; borrowed */
+	char *link, *mac;
+	int fd; /* of a macvtap in the VMM; -1: a tap, known by its name */
+};
+
+/* In a dry run what is not made yet has its name to be, or a word in capitals. */
+struct fl_hardware {
+	char *kernel, *initrd; /* initrd NULL: none */
+	char *root;            /* for the guest's root=; NULL: it has no disk */
+	bool root_read_only;
+	struct fl_hardware_disk *disks; /* in the guest's order: the root first, the seed last */
+	size_t disk_count;
+	struct fl_hardware_link *links;
+	size_t link_count;
+};
+
+/* FL_ERR_PRECONDITION says which step has not been run; FL_ERR_INVALID when the kernel is
+ * none. */
+int fl_hardware_read(const struct fl_vmm_request *request, struct fl_hardware *hardware,
+		     struct fl_err *err);
+void fl_hardware_finish(struct fl_hardware *hardware);
+#define fl_cleanup_hardware FL_CLEANUP(fl_hardware_finish)
+
+/* For the launch document: "taps" [{"fd","link"}], or NULL without macvtaps; "disks": their
+ * ids in order. */
+fl_json *fl_hardware_taps(const struct fl_hardware *hardware);
+fl_json *fl_hardware_disk_ids(const struct fl_hardware *hardware);
