@@ -176,7 +176,9 @@ static int each_of_selector(struct fl_args *args, const struct fl_state *state,
 	if (args->operands.count)
 		return fl_err_set(err, FL_ERR_USAGE, "name microVMs or give --selector, not both");
 	count = fl_step_each_selected(args, state, each, arg, err);
-	if (count == 0 && !none_is_fine)
+	if (none_is_fine)
+		fl_state_sweep(state);
+	if (count == 0 && !none_is_fine && fl_args_flag(args, "selector"))
 		return fl_err_set(err, FL_ERR_NOT_FOUND, "no microvm has these labels; \"fl ls "
 				  "--json\" shows what they have");
 	return count < 0 ? -1 : 0;
@@ -188,7 +190,7 @@ int fl_step_each_vm(struct fl_args *args, const struct fl_state *state, bool non
 	struct from_documents from = { args, state, none_is_fine, each, arg };
 	struct fl_err first = { 0 };
 
-	if (fl_args_flag(args, "selector"))
+	if (fl_args_flag(args, "selector") || (fl_args_flag(args, "all") && !args->operands.count))
 		return each_of_selector(args, state, none_is_fine, each, arg, err);
 	if (!args->operands.count)
 		return fl_step_each_document(args, none_is_fine, each_of_document, &from, err);

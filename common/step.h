@@ -43,8 +43,10 @@ struct fl_step {
 	{ "with-metadata", 0, NULL, "print metadata values, not their digests" }
 #define FL_STEP_SELECTOR_OPTION                                                                 \
 	{ "selector", 'l', "LABELS", "those with these labels: a=b, a!=b, a, !a; may be repeated" }
+#define FL_STEP_ALL_OPTION                                                                      \
+	{ "all", 'a', NULL, "all microVMs; with names, all of each name, not only a single one" }
 #define FL_STEP_DOWN_OPTIONS                                                                    \
-	{ "all", 'a', NULL, "all microVMs of a name, not only a single one" },                  \
+	FL_STEP_ALL_OPTION,                                                                     \
 	FL_STEP_SELECTOR_OPTION,                                                                \
 	{ "with-metadata", 0, NULL, "print metadata values, not their digests" }
 

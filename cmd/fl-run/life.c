@@ -10,9 +10,9 @@
 /* Nobody means standard input here. */
 int fl_life_check_operands(const struct fl_args *args, struct fl_err *err)
 {
-	if (args->operands.count || fl_args_flag(args, "selector"))
+	if (args->operands.count || fl_args_flag(args, "selector") || fl_args_flag(args, "all"))
 		return 0;
-	return fl_err_set(err, FL_ERR_USAGE, "name microVMs, or give --selector; see \"%s %s --help\"",
+	return fl_err_set(err, FL_ERR_USAGE, "name microVMs, or give --selector or --all; see \"%s %s --help\"",
 			  args->program->name, args->command->name);
 }
 

@@ -9,7 +9,7 @@
 
 /* For the option tables of commands that take several microVMs. */
 #define FL_LIFE_ALL_OPTION                                                                      \
-	{ "all", 'a', NULL, "all microVMs of a name, not only a single one" },                  \
+	FL_STEP_ALL_OPTION,                                                                     \
 	FL_STEP_SELECTOR_OPTION
 
 int fl_life_stop(struct fl_args *args, struct fl_err *err);
@@ -18,7 +18,7 @@ int fl_life_pause(struct fl_args *args, struct fl_err *err);
 int fl_life_resume(struct fl_args *args, struct fl_err *err);
 int fl_life_reboot(struct fl_args *args, struct fl_err *err);
 
-/* FL_ERR_USAGE when neither operands nor --selector name anything. */
+/* FL_ERR_USAGE when neither operands nor --selector nor --all name anything. */
 int fl_life_check_operands(const struct fl_args *args, struct fl_err *err);
 
 /* Calls each for the microVMs named, with the state folder opened. */

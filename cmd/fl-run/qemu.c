@@ -33,16 +33,13 @@ static char *escape(const char *text)
 static int choose_accel(struct compose *compose, struct fl_err *err)
 {
 	const char *accel = compose->request->accel, *why;
-	bool works;
 
-	if (strcmp(accel, "tcg") == 0)
-		return 0;
-	works = fl_accel_kvm_works(&why);
-	if (!works && strcmp(accel, "kvm") == 0)
-		return fl_err_set(err, FL_ERR_UNSUPPORTED, "--accel kvm: %s", why);
-	if (!works && compose->request->check)
+	if (strcmp(accel, "kvm") == 0 && fl_vmm_need_kvm(compose->request, "--accel kvm", err) < 0)
+		return -1;
+	compose->kvm = strcmp(accel, "kvm") == 0 ||
+		       (strcmp(accel, "auto") == 0 && fl_accel_kvm_works(&why));
+	if (!compose->kvm && strcmp(accel, "auto") == 0 && compose->request->check)
 		fl_log(FL_LOG_INFO, "%s: the guest runs emulated (TCG), which is slow", why);
-	compose->kvm = works;
 	return 0;
 }
 

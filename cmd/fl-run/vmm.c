@@ -47,8 +47,8 @@ int fl_vmm_need_kvm(const struct fl_vmm_request *request, const char *provider,
 				  provider);
 	if (strcmp(request->accel, "auto") == 0 && !fl_accel_kvm_works(&why))
 		return fl_err_set(err, FL_ERR_PRECONDITION,
-				  "%s, and %s runs with KVM only; set provider to qemu, or try with "
-				  "--accel kvm", why, provider);
+				  "%s, and %s runs with KVM only; set provider to qemu, or use it all "
+				  "the same with --accel kvm", why, provider);
 	return 0;
 }
 

@@ -27,7 +27,7 @@ static const struct passed passed_on[] = {
 	{ "selector", "fl-run" }, { "new", NULL },       { "platform", "fl-pull" }, { "pull", "fl-pull" },
 	{ "plain-http", "fl-pull" }, { "ca-file", "fl-pull" }, { "accel", "fl-run" },
 	{ "restart", "fl-run" }, { "settle", "fl-run" }, { "qemu", "fl-run" }, { "firecracker", "fl-run" },
-	{ "cloudhypervisor", "fl-run" }, { "all", NULL },
+	{ "cloudhypervisor", "fl-run" }, { "all", "fl-run" },
 };
 
 const struct fl_option fl_chain_up_options[] = {

@@ -38,7 +38,7 @@ static int run_inspect(struct fl_args *args, struct fl_err *err)
 }
 
 static const struct fl_option inspect_options[] = {
-	{ "all", 'a', NULL, "all microVMs of a name, not only a single one" },
+	FL_STEP_ALL_OPTION,
 	{ "with-metadata", 0, NULL, "print metadata values, not their digests" },
 	{ 0 },
 };

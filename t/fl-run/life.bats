@@ -46,6 +46,16 @@ field() {
 	[ ! -e "$mount/fl.slice/$uid" ]
 }
 
+@test "--all without names is every microVM" {
+	{ small_spec vm1; small_spec vm2; } | quick_up >/dev/null
+	fl stop --all </dev/null
+	[ "$(fl ls --json | jq -r .vmm_state | sort | uniq -c | tr -s " ")" = " 2 stopped" ]
+	fl down --all </dev/null >"$BATS_TEST_TMPDIR/gone"
+	[ "$(wc -l <"$BATS_TEST_TMPDIR/gone")" = 2 ]
+	[ -z "$(fl ls --json)" ]
+	fl down --all </dev/null
+}
+
 @test "up twice is one microVM" {
 	small_spec vm1 >"$BATS_TEST_TMPDIR/spec"
 	first=$(quick_up "$BATS_TEST_TMPDIR/spec" | jq -r .spec.uid)

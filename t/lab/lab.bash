@@ -1,0 +1,76 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: MPL-2.0
+# What the lab's bats files share: guests that are up in seconds, and the VMMs that are here.
+
+# A layout with the tag "kernel": Debian's kernel, and its initrd with a life of our own.
+lab_images() {
+	local folder=$1
+	mkdir -p "$folder/k/boot" "$folder/init" "$folder/disk"
+	cp "$FL_TOP/build/images/kernel/tree/boot/vmlinux" "$folder/k/boot/"
+	cp "$FL_TOP/t/lab/guest/init" "$folder/init/init"
+	(cd "$folder/init" && echo init | cpio --quiet -o -H newc) |
+		cat "$FL_TOP/build/images/kernel/tree/boot/initrd.img" - >"$folder/k/boot/initrd.img"
+	echo disk >"$folder/disk/what"
+	fl-pack image -q --compression none --tag kernel -o "$folder/layout" "$folder/k" >/dev/null
+	fl-pack image -q --tag disk -o "$folder/layout" "$folder/disk" >/dev/null
+}
+
+# lab_spec PROVIDER NAME [fl spec options…]
+lab_spec() {
+	local provider=$1 name=$2
+	shift 2
+	fl spec --provider "$provider" --name "$name" --kernel "oci:$IMAGES/layout:kernel" \
+		--initrd "oci:$IMAGES/layout:kernel" --root "oci:$IMAGES/layout:disk" \
+		--root-size 16M --memory 192 --cpus 1 --cmdline quiet "$@"
+}
+
+# The VMMs to try: qemu always, the others where their programs are.
+providers() {
+	echo qemu
+	command -v "${FL_FIRECRACKER:-firecracker}" >/dev/null && echo firecracker
+	command -v "${FL_CLOUDHYPERVISOR:-cloud-hypervisor}" >/dev/null && echo cloudhypervisor
+	return 0
+}
+
+need() {
+	providers | grep -qx "$1" || skip "no $1 on this machine"
+}
+
+# Up under KVM: the probe finds nested virtualisation too slow to be worth it.
+lab_up() {
+	fl up -q --accel kvm --settle 3s "$@"
+}
+
+# said NAME TEXT [SECONDS]: the guest says it on its console, within that time.
+said() {
+	local try
+	for try in $(seq $((${3:-40} * 5))); do
+		fl console "$1" --print 2>/dev/null | grep -qa "$2" && return 0
+		sleep 0.2
+	done
+	echo "$1 did not say \"$2\" in $try tries:"
+	fl console "$1" --print | tail -n 20
+	fl-run logs "$1" 2>/dev/null | tail -n 10
+	return 1
+}
+
+# type_at NAME LINE: as somebody at its console would.
+type_at() {
+	printf '%s\n' "$2" | timeout 20 fl console "$1" --detach none >/dev/null || true
+}
+
+field() {
+	fl-run status --json "default/$1" | jq -r ".$2"
+}
+
+# becomes NAME FIELD VALUE [SECONDS]
+becomes() {
+	local try
+	for try in $(seq $((${4:-40} * 5))); do
+		[ "$(field "$1" "$2")" = "$3" ] && return 0
+		sleep 0.2
+	done
+	echo "$1: $2 is $(field "$1" "$2"), not $3, after $try tries"
+	fl console "$1" --print | tail -n 20
+	return 1
+}
