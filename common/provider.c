@@ -45,14 +45,9 @@ static void add_unknown(fl_json *violations, const char *name)
 	add(violations, "provider", name, text.data);
 }
 
-void fl_provider_check_spec(const struct fl_spec *spec, fl_json *violations)
+static void check(const struct fl_provider *provider, const struct fl_spec *spec,
+		  fl_json *violations)
 {
-	const struct fl_provider *provider = fl_provider_find(spec->provider);
-
-	if (!provider) {
-		add_unknown(violations, spec->provider);
-		return;
-	}
 	if (spec->vcpu > provider->max_vcpu)
 		add(violations, "vcpu", provider->name, "cannot give that many");
 	for (size_t i = 0; i < spec->interface_count; i++)
@@ -64,4 +59,37 @@ void fl_provider_check_spec(const struct fl_spec *spec, fl_json *violations)
 		if (spec->volumes[i].virtiofs && !provider->virtiofs)
 			add(violations, "additional_volumes", provider->name,
 			    "virtiofs not supported by the microvm provider; use an image");
+}
+
+static bool is_capable(const struct fl_provider *provider, const struct fl_spec *spec)
+{
+	fl_cleanup_json fl_json *violations = fl_json_new_array();
+
+	check(provider, spec, violations);
+	return fl_json_count(violations) == 0;
+}
+
+const struct fl_provider *fl_provider_choose(const struct fl_spec *spec, const char *preferred)
+{
+	const struct fl_provider *first = fl_provider_find(preferred ? preferred : "");
+
+	if (*spec->provider)
+		return fl_provider_find(spec->provider);
+	first = first ? first : fl_providers;
+	if (is_capable(first, spec))
+		return first;
+	for (const struct fl_provider *one = fl_providers; one->name; one++)
+		if (is_capable(one, spec))
+			return one;
+	return first;
+}
+
+void fl_provider_check_spec(const struct fl_spec *spec, fl_json *violations)
+{
+	const struct fl_provider *provider = fl_provider_choose(spec, NULL);
+
+	if (provider)
+		check(provider, spec, violations);
+	else
+		add_unknown(violations, spec->provider);
 }

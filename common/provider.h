@@ -23,6 +23,10 @@ extern const struct fl_provider fl_providers[];
 /* By name; "" is the default. NULL when unknown. */
 const struct fl_provider *fl_provider_find(const char *name);
 
+/* For a spec: the one that it names (NULL when that is unknown); for one that names none the
+ * preferred (NULL: the default), or when that cannot do what the spec asks, one that can. */
+const struct fl_provider *fl_provider_choose(const struct fl_spec *spec, const char *preferred);
+
 /* Adds to violations (see fl_spec_violations) what the spec's provider cannot do; these have
  * a member "capability" as well: the spec may be right for another provider. */
 void fl_provider_check_spec(const struct fl_spec *spec, fl_json *violations);

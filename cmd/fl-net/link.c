@@ -13,6 +13,7 @@
 #include <netlink/netlink.h>
 #include <netlink/route/addr.h>
 #include <netlink/route/link.h>
+#include <netlink/route/link/macvtap.h>
 #include <string.h>
 #include <sys/ioctl.h>
 
@@ -185,6 +186,56 @@ int fl_links_make_tap(const char *name, struct fl_err *err)
 	if (ioctl(fd, TUNSETPERSIST, 1) < 0)
 		return fl_err_errno(err, errno, "%s: the tap cannot be kept", name);
 	return 0;
+}
+
+static int check_parent(struct rtnl_link *parent, const char *name, struct fl_err *err)
+{
+	if (!(rtnl_link_get_flags(parent) & IFF_UP))
+		return fl_err_set(err, FL_ERR_PRECONDITION, "%s: the parent of a macvtap is down; "
+				  "\"ip link set %s up\" sets it up", name, name);
+	if (rtnl_link_get_master(parent))
+		return fl_err_set(err, FL_ERR_BUSY, "%s: is a port of a bridge or bond, and cannot "
+				  "be the parent of a macvtap; name the bridge, or use taps on it",
+				  name);
+	return 0;
+}
+
+static struct rtnl_link *macvtap_on(struct rtnl_link *parent, const char *name, const char *mode,
+				    const struct fl_mac *mac)
+{
+	struct rtnl_link *link = rtnl_link_macvtap_alloc();
+	struct nl_addr *address = nl_addr_build(AF_LLC, mac->byte, sizeof(mac->byte));
+
+	if (!link || !address)
+		abort();
+	rtnl_link_set_name(link, name);
+	rtnl_link_set_link(link, rtnl_link_get_ifindex(parent));
+	rtnl_link_set_addr(link, address);
+	rtnl_link_set_mtu(link, rtnl_link_get_mtu(parent));
+	rtnl_link_set_txqlen(link, rtnl_link_get_txqlen(parent));
+	rtnl_link_macvtap_set_mode(link, (uint32_t)rtnl_link_macvtap_str2mode(mode));
+	nl_addr_put(address);
+	return link;
+}
+
+int fl_links_make_macvtap(struct fl_links *links, const char *name, const char *parent,
+			  const char *mode, const struct fl_mac *mac, struct fl_err *err)
+{
+	struct rtnl_link *found, *wanted;
+	int rc = find(links, parent, &found, err);
+
+	if (rc != 1)
+		return rc < 0 ? -1 : fl_err_set(err, FL_ERR_NOT_FOUND, "%s: there is no such link to "
+						"be the parent of a macvtap; see \"ip link\"", parent);
+	rc = check_parent(found, parent, err);
+	if (rc == 0) {
+		wanted = macvtap_on(found, name, mode, mac);
+		rc = rtnl_link_add(links->socket, wanted, NLM_F_CREATE | NLM_F_EXCL);
+		rtnl_link_put(wanted);
+		rc = rc < 0 ? fail(rc, name, "the macvtap cannot be made", err) : 0;
+	}
+	rtnl_link_put(found);
+	return rc;
 }
 
 int fl_links_change(struct fl_links *links, const char *name, const struct fl_link_change *change,

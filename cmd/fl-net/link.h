@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
- * Network links of this network namespace: taps and bridges. The owner of libnl-3.
+ * Network links of this network namespace: taps, macvtaps and bridges. The owner of libnl-3.
  *
  *     struct fl_links *links = fl_links_open(err);
  *     struct fl_link link;
@@ -19,7 +19,7 @@ struct fl_links;
 struct fl_link {
 	char name[FL_LINK_NAME];
 	char alias[FL_LINK_ALIAS]; /* "" without */
-	char kind[16];             /* "tap", "bridge" …; "" unknown */
+	char kind[16];             /* "tap", "macvtap", "bridge" …; "" unknown */
 	int index, master;         /* master 0: none */
 	bool in_use;               /* a program has it open, or a cable is in */
 	unsigned mtu;
@@ -44,6 +44,12 @@ int fl_links_make_bridge(struct fl_links *links, const char *name, const struct 
 
 /* A persistent tap, which the kernel makes through /dev/net/tun. */
 int fl_links_make_tap(const char *name, struct fl_err *err);
+
+/* A macvtap on the link of that name (drivers/net/macvlan.c), with its MTU and queue length;
+ * mode: "bridge", "private", "vepa" or "passthru". FL_ERR_NOT_FOUND, FL_ERR_PRECONDITION (it is
+ * down) or FL_ERR_BUSY (a port of a bridge) tell what is wrong with the parent. */
+int fl_links_make_macvtap(struct fl_links *links, const char *name, const char *parent,
+			  const char *mode, const struct fl_mac *mac, struct fl_err *err);
 
 /* What is to be so afterwards: NULL, 0 or -1 leave a thing alone. */
 struct fl_link_change {

@@ -11,6 +11,8 @@ static const struct fl_step step = {
 
 static int run_up(struct fl_args *args, struct fl_err *err)
 {
+	if (fl_taps_check_options(args, err) < 0)
+		return -1;
 	return fl_step_up(&step, args, err);
 }
 
@@ -61,7 +63,12 @@ static int run_bridge(struct fl_args *args, struct fl_err *err)
 	return run_create(args, &state, name, err);
 }
 
-static const struct fl_option up_options[] = { FL_STEP_UP_OPTIONS, { 0 } };
+static const struct fl_option up_options[] = {
+	FL_STEP_UP_OPTIONS,
+	{ "parent-iface", 0, "LINK", "the host's link that macvtaps are on" },
+	{ "macvtap-mode", 0, "MODE", "bridge (default), private, vepa or passthru" },
+	{ 0 },
+};
 static const struct fl_option down_options[] = { FL_STEP_DOWN_OPTIONS, { 0 } };
 static const struct fl_option bridge_options[] = {
 	{ "address", 0, "CIDR", "create: its address and net, such as 10.77.0.1/24" },

@@ -123,7 +123,7 @@ static void add_recorded(const struct show *show, const struct fl_vm_name *name,
 		fl_json *row = fl_json_copy(fl_json_value(i));
 		const char *link = fl_json_text(fl_json_get(row, "link"));
 
-		set_text(row, "kind", "tap");
+		set_text(row, "kind", link && fl_str_starts(link, "flvtap") ? "macvtap" : "tap");
 		set_text(row, "uid", name->uid);
 		set_text(row, "namespace", name->name_space);
 		set_text(row, "name", name->name);
@@ -171,7 +171,7 @@ static void add_others(const struct show *show, struct fl_table *table)
 			continue;
 		row = fl_json_new_object();
 		set_text(row, "link", link->name);
-		set_text(row, "kind", "tap");
+		set_text(row, "kind", link->kind);
 		set_text(row, "uid", uid);
 		set_text(row, "device", device);
 		if (name) {

@@ -9,20 +9,26 @@
 #include <ctype.h>
 #include <string.h>
 
-#define DIGITS 10
+#define LENGTH 15
 #define ALIAS "flintlock:"
 
-void fl_taps_derive(const char *uid, const char *device, char name[static FL_LINK_NAME],
-		    struct fl_mac *mac)
+static const char *const kinds[] = { [FL_INTERFACE_TAP] = "tap", [FL_INTERFACE_MACVTAP] = "macvtap" };
+static const char *const prefixes[] = { [FL_INTERFACE_TAP] = "fltap",
+					[FL_INTERFACE_MACVTAP] = "flvtap" };
+static const char *const modes[] = { "bridge", "private", "vepa", "passthru" };
+
+void fl_taps_derive(const char *uid, const char *device, enum fl_interface_type type,
+		    char name[static FL_LINK_NAME], struct fl_mac *mac)
 {
 	static const char alphabet[] = "abcdefghijklmnopqrstuvwxyz234567";
 	fl_cleanup_free char *text = fl_asprintf("%s/%s", uid, device);
 	unsigned char sum[FL_SHA256_SIZE];
-	char *at = name + strlen(FL_TAPS_PREFIX);
+	size_t used = strlen(prefixes[type]);
+	char *at = name + used;
 
 	fl_sha256_sum(text, strlen(text), sum);
-	strcpy(name, FL_TAPS_PREFIX);
-	for (unsigned bit = 0; bit < DIGITS * 5; bit += 5) {
+	strcpy(name, prefixes[type]);
+	for (unsigned bit = 0; bit < (LENGTH - used) * 5; bit += 5) {
 		unsigned pair = (unsigned)sum[bit / 8] << 8 | sum[bit / 8 + 1];
 
 		*at++ = alphabet[pair >> (11 - bit % 8) & 31];
@@ -32,11 +38,20 @@ void fl_taps_derive(const char *uid, const char *device, char name[static FL_LIN
 	mac->byte[0] = (uint8_t)((mac->byte[0] & 0xfc) | 2); /* local, unicast */
 }
 
+/* What may be a link of ours by its kind and name: one of the types, or -1. */
+static int type_of(const struct fl_link *link)
+{
+	for (size_t i = 0; i < FL_COUNT(kinds); i++)
+		if (strcmp(link->kind, kinds[i]) == 0 && fl_str_starts(link->name, prefixes[i]))
+			return (int)i;
+	return -1;
+}
+
 const char *fl_taps_owner(const struct fl_link *link, char uid[static FL_ULID_TEXT])
 {
 	const char *at = link->alias + strlen(ALIAS), *slash = strchr(link->alias, '/');
 
-	if (strcmp(link->kind, "tap") != 0 || !fl_str_starts(link->alias, ALIAS) || !slash ||
+	if (type_of(link) < 0 || !fl_str_starts(link->alias, ALIAS) || !slash ||
 	    slash - at != FL_ULID_TEXT - 1)
 		return NULL;
 	snprintf(uid, FL_ULID_TEXT, "%.*s", FL_ULID_TEXT - 1, at);
@@ -67,18 +82,34 @@ static void tap_init(struct tap *tap, struct work *work, const struct fl_interfa
 	const char *uid = work->call->vm->uid;
 
 	*tap = (struct tap){ .work = work, .in = in };
-	fl_taps_derive(uid, in->device_id, tap->name, &tap->mac);
+	fl_taps_derive(uid, in->device_id, in->type, tap->name, &tap->mac);
 	snprintf(tap->alias, sizeof(tap->alias), ALIAS "%s/%s", uid, in->device_id);
 	if (in->mac)
 		fl_inet_parse_mac(in->mac, &tap->mac, NULL);
 }
 
-static int check_type(const struct fl_interface *in, struct fl_err *err)
+int fl_taps_check_options(const struct fl_args *args, struct fl_err *err)
 {
-	if (in->type == FL_INTERFACE_TAP)
+	const char *mode = fl_args_text(args, "macvtap-mode", modes[0]);
+
+	for (size_t i = 0; i < FL_COUNT(modes); i++)
+		if (strcmp(mode, modes[i]) == 0)
+			return 0;
+	return fl_err_set(err, FL_ERR_USAGE, "option --macvtap-mode: \"%s\" is not bridge, private, "
+			  "vepa or passthru", mode);
+}
+
+/* The link below a macvtap: said now, or by whoever made the record. */
+static int find_parent(const struct tap *tap, const char **parent, struct fl_err *err)
+{
+	const struct fl_step_call *call = tap->work->call;
+
+	*parent = fl_args_text(call->args, "parent-iface",
+			       fl_json_text(fl_json_at(call->record, "host.parent")));
+	if (*parent)
 		return 0;
-	return fl_err_set(err, FL_ERR_UNSUPPORTED, "macvtap is not supported yet; set the "
-			  "interface's type to TAP");
+	return fl_err_set(err, FL_ERR_PRECONDITION, "a macvtap needs a link of the host to be on; "
+			  "give --parent-iface LINK, or set the interface's type to TAP");
 }
 
 static int find_bridge(struct tap *tap, struct fl_err *err)
@@ -116,8 +147,20 @@ static int find_bridge(struct tap *tap, struct fl_err *err)
 /* With no alias and no bridge, a kill came between making and naming: our name says the rest. */
 static bool may_adopt(const struct tap *tap, const struct fl_link *link)
 {
-	return strcmp(link->kind, "tap") == 0 &&
+	return strcmp(link->kind, kinds[tap->in->type]) == 0 &&
 	       (strcmp(link->alias, tap->alias) == 0 || (!*link->alias && !link->master));
+}
+
+static int make_new(const struct tap *tap, struct fl_err *err)
+{
+	const char *mode = fl_args_text(tap->work->call->args, "macvtap-mode", modes[0]);
+	const char *parent;
+
+	if (tap->in->type == FL_INTERFACE_TAP)
+		return fl_links_make_tap(tap->name, err);
+	if (find_parent(tap, &parent, err) < 0)
+		return -1;
+	return fl_links_make_macvtap(tap->work->links, tap->name, parent, mode, &tap->mac, err);
 }
 
 static int make_link(struct tap *tap, struct fl_link *link, struct fl_err *err)
@@ -134,7 +177,7 @@ static int make_link(struct tap *tap, struct fl_link *link, struct fl_err *err)
 				  "to another (%s, alias \"%s\"); remove it with \"ip link del "
 				  "%s\"", tap->name, *link->kind ? link->kind : "a device",
 				  link->alias, tap->name);
-	if ((!found && fl_links_make_tap(tap->name, err) < 0) ||
+	if ((!found && make_new(tap, err) < 0) ||
 	    fl_links_change(links, tap->name, &change, err) < 0)
 		return -1;
 	found = fl_links_get(links, tap->name, link, err);
@@ -209,7 +252,7 @@ static int make_tap(struct work *work, const struct fl_interface *in, struct fl_
 
 	tap_init(&tap, work, in);
 	/* An address that cannot be had is found out before anything is made. */
-	if (check_type(in, err) < 0 || find_bridge(&tap, err) < 0)
+	if (in->type == FL_INTERFACE_TAP && find_bridge(&tap, err) < 0)
 		return -1;
 	fl_inet_print_mac(&tap.mac, mac);
 	put_text(made, "link", tap.name);
@@ -244,16 +287,18 @@ static bool is_nameless(const struct fl_step_call *call, const struct fl_link *l
 	char name[FL_LINK_NAME];
 	struct fl_mac mac;
 
-	if (*link->alias || link->master || strcmp(link->kind, "tap") != 0 ||
-	    !fl_str_starts(link->name, FL_TAPS_PREFIX))
+	int type = type_of(link);
+
+	if (*link->alias || link->master || type < 0)
 		return false;
 	for (size_t i = 0; i < call->spec.interface_count; i++) {
-		fl_taps_derive(call->vm->uid, call->spec.interfaces[i].device_id, name, &mac);
+		fl_taps_derive(call->vm->uid, call->spec.interfaces[i].device_id, (unsigned)type,
+			       name, &mac);
 		if (strcmp(name, link->name) == 0)
 			return true;
 	}
 	for (void *i = fl_json_first(network); i; i = fl_json_next(network, i)) {
-		fl_taps_derive(call->vm->uid, fl_json_key(i), name, &mac);
+		fl_taps_derive(call->vm->uid, fl_json_key(i), (unsigned)type, name, &mac);
 		if (strcmp(name, link->name) == 0)
 			return true;
 	}
@@ -354,6 +399,24 @@ int fl_taps_down(struct fl_step_call *call, struct fl_err *err)
 	return rc < 0 ? -1 : fl_vm_change(call->vm, FL_SAVE_PLAIN, put_work, &nothing, err);
 }
 
+static int plan_new(const struct tap *tap, struct fl_str *out, struct fl_err *err)
+{
+	const char *mode = fl_args_text(tap->work->call->args, "macvtap-mode", modes[0]);
+	const char *parent;
+	char mac[FL_MAC_TEXT];
+
+	if (tap->in->type == FL_INTERFACE_TAP) {
+		fl_str_addf(out, "ip tuntap add %s mode tap vnet_hdr\n", tap->name);
+		return 0;
+	}
+	if (find_parent(tap, &parent, err) < 0)
+		return -1;
+	fl_inet_print_mac(&tap->mac, mac);
+	fl_str_addf(out, "ip link add link %s name %s address %s type macvtap mode %s\n", parent,
+		    tap->name, mac, mode);
+	return 0;
+}
+
 int fl_taps_plan(struct fl_step_call *call, struct fl_str *out, struct fl_err *err)
 {
 	struct work work = { .call = call };
@@ -362,10 +425,9 @@ int fl_taps_plan(struct fl_step_call *call, struct fl_str *out, struct fl_err *e
 		const struct fl_interface *in = &call->spec.interfaces[i];
 		struct tap tap;
 
-		if (check_type(in, err) < 0)
-			return fl_err_prefix(err, "interface %s", in->device_id);
 		tap_init(&tap, &work, in);
-		fl_str_addf(out, "ip tuntap add %s mode tap vnet_hdr\n", tap.name);
+		if (plan_new(&tap, out, err) < 0)
+			return fl_err_prefix(err, "interface %s", in->device_id);
 		fl_str_addf(out, "ip link set %s alias %s", tap.name, tap.alias);
 		if (in->bridge)
 			fl_str_addf(out, " master %s", in->bridge);

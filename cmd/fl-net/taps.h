@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
- * The step of a microVM's links: taps on bridges, MACs, addresses.
+ * The step of a microVM's links: taps on bridges, macvtaps, MACs, addresses.
  *
  *     static const struct fl_step step = { "net", fl_taps_up, fl_taps_down, … };
  */
@@ -9,11 +9,12 @@
 #include "cmd/fl-net/link.h"
 #include "common/step.h"
 
-#define FL_TAPS_PREFIX "fltap"
+/* Link name and guest MAC of an interface: always the same for a uid, device and type. */
+void fl_taps_derive(const char *uid, const char *device, enum fl_interface_type type,
+		    char name[static FL_LINK_NAME], struct fl_mac *mac);
 
-/* Link name and guest MAC of an interface: always the same for a uid and device. */
-void fl_taps_derive(const char *uid, const char *device, char name[static FL_LINK_NAME],
-		    struct fl_mac *mac);
+/* Options of "up" (--parent-iface, --macvtap-mode) that are not what they may be. */
+int fl_taps_check_options(const struct fl_args *args, struct fl_err *err);
 
 /* Whose tap it is, by its alias: the uid is copied, and the device (a part of the link's
  * alias) is returned. NULL when it is not a tap of ours. */

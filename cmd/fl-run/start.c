@@ -19,9 +19,18 @@
 #define ANSWER_MS 30000
 #define RUNNING_MS 60000
 
+/* What a spec leaves open is for whoever made the record to say. */
+static const struct fl_vmm *vmm_of(const struct fl_step_call *call)
+{
+	const char *preferred = fl_json_text(fl_json_at(call->record, "host.provider"));
+	const struct fl_provider *provider = fl_provider_choose(&call->spec, preferred);
+
+	return provider ? fl_vmm_find(provider->name) : NULL;
+}
+
 static int compose(struct fl_step_call *call, bool check, fl_json **launch, struct fl_err *err)
 {
-	const struct fl_vmm *vmm = fl_vmm_find(call->spec.provider);
+	const struct fl_vmm *vmm = vmm_of(call);
 	fl_cleanup_free char *program =
 		vmm ? fl_vmm_program(vmm, fl_args_text(call->args, vmm->provider, NULL)) : NULL;
 	struct fl_vmm_request request = {

@@ -6,6 +6,7 @@
 #include "cmd/fl-serve/vms/outcome.h"
 #include "common/alloc.h"
 #include "common/base64.h"
+#include "common/provider.h"
 #include "common/yaml.h"
 
 #include <string.h>
@@ -134,20 +135,27 @@ static int add_instance_id(fl_json *spec, struct fl_err *err)
 }
 
 /* What the record says beside the spec: that this server brings it up, and how. */
-static fl_json *host_of(const struct fl_server *server)
+static fl_json *host_of(const struct fl_server *server, const fl_json *spec)
 {
+	const struct fl_config *config = server->config;
+	fl_cleanup_spec struct fl_spec view = fl_spec_view(spec);
+	const struct fl_provider *provider = fl_provider_choose(&view, config->provider);
 	fl_json *host = fl_json_new_object();
 
 	fl_json_set(host, "serve", fl_outcome_mark());
 	fl_json_set(host, "restart", fl_json_new_text("always"));
-	if (server->config->bridge)
-		fl_json_set(host, "bridge", fl_json_new_text(server->config->bridge));
+	if (config->bridge)
+		fl_json_set(host, "bridge", fl_json_new_text(config->bridge));
+	if (config->parent)
+		fl_json_set(host, "parent", fl_json_new_text(config->parent));
+	if (provider)
+		fl_json_set(host, "provider", fl_json_new_text(provider->name));
 	return host;
 }
 
 static fl_json *save(struct fl_server *server, fl_json *spec, struct fl_refusal *refusal)
 {
-	fl_cleanup_json fl_json *host = host_of(server);
+	fl_cleanup_json fl_json *host = host_of(server, spec);
 	fl_cleanup_vm struct fl_vm vm = FL_VM_INIT;
 	char uid[FL_ULID_TEXT];
 	struct fl_err err = { 0 };

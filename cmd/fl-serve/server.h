@@ -24,6 +24,8 @@ struct fl_config {
 	const char *cert, *key, *client_ca; /* NULL: none */
 	bool insecure;          /* may listen beyond this machine without TLS and tokens */
 	const char *bridge;     /* for interfaces that name none; NULL: none */
+	const char *parent;     /* for macvtaps; NULL: none */
+	const char *provider;   /* for specs that name none; NULL: the default */
 	const char *accel, *qemu; /* for fl-run; NULL: its defaults */
 	struct fl_logging log;
 	unsigned jobs, most_retries;

@@ -30,8 +30,8 @@ const struct fl_option fl_settings_options[] = {
 	{ "tls-client-ca", 0, "FILE", "who signs them (PEM)" },
 	{ "insecure", 0, NULL, "without TLS and tokens also beyond this machine" },
 	{ "bridge-name", 0, "BRIDGE", "for interfaces that name none" },
-	{ "parent-iface", 0, "LINK", "for macvtap interfaces" },
-	{ "default-provider", 0, "PROVIDER", "for specs that name none (qemu)" },
+	{ "parent-iface", 0, "LINK", "the host's link that macvtap interfaces are on" },
+	{ "default-provider", 0, "PROVIDER", "for specs that name none (qemu), where it can do what they ask" },
 	{ "jobs", 0, "N", "how many microVMs are made at once (4 per processor)" },
 	{ "maximum-retry", 0, "N", "how often making one is tried again (10)" },
 	{ "max-connections", 0, "N", "of all clients at once (1024)" },
@@ -39,6 +39,8 @@ const struct fl_option fl_settings_options[] = {
 	{ "max-streams", 0, "N", "calls at once on a connection (256)" },
 	{ "accel", 0, "WHICH", "for fl-run: auto, kvm or tcg" },
 	{ "qemu", 0, "PROGRAM", "for fl-run: the QEMU to run" },
+	{ "firecracker-bin", 0, "PROGRAM", "for fl-run: the Firecracker to run" },
+	{ "cloudhypervisor-bin", 0, "PROGRAM", "for fl-run: the Cloud Hypervisor to run" },
 	{ "verbosity", 0, "N", "2 and more: also what is for debugging (0)" },
 	{ "log-format", 0, "FORMAT", "text or json" },
 	{ "log-output", 0, "WHERE", "stderr, stdout or a file" },
@@ -50,9 +52,7 @@ const struct fl_option fl_settings_options[] = {
 	{ "containerd-ns", 0, "NAME", "not used" },
 	{ "resync-period", 0, "TIME", "not used: nothing is polled" },
 	{ "deleteMicroVM-timeout", 0, "TIME", "not used" },
-	{ "firecracker-bin", 0, "PROGRAM", "not used" },
 	{ "firecracker-detach", 0, NULL, "not used: microVMs always outlive the server" },
-	{ "cloudhypervisor-bin", 0, "PROGRAM", "not used" },
 	{ "cloudhypervisor-detach", 0, NULL, "not used" },
 	{ "virtiofs-bin", 0, "PROGRAM", "not used" },
 	{ "disable-reconcile", 0, NULL, "not used" },
@@ -230,8 +230,6 @@ static void say_unused(const struct fl_args *args)
 	for (const struct fl_option *one = fl_settings_options; one->name; one++)
 		if (is_unused(one) && fl_args_text(args, one->name, NULL))
 			fl_str_addf(&text, "%s--%s", text.len ? ", " : "", one->name);
-	if (fl_args_text(args, "parent-iface", NULL))
-		fl_str_addf(&text, "%s--parent-iface", text.len ? ", " : "");
 	if (text.len)
 		fl_log(FL_LOG_WARN, "%s: taken, and not used here", text.data);
 }
@@ -259,8 +257,26 @@ static void take_places(struct fl_settings *settings, const struct fl_args *args
 	config->token = fl_args_text(args, "basic-auth-token", NULL);
 	config->token_file = fl_args_text(args, "token-file", NULL);
 	config->bridge = fl_args_text(args, "bridge-name", NULL);
+	config->parent = fl_args_text(args, "parent-iface", NULL);
+	config->provider = fl_args_text(args, "default-provider", NULL);
 	config->accel = fl_args_text(args, "accel", NULL);
 	config->qemu = fl_args_text(args, "qemu", NULL);
+}
+
+/* The programs that are started look there (fl-run(8)). */
+static void export_programs(const struct fl_args *args)
+{
+	static const char *const variables[][2] = {
+		{ "firecracker-bin", "FL_FIRECRACKER" },
+		{ "cloudhypervisor-bin", "FL_CLOUDHYPERVISOR" },
+	};
+
+	for (size_t i = 0; i < FL_COUNT(variables); i++) {
+		const char *program = fl_args_text(args, variables[i][0], NULL);
+
+		if (program)
+			setenv(variables[i][1], program, 1);
+	}
 }
 
 int fl_settings_read(struct fl_settings *settings, struct fl_args *args, struct fl_err *err)
@@ -273,6 +289,7 @@ int fl_settings_read(struct fl_settings *settings, struct fl_args *args, struct 
 	if (read_file(settings, args, err) < 0)
 		return -1;
 	take_places(settings, args);
+	export_programs(args);
 	if (take_tls(args, &settings->config, err) < 0 ||
 	    take_limits(args, &settings->config, err) < 0 ||
 	    take_log(args, &settings->config, err) < 0 || check_provider(args, err) < 0 ||

@@ -65,10 +65,11 @@ refused() {
 
 @test "flintlockd's command line works, with one warning" {
 	serve_start --containerd-socket /run/containerd/containerd.sock --containerd-ns=flintlock \
-		--parent-iface eth0 --firecracker-bin firecracker --firecracker-detach=true --resync-period 10m
+		--parent-iface eth0 --firecracker-bin firecracker --firecracker-detach=true --resync-period 10m \
+		--default-provider firecracker
 	serve_stop
 	[ "$(grep -c "not used here" serve.log)" = 1 ]
-	grep -q -- "--containerd-socket, --containerd-ns.*--parent-iface" serve.log
+	grep -q -- "--containerd-socket, --containerd-ns.*--firecracker-detach" serve.log
 }
 
 @test "the log: text, JSON, a file that may be moved away" {
