@@ -140,7 +140,22 @@ endef
 $(foreach t,$(TESTS),$(eval $(call test_rules,$(t),unit)))
 $(foreach t,$(DRIVERS),$(eval $(call test_rules,$(t),drivers)))
 
-tests: all $(TESTS:%=$(B)/unit/%) $(DRIVERS:%=$(B)/drivers/%)
+
+# Fuzz targets likewise: over the kept corpus in "make check", with FUZZ=1 as libFuzzer's.
+FUZZERS := $(filter-out replay,$(patsubst t/fuzz/%.c,%,$(wildcard t/fuzz/*.c)))
+define fuzz_rules
+$$(B)/fuzz/$(1): t/fuzz/$(1).c $$(if $$(FUZZ),,t/fuzz/replay.c) $$(call objects_of,$(1)) $$(LIB)
+	@mkdir -p $$(@D)
+	$$(call say,FUZZ,$$@)
+	$$(Q)$$(CC) $$(filter-out -MMD -MP,$$(ALL_CFLAGS)) $$(CFLAGS_$$(call program_of,$(1))) \
+		$$(COMMON_CFLAGS) $$(ALL_LDFLAGS) $$(if $$(FUZZ),-fsanitize=fuzzer) -o $$@ \
+		$$(filter %.c,$$^) $$(call objects_of,$(1)) $$(LIB) \
+		$$(or $$(LIBS_$$(call program_of,$(1))),$$(call libs_of,common))
+endef
+$(foreach t,$(FUZZERS),$(eval $(call fuzz_rules,$(t))))
+fuzzers: $(FUZZERS:%=$(B)/fuzz/%)
+
+tests: all fuzzers $(TESTS:%=$(B)/unit/%) $(DRIVERS:%=$(B)/drivers/%)
 
 # Man pages, from scdoc.
 MAN := $(patsubst man/%.scd,$(B)/man/%,$(wildcard man/*.scd))
@@ -167,6 +182,17 @@ check:
 	@contrib/deps.sh packages.list
 	@contrib/tools.sh prometheus build/tools
 	@t/check.sh
+
+# The service under load and kills for ten minutes.
+check-long:
+	@contrib/deps.sh packages.list
+	@$(MAKE) --no-print-directory -j2 tests
+	@t/fl-serve/long.sh $(or $(SECONDS),600)
+
+# SECONDS per target; hours are better.
+check-fuzz:
+	@contrib/deps.sh packages.list
+	@t/fuzz/run.sh $(or $(SECONDS),60)
 
 lint:
 	@t/lint.sh
@@ -206,5 +232,5 @@ clean:
 	rm -rf build build-*
 
 -include $(wildcard $(DEPS))
-.PHONY: all tests man deps demo demo-serve check lint bench install uninstall clean
+.PHONY: all fuzzers check-fuzz check-long tests man deps demo demo-serve check lint bench install uninstall clean
 .DELETE_ON_ERROR:

@@ -39,12 +39,24 @@ build() {
 # A test that hangs fails.
 export BATS_TEST_TIMEOUT=600
 
+# A fuzz target over the inputs that are kept for it.
+replay() {
+	if timeout 120 "$1" t/fuzz/corpus/"${1##*/}"/*; then
+		echo "ok - fuzz target ${1##*/} over its corpus"
+	else
+		echo "not ok - fuzz target ${1##*/} over its corpus"
+	fi
+}
+
 # Unit and bats tests against the programs of one build folder.
 run_tests() {
 	local b=$1 test
 	export FL_BUILD=$PWD/$b
 	for test in "$b"/unit/*; do
 		[ -f "$test" ] && [ -x "$test" ] && tap "${test##*/}" timeout 120 "$test"
+	done
+	for test in "$b"/fuzz/*; do
+		[ -f "$test" ] && tap "fuzz ${test##*/}" replay "$test"
 	done
 	# shellcheck disable=SC2046 # a list of files
 	tap bats timeout 2400 bats --tap $(git ls-files 't/*.bats' | grep -vE "${2:-^$}")
