@@ -39,6 +39,31 @@ serve_kill() {
 	checks faults gone
 }
 
+@test "killed with many deletes to do: all of them are done" {
+	uid=$(small_spec stopped | quick_up | jq -r .spec.uid)
+	fl stop "$uid"
+	fl inspect --json "$uid" >"$BATS_TEST_TMPDIR/record"
+	fl down -q "$uid" >/dev/null
+	python3 "$FL_TOP/bench/records.py" "$FL_STATE_DIR" 150 "$BATS_TEST_TMPDIR/record" >/dev/null
+	serve_start
+	checks faults delete_all
+	serve_kill
+	serve_start
+	checks faults empty 60
+}
+
+@test "at rest after work, it does nothing" {
+	serve_start
+	uid=$(checks faults create rests)
+	checks faults wait_created "$uid"
+	sleep 1
+	before=$(awk '/ctxt_switches/ { sum += $2 } END { print sum }' "/proc/$SERVE_PID/status")
+	sleep 2
+	after=$(awk '/ctxt_switches/ { sum += $2 } END { print sum }' "/proc/$SERVE_PID/status")
+	[ $((after - before)) -le 20 ]
+	checks faults gone
+}
+
 @test "what a killed server had begun and not written is taken away at the start" {
 	local left=$FL_STATE_DIR/vm/ns0/begun/01ARZ3NDEKTSV4RRFFQ69G5FAV
 	mkdir -p "$left"

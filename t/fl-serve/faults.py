@@ -3,6 +3,7 @@
 import os
 import sys
 import threading
+import time
 
 import grpc
 from client import API, CREATED, FAILED, PENDING, Client, clear, main, message, must_refuse, spec
@@ -54,6 +55,14 @@ def delete_all():
 
 def gone():
     clear(Client())
+
+
+def empty(seconds):
+    """Without being asked for again, all that were to be deleted go."""
+    client, end = Client(), time.time() + float(seconds)
+    while client.list():
+        assert time.time() < end, len(client.list())
+        time.sleep(0.2)
 
 
 def state_of(uid, wanted):

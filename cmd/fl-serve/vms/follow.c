@@ -72,7 +72,9 @@ void fl_follow_read(struct fl_follow *follow,
 		take_line(&names, line);
 		fl_json_unref(line);
 	}
-	fl_journal_settled(follow->state->dirfd);
+	/* Letting go of the lock wakes us once more: only what was read needs it. */
+	if (names.count)
+		fl_journal_settled(follow->state->dirfd);
 	for (size_t i = 0; i < names.count; i++)
 		changed(arg, &names.items[i]);
 	fl_vm_names_finish(&names);

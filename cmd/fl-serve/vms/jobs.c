@@ -28,13 +28,19 @@ struct job {
 	struct event *rested;
 };
 
+/* What was there at the start, by uid: places in the index move while microVMs leave. */
+struct resuming {
+	FL_VEC(struct fl_resumed { char uid[FL_ULID_TEXT]; }) all;
+	size_t at;
+	struct event *next;
+};
+
 struct fl_jobs {
 	struct fl_jobs_options options;
 	struct job *first[KINDS], *last[KINDS];
 	size_t running[KINDS], queued;
 	char *program; /* fl */
-	struct event *resume;
-	size_t resume_at;
+	struct resuming resuming;
 };
 
 static void start_some(struct fl_jobs *jobs);
@@ -264,38 +270,56 @@ void fl_jobs_forget(struct fl_jobs *jobs, struct fl_index_entry *entry)
 	job_free(job);
 }
 
-static void resume(struct fl_jobs *jobs, struct fl_index_entry *entry)
+static void resume(struct fl_jobs *jobs, const char *uid)
 {
+	struct fl_index_entry *entry = fl_index_find(jobs->options.index, uid);
+
+	if (!entry)
+		return;
 	fl_outcome_restore(jobs->options.state, entry);
 	fl_jobs_want(jobs, entry);
+}
+
+static void end_resuming(struct fl_jobs *jobs)
+{
+	drop_event(&jobs->resuming.next);
+	free(jobs->resuming.all.items);
+	jobs->resuming = (struct resuming){ 0 };
 }
 
 static void on_resume(evutil_socket_t fd, short what, void *arg)
 {
 	struct fl_jobs *jobs = arg;
+	struct resuming *resuming = &jobs->resuming;
 	struct timeval soon = { 0, 0 };
 
 	(void)fd;
 	(void)what;
-	for (int i = 0; i < RESUME_AT_ONCE; i++, jobs->resume_at++) {
-		if (jobs->resume_at >= fl_index_count(jobs->options.index)) {
-			drop_event(&jobs->resume);
+	for (int i = 0; i < RESUME_AT_ONCE; i++, resuming->at++) {
+		if (resuming->at >= resuming->all.count) {
+			end_resuming(jobs);
 			fl_state_sweep(jobs->options.state);
 			return;
 		}
-		resume(jobs, fl_index_at(jobs->options.index, jobs->resume_at));
+		resume(jobs, resuming->all.items[resuming->at].uid);
 	}
-	evtimer_add(jobs->resume, &soon);
+	evtimer_add(resuming->next, &soon);
 }
 
 void fl_jobs_resume(struct fl_jobs *jobs)
 {
 	struct timeval soon = { 0, 0 };
 
-	jobs->resume = evtimer_new(jobs->options.base, on_resume, jobs);
-	if (!jobs->resume)
+	for (size_t i = 0; i < fl_index_count(jobs->options.index); i++) {
+		struct fl_resumed one;
+
+		memcpy(one.uid, fl_index_at(jobs->options.index, i)->uid, sizeof(one.uid));
+		FL_VEC_ADD(&jobs->resuming.all, one);
+	}
+	jobs->resuming.next = evtimer_new(jobs->options.base, on_resume, jobs);
+	if (!jobs->resuming.next)
 		abort();
-	evtimer_add(jobs->resume, &soon);
+	evtimer_add(jobs->resuming.next, &soon);
 }
 
 struct fl_jobs *fl_jobs_create(const struct fl_jobs_options *options)
@@ -318,7 +342,7 @@ void fl_jobs_destroy(struct fl_jobs *jobs)
 			job_free(entry->job);
 		entry->job = NULL;
 	}
-	drop_event(&jobs->resume);
+	end_resuming(jobs);
 	free(jobs->program);
 	free(jobs);
 }
