@@ -96,7 +96,7 @@ static fl_json *config_of(const struct fl_vmm_request *request, const struct fl_
 		    fl_json_new_int(request->spec->memory_mb));
 	/* A pipe that a supervisor reads: the file is bounded. */
 	fl_json_put(config, "logger.log_path", fl_json_new_text("/dev/stderr"));
-	fl_json_put(config, "logger.level", fl_json_new_text("Warning"));
+	fl_json_put(config, "logger.level", fl_json_new_text("Error"));
 	fl_json_put(config, "metrics.metrics_path", fl_json_new_text(metrics));
 	return config;
 }

@@ -74,3 +74,14 @@ becomes() {
 	fl console "$1" --print | tail -n 20
 	return 1
 }
+
+# greeted ADDRESS [IN…]: who serves there says hello; IN: a command to ask from, such as
+# "ip netns exec NAME".
+greeted() {
+	local address=$1
+	shift
+	"$@" timeout 30 python3 -c '
+import socket, sys
+print(socket.create_connection((sys.argv[1], 7), 25).makefile().readline())' "$address" |
+		grep hello-from-guest
+}

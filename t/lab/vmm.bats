@@ -19,7 +19,7 @@ teardown() {
 	fl down -q --all
 	[ -z "$(what_is_left)" ]
 	[ -z "$(ip -o link show type tun)" ]
-	! pgrep -a "firecracker|cloud-hyp|qemu"
+	! ps -eo comm= | grep -E '^(firecracker|cloud-hyp|qemu-sys)'
 }
 
 # Seen, typed at, held, counted, and asked to end.
@@ -116,18 +116,14 @@ panics() {
 			said "$before" 'lab-guest: got hello-from-guest'
 		}
 		before=net-$provider last=$address
-		# It serves once: a second time for the next one.
-		type_at "net-$provider" serve
 	done
-	ping -c 1 -W 10 "$last"
+	greeted "$last"
 }
 
-refused() { # WORDS PROVIDER SPEC-OPTIONS… -- UP-OPTIONS…
-	local words=$1 provider=$2 options=()
+refused() { # WORDS CHANGE UP-OPTIONS…
+	local words=$1 change=$2
 	shift 2
-	while [ "$1" != -- ]; do options+=("$1"); shift; done
-	shift
-	run fl up -q "$@" < <(lab_spec "$provider" no "${options[@]}")
+	run fl up -q "$@" < <(lab_spec firecracker no | jq -c "$change")
 	[ "$status" != 0 ]
 	[[ "$output" == *"$words"* ]]
 	fl down -q no 2>/dev/null || true
@@ -135,14 +131,14 @@ refused() { # WORDS PROVIDER SPEC-OPTIONS… -- UP-OPTIONS…
 
 @test "what a VMM cannot do is said before it starts" {
 	need firecracker
-	refused 'cannot give that many' firecracker --cpus 33 --
-	refused 'runs with KVM only' firecracker -- --accel tcg
-	refused 'cannot be executed' firecracker -- --accel kvm --firecracker /nonexistent/firecracker
+	refused 'cannot give that many' .vcpu=33
+	refused 'runs with KVM only' . --accel tcg
+	refused 'cannot be executed' . --accel kvm --firecracker /nonexistent/firecracker
 	printf '#!/bin/sh\necho Firecracker v1.9.1\n' >"$BATS_TEST_TMPDIR/old"
 	chmod +x "$BATS_TEST_TMPDIR/old"
-	refused '1.10 or later is needed' firecracker -- --accel kvm --firecracker "$BATS_TEST_TMPDIR/old"
+	refused '1.10 or later is needed' . --accel kvm --firecracker "$BATS_TEST_TMPDIR/old"
 	mv /dev/kvm /dev/kvm.away
-	refused 'No such file or directory: firecracker runs with KVM only' firecracker -- --accel kvm
+	refused 'No such file or directory: firecracker runs with KVM only' . --accel kvm
 	mv /dev/kvm.away /dev/kvm
 }
 
@@ -164,8 +160,6 @@ refused() { # WORDS PROVIDER SPEC-OPTIONS… -- UP-OPTIONS…
 	for provider in $(providers); do
 		record=$(lab_spec "$provider" hand | fl-pull up -q | fl-snap up -q | fl-meta up -q)
 		fl-run up --dry-run --accel kvm <<<"$record" >"$BATS_TEST_TMPDIR/plan"
-		folder=$(dirname "$(dirname "$(jq -r .host.volumes.root.path <<<"$record")")")
-		mkfifo "$folder/$provider.metrics" "$folder/$provider.events" 2>/dev/null || true
 		timeout 25 bash "$BATS_TEST_TMPDIR/plan" >"$BATS_TEST_TMPDIR/out" 2>&1 </dev/null 3>&- &
 		hand=$!
 		sleep 4
@@ -184,7 +178,7 @@ print('lab-guest: ready')" >>"$BATS_TEST_TMPDIR/out" || true
 			false
 		}
 		kill "$hand" 2>/dev/null || true
-		pkill -f "$folder" || true
+		pkill -f "$(jq -r .spec.uid <<<"$record")" || true
 		wait "$hand" || true
 		fl down -q hand
 	done
