@@ -101,13 +101,45 @@ static size_t on_header(char *data, size_t one, size_t size, void *arg)
 	return size;
 }
 
+/* Logins, as headers and in a proxy's address, and the queries of signed addresses. */
+static bool may_hold_secret(const char *line)
+{
+	static const char *const words[] = { "auth", "cookie", "proxy env variable", "@", "?" };
+
+	for (size_t i = 0; i < FL_COUNT(words); i++)
+		if (strcasestr(line, words[i]))
+			return true;
+	return false;
+}
+
 static int on_debug(CURL *easy, curl_infotype type, char *data, size_t size, void *arg)
 {
+	fl_cleanup_free char *line = NULL;
+
 	(void)easy;
 	(void)arg;
-	if (type == CURLINFO_TEXT && size)
-		fl_log(FL_LOG_DEBUG, "http: %.*s", (int)size - 1, data);
+	if (type != CURLINFO_TEXT || !size)
+		return 0;
+	line = fl_strndup(data, size - 1);
+	if (!may_hold_secret(line))
+		fl_log(FL_LOG_DEBUG, "http: %s", line);
 	return 0;
+}
+
+static void set_request(const struct fl_http_transfer *transfer, CURL *easy)
+{
+	bool is_safe = strncasecmp(transfer->url, "https:", 6) == 0;
+
+	curl_easy_setopt(easy, CURLOPT_REDIR_PROTOCOLS_STR, is_safe ? "https" : "http,https");
+	curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, transfer->send ? 0L : 1L);
+	curl_easy_setopt(easy, CURLOPT_MAXREDIRS, 10L);
+	if (transfer->send) {
+		curl_easy_setopt(easy, CURLOPT_POSTFIELDS, transfer->send);
+		curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE,
+				 (curl_off_t)transfer->send_size);
+	}
+	if (transfer->method)
+		curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, transfer->method);
 }
 
 static void set_options(struct fl_http *http, struct running *run)
@@ -117,9 +149,7 @@ static void set_options(struct fl_http *http, struct running *run)
 	curl_easy_setopt(easy, CURLOPT_URL, run->transfer->url);
 	curl_easy_setopt(easy, CURLOPT_USERAGENT, http->options.agent);
 	curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
-	curl_easy_setopt(easy, CURLOPT_REDIR_PROTOCOLS_STR, "http,https");
-	curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 1L);
-	curl_easy_setopt(easy, CURLOPT_MAXREDIRS, 10L);
+	set_request(run->transfer, easy);
 	curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT, 30L);
 	curl_easy_setopt(easy, CURLOPT_LOW_SPEED_LIMIT, 1L);
 	curl_easy_setopt(easy, CURLOPT_LOW_SPEED_TIME, 60L);
@@ -247,16 +277,18 @@ bool fl_http_header(const struct fl_http_transfer *transfer, const char *name, s
 {
 	const char *line = transfer->headers_text.data;
 	size_t len = strlen(name);
+	bool found = false;
 
 	for (; line && *line; line = strchr(line, '\n') ? strchr(line, '\n') + 1 : NULL) {
 		if (strncasecmp(line, name, len) != 0 || line[len] != ':')
 			continue;
 		line += len + 1;
 		line += strspn(line, " \t");
+		fl_str_add(out, found ? ", " : "");
 		fl_str_add_bytes(out, line, strcspn(line, "\r\n"));
-		return true;
+		found = true;
 	}
-	return false;
+	return found;
 }
 
 void fl_http_escape(const char *text, struct fl_str *out)

@@ -29,6 +29,9 @@ struct fl_http_transfer {
 	/* Asked for; all borrowed. */
 	const char *url;
 	const char *const *headers; /* "Name: value", NULL at the end; may be NULL */
+	const char *method;         /* NULL: GET, or POST with something to send */
+	const void *send;           /* the body of the request; NULL: none */
+	size_t send_size;
 	uint64_t limit;             /* more bytes of body than this is FL_ERR_CORRUPT; 0: none */
 	/* Called with pieces of the body of a 2xx answer. NULL: the body goes to .body. */
 	int (*write)(void *arg, const void *data, size_t size, struct fl_err *err);
@@ -47,13 +50,17 @@ void fl_http_destroy(struct fl_http *http); /* NULL is fine */
 
 /* Runs all transfers, at most parallel at a time. -1 at the first that fails (host
  * unknown, refused, cut, time over: FL_ERR_UNAVAILABLE; write's own error), after the
- * others were given up. Any HTTP status is success here. */
+ * others were given up. Any HTTP status is success here.
+ *
+ * Redirections are followed, never from HTTPS to HTTP, and not when there is a body to
+ * send: it may hold secrets. An "Authorization" goes to the host that was asked alone. */
 int fl_http_run(struct fl_http *http, struct fl_http_transfer *transfers, size_t count,
 		unsigned parallel, const struct fl_cancel *cancel, struct fl_err *err);
 
 void fl_http_transfer_finish(struct fl_http_transfer *transfer);
 
-/* The value of an answer's header, case-insensitively, into out; false when absent. */
+/* The value of an answer's header, case-insensitively, into out, false when absent; several
+ * of one name are joined by commas, as RFC 9110 says of lists. */
 bool fl_http_header(const struct fl_http_transfer *transfer, const char *name, struct fl_str *out);
 
 /* Adds text with all but unreserved characters percent-encoded (RFC 3986). */

@@ -1,51 +1,91 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "cmd/fl-pull/challenge.h"
 
-#include "common/http.h"
-
 #include <string.h>
 #include <strings.h>
 
-/* The value of key in key="value", … into out. */
-static bool parameter(const char *text, const char *key, struct fl_str *out)
+static const char token_characters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				       "0123456789!#$%&'*+-.^_`|~";
+
+/* A token or a quoted string at text into out; what is behind it. */
+static const char *take_value(const char *text, struct fl_str *out)
 {
-	size_t len = strlen(key);
+	size_t len;
 
-	while (*text) {
-		const char *name = text + strspn(text, " ,\t"), *equals = strchr(name, '=');
-		const char *value, *end;
-		bool quoted;
-
-		if (!equals)
-			return false;
-		quoted = equals[1] == '"';
-		value = equals + 1 + quoted;
-		end = quoted ? strchrnul(value, '"') : value + strcspn(value, ", \t");
-		if ((size_t)(equals - name) == len && strncasecmp(name, key, len) == 0) {
-			fl_str_add_bytes(out, value, (size_t)(end - value));
-			return true;
-		}
-		text = *end ? end + 1 : end;
+	if (*text != '"') {
+		len = strcspn(text, ", \t");
+		fl_str_add_bytes(out, text, len);
+		return text + len;
 	}
-	return false;
+	for (text++; *text && *text != '"'; text++) {
+		if (*text == '\\' && text[1])
+			text++;
+		fl_str_add_bytes(out, text, 1);
+	}
+	return *text ? text + 1 : text;
 }
 
-int fl_challenge_token_url(const char *header, const char *name, struct fl_str *url,
-			   struct fl_err *err)
+static void keep(struct fl_challenge *challenge, const char *name, size_t len,
+		 const struct fl_str *value)
 {
-	fl_cleanup_str struct fl_str service = FL_STR_INIT, scope = FL_STR_INIT;
+	struct { const char *name; struct fl_str *to; } known[] = {
+		{ "realm", &challenge->realm },
+		{ "service", &challenge->service },
+		{ "scope", &challenge->scope },
+	};
 
-	if (strncasecmp(header, "Bearer ", 7) != 0 || !parameter(header + 7, "realm", url) ||
-	    !(fl_str_starts(url->data, "https://") || fl_str_starts(url->data, "http://")))
-		return fl_err_set(err, FL_ERR_UNAUTHENTICATED,
-				  "the registry wants a login of the kind \"%.60s\"", header);
-	fl_str_add(url, strchr(url->data, '?') ? "&scope=" : "?scope=");
-	if (!parameter(header + 7, "scope", &scope))
-		fl_str_addf(&scope, "repository:%s:pull", name);
-	fl_http_escape(scope.data, url);
-	if (parameter(header + 7, "service", &service)) {
-		fl_str_add(url, "&service=");
-		fl_http_escape(service.data, url);
+	for (size_t i = 0; i < FL_COUNT(known); i++)
+		if (strlen(known[i].name) == len && strncasecmp(known[i].name, name, len) == 0 &&
+		    !known[i].to->len && value->len)
+			fl_str_add_bytes(known[i].to, value->data, value->len);
+}
+
+/* "name=value, name=value" up to the next scheme, which is where it returns. */
+static const char *take_parameters(const char *text, struct fl_challenge *challenge)
+{
+	for (;;) {
+		const char *name = text + strspn(text, " ,\t");
+		size_t len = strspn(name, token_characters);
+		const char *equals = name + len + strspn(name + len, " \t");
+		fl_cleanup_str struct fl_str value = FL_STR_INIT;
+
+		if (!len || *equals != '=')
+			return name;
+		text = take_value(equals + 1 + strspn(equals + 1, " \t"), &value);
+		if (challenge)
+			keep(challenge, name, len, &value);
 	}
-	return 0;
+}
+
+void fl_challenge_finish(struct fl_challenge *challenge)
+{
+	fl_str_finish(&challenge->realm);
+	fl_str_finish(&challenge->service);
+	fl_str_finish(&challenge->scope);
+}
+
+int fl_challenge_parse(const char *header, struct fl_challenge *challenge, struct fl_err *err)
+{
+	const char *at = header + strspn(header, " ,\t");
+	bool is_basic = false;
+
+	*challenge = (struct fl_challenge){ 0 };
+	while (*at) {
+		size_t len = strspn(at, token_characters);
+		bool bearer = len == 6 && strncasecmp(at, "Bearer", len) == 0;
+
+		if (!len)
+			break;
+		is_basic |= len == 5 && strncasecmp(at, "Basic", len) == 0;
+		at = take_parameters(at + len, bearer ? challenge : NULL);
+		challenge->is_bearer |= bearer;
+	}
+	if (challenge->is_bearer && challenge->realm.len)
+		return 0;
+	challenge->is_bearer = false;
+	if (is_basic)
+		return 0;
+	return fl_err_set(err, FL_ERR_UNAUTHENTICATED,
+			  "the registry wants a login of the kind \"%.60s\"; basic and bearer are known",
+			  header);
 }

@@ -1,40 +1,11 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-#include "cmd/fl-pull/get.h"
+#include "cmd/fl-pull/login.h"
+#include "cmd/fl-pull/options.h"
 #include "common/progress.h"
 #include "common/step.h"
 #include "common/table.h"
 
 #include <string.h>
-
-static int take_policy(const struct fl_args *args, enum fl_get_policy *policy, struct fl_err *err)
-{
-	static const char *const names[] = { "missing", "always", "never" };
-	const char *text = fl_args_text(args, "pull", "missing");
-
-	for (size_t i = 0; i < FL_COUNT(names); i++)
-		if (strcmp(names[i], text) == 0) {
-			*policy = i;
-			return 0;
-		}
-	return fl_err_set(err, FL_ERR_USAGE, "option --pull: \"%s\" is not missing, always or never",
-			  text);
-}
-
-static int take_options(const struct fl_args *args, struct fl_get_options *options,
-			struct fl_err *err)
-{
-	uint64_t parallel;
-
-	if (take_policy(args, &options->policy, err) < 0 ||
-	    fl_args_number(args, "parallel", 1, 64, 4, &parallel, err) < 0)
-		return -1;
-	options->platform = fl_args_text(args, "platform", fl_image_host_platform());
-	options->parallel = (unsigned)parallel;
-	options->registry.plain_http = fl_args_flag(args, "plain-http");
-	options->registry.ca_file = fl_args_text(args, "ca-file", NULL);
-	options->registry.verbose = fl_args_flag(args, "verbose");
-	return 0;
-}
 
 static int get_with_bar(const struct fl_args *args, const struct fl_store *store, const char *text,
 			struct fl_get_options *options, struct fl_image *image, struct fl_err *err)
@@ -79,7 +50,7 @@ static int run_get(struct fl_args *args, struct fl_err *err)
 	struct fl_get_options options = { 0 };
 	fl_cleanup_store struct fl_store store = { .dirfd = -1, .blobs = -1 };
 
-	if (take_options(args, &options, err) < 0 ||
+	if (fl_options_get(args, &options, err) < 0 ||
 	    fl_store_open(&store, fl_args_state_dir(args), true, err) < 0)
 		return -1;
 	for (size_t i = 0; i < args->operands.count; i++) {
@@ -181,7 +152,7 @@ static int step_up(struct fl_step_call *call, struct fl_err *err)
 	fl_cleanup_json fl_json *made = fl_json_new_object();
 	size_t count = images_of(&call->spec, images);
 
-	if (take_options(call->args, &options, err) < 0 ||
+	if (fl_options_get(call->args, &options, err) < 0 ||
 	    fl_store_open(&store, call->vm->state->dir, true, err) < 0)
 		return -1;
 	for (size_t i = 0; i < count; i++) {
@@ -219,20 +190,15 @@ static int run_up(struct fl_args *args, struct fl_err *err)
 	return fl_step_up(&step, args, err);
 }
 
-#define GET_OPTIONS                                                                            \
-	{ "platform", 'p', "OS/ARCH", "the platform to take (this machine's)" },               \
-	{ "pull", 0, "WHEN", "missing (default), always or never" },                           \
-	{ "parallel", 'j', "N", "blobs to fetch at once (4)" },                                \
-	{ "plain-http", 0, NULL, "speak HTTP to any host, not only to loopback" },             \
-	{ "ca-file", 0, "FILE", "trust these certificates (PEM)" }
-
-static const struct fl_option get_options[] = { GET_OPTIONS, { 0 } };
-static const struct fl_option up_options[] = { FL_STEP_UP_OPTIONS, GET_OPTIONS, { 0 } };
+static const struct fl_option get_options[] = { FL_GET_OPTIONS, { 0 } };
+static const struct fl_option up_options[] = { FL_STEP_UP_OPTIONS, FL_GET_OPTIONS, { 0 } };
 
 static const struct fl_command commands[] = {
 	{ "up", "[FILE…]", "pull the images of specs or records", up_options, 0, -1, run_up },
 	{ "get", "REF…", "pull images into the local store", get_options, 1, -1, run_get },
 	{ "ls", "", "list the images of the local store", NULL, 0, 0, run_ls },
+	{ "login", "HOST", "log in to a registry", fl_login_options, 1, 1, fl_login },
+	{ "logout", "HOST", "forget a registry's login", fl_logout_options, 1, 1, fl_logout },
 	{ 0 },
 };
 

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
- * A repository in a registry, over HTTP. Format: OCI distribution specification, token
- * authentication as docker's registries do it (RFC 6750 challenges).
+ * A repository in a registry, over HTTP. Format: OCI distribution specification.
  *
  *     struct fl_registry registry;
  *     fl_registry_init(&registry, &reference, &options, cancel);
@@ -10,6 +9,7 @@
  */
 #pragma once
 
+#include "cmd/fl-pull/auth.h"
 #include "common/cancel.h"
 #include "common/http.h"
 #include "common/reference.h"
@@ -18,17 +18,18 @@
 struct fl_registry_options {
 	bool plain_http;     /* for any host; loopback is tried over plain HTTP by itself */
 	const char *ca_file; /* NULL: the system's; borrowed */
+	struct fl_credentials_options credentials;
 	bool verbose;
 };
 
 struct fl_registry {
 	struct fl_http *http;
-	char *base;          /* "https://host/v2/name" */
-	const char *name;    /* borrowed from the reference */
-	char *authorization; /* header line, or NULL */
+	char *base; /* "https://host/v2/name" */
+	struct fl_auth auth;
 	const struct fl_cancel *cancel;
 };
 
+/* options and reference must outlive the registry. */
 void fl_registry_init(struct fl_registry *registry, const struct fl_reference *reference,
 		      const struct fl_registry_options *options, const struct fl_cancel *cancel);
 void fl_registry_finish(struct fl_registry *registry);
@@ -38,6 +39,10 @@ void fl_registry_finish(struct fl_registry *registry);
  * says it. FL_ERR_NOT_FOUND, FL_ERR_UNAUTHENTICATED, FL_ERR_UNAVAILABLE … by name. */
 int fl_registry_manifest(struct fl_registry *registry, const char *tag_or_digest,
 			 struct fl_str *text, struct fl_str *media_type, struct fl_err *err);
+
+/* Asks the registry whether it takes the login, which registry->auth gets; the reference
+ * may lack a name. */
+int fl_registry_check_login(struct fl_registry *registry, struct fl_err *err);
 
 /* A transfer of a blob, ready for fl_registry_run; the caller sets write, arg, limit. */
 void fl_registry_prepare_blob(const struct fl_registry *registry, const char *digest,

@@ -5,8 +5,10 @@
     bad_registry.py LAYOUT PORTFILE
 
 Serves the tag "root" of an OCI layout; the repository's name chooses the fault. With the
-name "token", a bearer token is wanted.
+name "token", a bearer token is wanted; with "basic…", a login. "elsewhere" redirects blobs to
+another host, which refuses who brings it a login.
 """
+import base64
 import hashlib
 import http.server
 import json
@@ -15,6 +17,7 @@ import sys
 import threading
 import time
 
+BASIC = "Basic " + base64.b64encode(b"user:open sesame").decode()
 layout = pathlib.Path(sys.argv[1])
 
 
@@ -44,8 +47,18 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def do_GET(self):
         parts = self.path.split("?")[0].strip("/").split("/")
+        if parts[0] in ("token-manifests", "token-blobs"):
+            return self.answer(json.dumps({"access_token": parts[0][6:]}).encode())
+        if parts[0] == "token-broken":
+            return self.answer(b"oops", 500)
+        if parts[0] == "token-empty":
+            return self.answer(b"{}")
         if parts[0] == "token":
             return self.answer(json.dumps({"token": "open-sesame"}).encode())
+        if parts == ["v2"]:
+            return self.answer(b"{}")
+        if self.server is elsewhere and "Authorization" in self.headers:
+            return self.answer(b"a login that was not meant for me", 400)
         fault = parts[1]
         kind, what = parts[-2], parts[-1]
         if fault == "token" and self.headers.get("Authorization") != "Bearer open-sesame":
@@ -53,6 +66,20 @@ class Handler(http.server.BaseHTTPRequestHandler):
             return self.answer(b"{}", 401, [(
                 "WWW-Authenticate",
                 f'Bearer realm="http://127.0.0.1:{port}/token",service="test",scope="repository:token:pull"')])
+        if fault in ("basic", "elsewhere") and self.server is server and \
+                self.headers.get("Authorization") != BASIC:
+            return self.answer(b"{}", 401, [("WWW-Authenticate", 'Basic realm="x"')])
+        if fault == "elsewhere" and kind == "blobs" and self.server is server:
+            return self.answer(b"", 307, [("Location", f"http://127.0.0.1:{elsewhere.server_address[1]}{self.path}")])
+        if fault == "loop" and kind == "blobs":
+            return self.answer(b"", 307, [("Location", self.path)])
+        if fault == "expires" and self.headers.get("Authorization") != f"Bearer {kind}":
+            port = self.server.server_address[1]
+            return self.answer(b"{}", 401, [(
+                "WWW-Authenticate", 'Negotiate, Basic realm="a, \\"b\\"", '
+                f'Bearer realm="http://127.0.0.1:{port}/token-{kind}"')])
+        if fault in challenges:
+            return self.answer(b"{}", 401, [("WWW-Authenticate", challenges[fault])])
         if fault == "login":
             return self.answer(b'{"errors":[{"message":"who are you"}]}', 401,
                                [("WWW-Authenticate", 'Basic realm="x"')])
@@ -110,8 +137,18 @@ class Handler(http.server.BaseHTTPRequestHandler):
         return self.answer(body)
 
 
-server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-server.daemon_threads = True
+server, elsewhere = (http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) for _ in range(2))
+server.daemon_threads = elsewhere.daemon_threads = True
+here = f"http://127.0.0.1:{server.server_address[1]}"
+challenges = {
+    "brokenserver": f'Bearer realm="{here}/token-broken",service="x"',
+    "emptyserver": f'Bearer realm="{here}/token-empty",service="x"',
+    "plainserver": 'Bearer realm="http://192.0.2.1/token"',
+    "fileserver": 'Bearer realm="file:///etc/passwd"',
+    "negotiate": "Negotiate abc==",
+    "nothing": "",
+}
+threading.Thread(target=elsewhere.serve_forever, daemon=True).start()
 pathlib.Path(sys.argv[2]).write_text(str(server.server_address[1]))
 threading.Timer(600, server.shutdown).start()
 server.serve_forever()

@@ -3,10 +3,9 @@
 # Images from a real registry, from layouts, and from a registry with faults.
 
 load ../lib
+load registries
 
 setup_file() {
-	# shellcheck source=t/registry.sh
-	. "$FL_TOP/t/registry.sh"
 	export IMAGES=$BATS_FILE_TMPDIR/images
 	small_images "$IMAGES"
 	registry_start "$BATS_FILE_TMPDIR/registry"
@@ -14,30 +13,17 @@ setup_file() {
 	for image in kernel root; do
 		skopeo copy -q --dest-tls-verify=false "oci:$IMAGES/layout:$image" "docker://$REGISTRY/t/$image:1"
 	done
-	python3 "$FL_TOP/t/fl-pull/bad_registry.py" "$IMAGES/layout" "$BATS_FILE_TMPDIR/port" 3>&- &
-	export BAD_PID=$!
-	for _ in $(seq 100); do
-		[ -s "$BATS_FILE_TMPDIR/port" ] && break
-		sleep 0.05
-	done
-	BAD=127.0.0.1:$(cat "$BATS_FILE_TMPDIR/port")
-	export BAD
+	bad_start
 }
 
 teardown_file() {
-	. "$FL_TOP/t/registry.sh"
 	registry_stop
 	kill "$BAD_PID"
 }
 
 setup() {
 	own_state "$BATS_TEST_TMPDIR"
-}
-
-# Nothing of the image may be visible after a failure.
-nothing_published() {
-	[ "$(fl-pull ls --json | wc -l)" = 0 ]
-	[ -z "$(find "$FL_STATE_DIR/images" -name '.new-*')" ]
+	own_home "$BATS_TEST_TMPDIR"
 }
 
 @test "get from a registry: one line of JSON, and the store is a layout" {
@@ -87,15 +73,6 @@ nothing_published() {
 
 @test "a bearer token is fetched and used" {
 	fl-pull get "$BAD/token:root"
-}
-
-fails_with() {
-	local status_wanted=$1 words=$2
-	shift 2
-	run "$@"
-	echo "$output"
-	[ "$status" = "$status_wanted" ]
-	[[ "$output" == *"$words"* ]]
 }
 
 @test "unknown host" {

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+#include "cmd/fl-pull/answer.h"
+
+#include "common/json.h"
+
+/* Of "errors" (distribution specification), or "details" as token servers say it. */
+static void add_reason(const struct fl_http_transfer *transfer, struct fl_str *text)
+{
+	fl_cleanup_json fl_json *body =
+		fl_json_parse(transfer->body.data ? transfer->body.data : "", transfer->body.len,
+			      "answer", NULL);
+	const fl_json *first = fl_json_item(fl_json_get(body, "errors"), 0);
+	const char *message = fl_json_text(fl_json_get(first, "message"));
+
+	message = message ? message : fl_json_text(fl_json_get(body, "details"));
+	fl_str_add(text, "");
+	if (message)
+		fl_str_addf(text, " (%.200s)", message);
+}
+
+int fl_answer_refuse(const struct fl_http_transfer *transfer, struct fl_err *err)
+{
+	static const struct {
+		int status;
+		enum fl_err_kind kind;
+		const char *words;
+	} known[] = {
+		{ 401, FL_ERR_UNAUTHENTICATED, "the registry wants a login" },
+		{ 403, FL_ERR_DENIED, "the registry refuses" },
+		{ 404, FL_ERR_NOT_FOUND, "the registry does not have it" },
+		{ 429, FL_ERR_UNAVAILABLE, "the registry wants fewer requests; try later" },
+	};
+	fl_cleanup_str struct fl_str reason = FL_STR_INIT;
+
+	add_reason(transfer, &reason);
+	for (size_t i = 0; i < FL_COUNT(known); i++)
+		if (known[i].status == transfer->status)
+			return fl_err_set(err, known[i].kind, "%s: %s%s", transfer->url,
+					  known[i].words, reason.data);
+	return fl_err_set(err, FL_ERR_UNAVAILABLE, "%s: the registry answers %d%s", transfer->url,
+			  transfer->status, reason.data);
+}

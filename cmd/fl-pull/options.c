@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+#include "cmd/fl-pull/options.h"
+
+#include <string.h>
+
+static int take_policy(const struct fl_args *args, enum fl_get_policy *policy, struct fl_err *err)
+{
+	static const char *const names[] = { "missing", "always", "never" };
+	const char *text = fl_args_text(args, "pull", "missing");
+
+	for (size_t i = 0; i < FL_COUNT(names); i++)
+		if (strcmp(names[i], text) == 0) {
+			*policy = i;
+			return 0;
+		}
+	return fl_err_set(err, FL_ERR_USAGE, "option --pull: \"%s\" is not missing, always or never",
+			  text);
+}
+
+int fl_options_registry(const struct fl_args *args, struct fl_registry_options *options,
+			struct fl_err *err)
+{
+	(void)err;
+	options->plain_http = fl_args_flag(args, "plain-http");
+	options->ca_file = fl_args_text(args, "ca-file", NULL);
+	options->credentials.auth_file = fl_args_text(args, "auth-file", NULL);
+	options->verbose = fl_args_flag(args, "verbose");
+	return 0;
+}
+
+int fl_options_get(const struct fl_args *args, struct fl_get_options *options,
+		   struct fl_err *err)
+{
+	uint64_t parallel;
+
+	if (take_policy(args, &options->policy, err) < 0 ||
+	    fl_args_number(args, "parallel", 1, 64, 4, &parallel, err) < 0)
+		return -1;
+	options->platform = fl_args_text(args, "platform", fl_image_host_platform());
+	options->parallel = (unsigned)parallel;
+	return fl_options_registry(args, &options->registry, err);
+}

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/*
+ * Options that several commands share, and what they mean.
+ *
+ *     static const struct fl_option get_options[] = { FL_GET_OPTIONS, { 0 } };
+ *     if (fl_options_get(args, &options, err) < 0) return -1;
+ */
+#pragma once
+
+#include "cmd/fl-pull/get.h"
+#include "common/cli.h"
+
+#define FL_REGISTRY_OPTIONS                                                                    \
+	{ "plain-http", 0, NULL, "speak HTTP to any host, not only to loopback" },             \
+	{ "ca-file", 0, "FILE", "trust these certificates (PEM)" },                            \
+	{ "auth-file", 0, "FILE", "where logins are (docker's and podman's files)" }
+
+#define FL_GET_OPTIONS                                                                         \
+	{ "platform", 'p', "OS/ARCH", "the platform to take (this machine's)" },               \
+	{ "pull", 0, "WHEN", "missing (default), always or never" },                           \
+	{ "parallel", 'j', "N", "blobs to fetch at once (4)" },                                \
+	FL_REGISTRY_OPTIONS
+
+/* What the options say points into args. */
+int fl_options_get(const struct fl_args *args, struct fl_get_options *options,
+		   struct fl_err *err);
+int fl_options_registry(const struct fl_args *args, struct fl_registry_options *options,
+			struct fl_err *err);

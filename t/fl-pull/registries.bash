@@ -1,0 +1,57 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: MPL-2.0
+# Registries for the bats files of fl-pull, and words of theirs.
+
+# shellcheck source=t/registry.sh
+. "$FL_TOP/t/registry.sh"
+
+# Starts bad_registry.py over the small images: BAD is its host.
+bad_start() {
+	python3 "$FL_TOP/t/fl-pull/bad_registry.py" "$IMAGES/layout" "$BATS_FILE_TMPDIR/port" 3>&- &
+	export BAD_PID=$!
+	wait_for_file "$BATS_FILE_TMPDIR/port"
+	BAD=127.0.0.1:$(cat "$BATS_FILE_TMPDIR/port")
+	export BAD
+}
+
+wait_for_file() {
+	local try
+	for try in $(seq 100); do
+		[ -s "$1" ] && return 0
+		sleep 0.05
+	done
+	echo "$1 did not appear in $try tries"
+	return 1
+}
+
+# Nobody's logins but those of the test.
+own_home() {
+	export HOME=$1/home
+	mkdir -p "$HOME"
+	unset REGISTRY_AUTH_FILE DOCKER_CONFIG XDG_RUNTIME_DIR XDG_CONFIG_HOME
+	unset http_proxy https_proxy HTTPS_PROXY all_proxy ALL_PROXY no_proxy NO_PROXY
+}
+
+# fails_with STATUS WORDS COMMAND…
+# shellcheck disable=SC2154 # bats' run sets them
+fails_with() {
+	local status_wanted=$1 words=$2
+	shift 2
+	run "$@"
+	echo "$output"
+	[ "$status" = "$status_wanted" ]
+	[[ "$output" == *"$words"* ]]
+}
+
+# Nothing of the image may be visible after a failure.
+nothing_published() {
+	[ "$(fl-pull ls --json | wc -l)" = 0 ]
+	[ -z "$(find "$FL_STATE_DIR/images" -name '.new-*')" ]
+}
+
+# logins_file FILE HOST [USER:PASSWORD]
+logins_file() {
+	mkdir -p "$(dirname "$1")"
+	jq -n --arg host "$2" --arg auth "$(printf %s "${3:-user:open sesame}" | base64 -w0)" \
+		'{auths: {($host): {auth: $auth}}}' >"$1"
+}
