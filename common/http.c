@@ -142,6 +142,22 @@ static void set_request(const struct fl_http_transfer *transfer, CURL *easy)
 		curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, transfer->method);
 }
 
+static void set_tls(const struct fl_http_options *options, CURL *easy)
+{
+	if (options->ca_file) {
+		curl_easy_setopt(easy, CURLOPT_CAINFO, options->ca_file);
+		curl_easy_setopt(easy, CURLOPT_CAPATH, NULL);
+	}
+	if (options->cert_file)
+		curl_easy_setopt(easy, CURLOPT_SSLCERT, options->cert_file);
+	if (options->key_file)
+		curl_easy_setopt(easy, CURLOPT_SSLKEY, options->key_file);
+	if (options->skip_verify) {
+		curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 0L);
+		curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 0L);
+	}
+}
+
 static void set_options(struct fl_http *http, struct running *run)
 {
 	CURL *easy = run->easy;
@@ -161,8 +177,7 @@ static void set_options(struct fl_http *http, struct running *run)
 	curl_easy_setopt(easy, CURLOPT_WRITEDATA, run);
 	curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
 	curl_easy_setopt(easy, CURLOPT_HEADERDATA, run);
-	if (http->options.ca_file)
-		curl_easy_setopt(easy, CURLOPT_CAINFO, http->options.ca_file);
+	set_tls(&http->options, easy);
 	if (http->options.verbose) {
 		curl_easy_setopt(easy, CURLOPT_VERBOSE, 1L);
 		curl_easy_setopt(easy, CURLOPT_DEBUGFUNCTION, on_debug);

@@ -22,6 +22,8 @@ struct fl_http;
 struct fl_http_options {
 	const char *agent;   /* User-Agent; borrowed */
 	const char *ca_file; /* PEM bundle instead of the system's; NULL: the system's */
+	const char *cert_file, *key_file; /* PEM, who we are; NULL: nobody */
+	bool skip_verify;    /* take any certificate */
 	bool verbose;        /* what curl says goes to the log at level debug */
 };
 

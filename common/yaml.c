@@ -151,61 +151,98 @@ int fl_yaml_complete(const char *text, size_t size, const char *name,
 	return 0;
 }
 
-struct settings {
-	yaml_document_t document;
-	const char *name;
-	int (*each)(void *arg, const char *key, const char *value, size_t line, struct fl_err *err);
-	void *arg;
-};
-
 static const char *text_of(const yaml_node_t *node)
 {
 	return node->type == YAML_SCALAR_NODE ? (const char *)node->data.scalar.value : NULL;
 }
 
-static bool stands_before(struct settings *settings, const yaml_node_t *root,
-			  const yaml_node_pair_t *until, const char *key)
-{
-	for (yaml_node_pair_t *one = root->data.mapping.pairs.start; one < until; one++) {
-		const char *other = text_of(yaml_document_get_node(&settings->document, one->key));
+/* The first document of a file of settings, by its nodes. */
+struct reading {
+	yaml_document_t document;
+	const char *name;
+	size_t seen; /* nodes; more than there are: one is an alias */
+	int (*each)(void *arg, const char *key, const char *value, size_t line, struct fl_err *err);
+	void *arg;
+};
 
-		if (other && strcmp(other, key) == 0)
-			return true;
-	}
-	return false;
+static yaml_node_t *node_at(struct reading *reading, int index)
+{
+	return yaml_document_get_node(&reading->document, index);
 }
 
-static int take_pair(struct settings *settings, const yaml_node_t *root,
+static int refuse(const struct reading *reading, const yaml_node_t *node, const char *key,
+		  const char *what, struct fl_err *err)
+{
+	return fl_err_set(err, FL_ERR_INVALID, "%s: line %zu: %s%s%s", reading->name,
+			  node->start_mark.line + 1, key, *key ? ": " : "", what);
+}
+
+/* The text of a pair's key, which no pair before it has; NULL with err. */
+static const char *key_of(struct reading *reading, const yaml_node_t *mapping,
+			  const yaml_node_pair_t *pair, struct fl_err *err)
+{
+	const yaml_node_t *node = node_at(reading, pair->key);
+	const char *key = text_of(node);
+
+	if (!key) {
+		refuse(reading, node, "a key", "a single value belongs here", err);
+		return NULL;
+	}
+	for (yaml_node_pair_t *one = mapping->data.mapping.pairs.start; one < pair; one++)
+		if (fl_str_equal(text_of(node_at(reading, one->key)), key)) {
+			refuse(reading, node, key, "stands here twice", err);
+			return NULL;
+		}
+	return key;
+}
+
+static int take_pair(struct reading *reading, const yaml_node_t *root,
 		     const yaml_node_pair_t *pair, struct fl_err *err)
 {
-	const yaml_node_t *key_node = yaml_document_get_node(&settings->document, pair->key);
-	const char *value = text_of(yaml_document_get_node(&settings->document, pair->value));
-	const char *key = text_of(key_node);
-	size_t line = key_node->start_mark.line + 1;
+	const yaml_node_t *node = node_at(reading, pair->key);
+	const char *value = text_of(node_at(reading, pair->value));
+	const char *key = key_of(reading, root, pair, err);
 
-	if (!key || !value)
-		return fl_err_set(err, FL_ERR_INVALID, "%s: line %zu: %s: a single value belongs here",
-				  settings->name, line, key ? key : "a key");
-	if (stands_before(settings, root, pair, key))
-		return fl_err_set(err, FL_ERR_INVALID, "%s: line %zu: %s: stands here twice",
-				  settings->name, line, key);
-	return settings->each(settings->arg, key, value, line, err);
+	if (!key)
+		return -1;
+	if (!value)
+		return refuse(reading, node, key, "a single value belongs here", err);
+	return reading->each(reading->arg, key, value, node->start_mark.line + 1, err);
 }
 
-static int take_document(struct settings *settings, struct fl_err *err)
+static int take_settings(struct reading *reading, const yaml_node_t *root, struct fl_err *err)
 {
-	const yaml_node_t *root = yaml_document_get_root_node(&settings->document);
-
-	if (!root || (text_of(root) && !*text_of(root)))
-		return 0;
 	if (root->type != YAML_MAPPING_NODE)
-		return fl_err_set(err, FL_ERR_INVALID, "%s: line %zu: \"KEY: VALUE\" belongs here",
-				  settings->name, root->start_mark.line + 1);
+		return refuse(reading, root, "", "\"KEY: VALUE\" belongs here", err);
 	for (yaml_node_pair_t *pair = root->data.mapping.pairs.start;
 	     pair < root->data.mapping.pairs.top; pair++)
-		if (take_pair(settings, root, pair, err) < 0)
+		if (take_pair(reading, root, pair, err) < 0)
 			return -1;
 	return 0;
+}
+
+/* Calls take with the root of the first document, unless that is empty. */
+static int load(struct reading *reading, const char *text, size_t size,
+		int (*take)(struct reading *reading, const yaml_node_t *root, struct fl_err *err),
+		struct fl_err *err)
+{
+	yaml_parser_t parser;
+	int rc = 0;
+
+	if (!yaml_parser_initialize(&parser))
+		abort();
+	yaml_parser_set_input_string(&parser, (const unsigned char *)text, size);
+	if (yaml_parser_load(&parser, &reading->document)) {
+		const yaml_node_t *root = yaml_document_get_root_node(&reading->document);
+
+		if (root && !(text_of(root) && !*text_of(root)))
+			rc = take(reading, root, err);
+		yaml_document_delete(&reading->document);
+	} else {
+		rc = not_yaml(&parser, reading->name, err);
+	}
+	yaml_parser_delete(&parser);
+	return rc;
 }
 
 int fl_yaml_settings(const char *text, size_t size, const char *name,
@@ -213,19 +250,97 @@ int fl_yaml_settings(const char *text, size_t size, const char *name,
 				 struct fl_err *err),
 		     void *arg, struct fl_err *err)
 {
-	struct settings settings = { .name = name, .each = each, .arg = arg };
-	yaml_parser_t parser;
-	int rc;
+	struct reading reading = { .name = name, .each = each, .arg = arg };
 
-	if (!yaml_parser_initialize(&parser))
-		abort();
-	yaml_parser_set_input_string(&parser, (const unsigned char *)text, size);
-	if (yaml_parser_load(&parser, &settings.document)) {
-		rc = take_document(&settings, err);
-		yaml_document_delete(&settings.document);
-	} else {
-		rc = not_yaml(&parser, name, err);
+	return load(&reading, text, size, take_settings, err);
+}
+
+#define DEEPEST 16
+
+/* Only what is written plainly can be something else than text. */
+static fl_json *scalar(const yaml_node_t *node)
+{
+	const char *text = text_of(node);
+
+	if (node->data.scalar.style == YAML_PLAIN_SCALAR_STYLE) {
+		if (!*text || strcmp(text, "~") == 0 || strcmp(text, "null") == 0)
+			return fl_json_new_null();
+		if (strcmp(text, "true") == 0 || strcmp(text, "false") == 0)
+			return fl_json_new_bool(*text == 't');
 	}
-	yaml_parser_delete(&parser);
-	return rc;
+	return fl_json_new_text_bytes(text, node->data.scalar.length);
+}
+
+static fl_json *read_node(struct reading *reading, const yaml_node_t *node, int depth,
+			  struct fl_err *err);
+
+static fl_json *read_list(struct reading *reading, const yaml_node_t *node, int depth,
+			  struct fl_err *err)
+{
+	fl_cleanup_json fl_json *list = fl_json_new_array();
+
+	for (yaml_node_item_t *item = node->data.sequence.items.start;
+	     item < node->data.sequence.items.top; item++) {
+		fl_json *value = read_node(reading, node_at(reading, *item), depth, err);
+
+		if (!value)
+			return NULL;
+		fl_json_add(list, value);
+	}
+	return fl_json_ref(list);
+}
+
+static fl_json *read_mapping(struct reading *reading, const yaml_node_t *node, int depth,
+			     struct fl_err *err)
+{
+	fl_cleanup_json fl_json *object = fl_json_new_object();
+
+	for (yaml_node_pair_t *pair = node->data.mapping.pairs.start;
+	     pair < node->data.mapping.pairs.top; pair++) {
+		const char *key = key_of(reading, node, pair, err);
+		fl_json *value;
+
+		reading->seen++;
+		value = key ? read_node(reading, node_at(reading, pair->value), depth, err) : NULL;
+		if (!value)
+			return NULL;
+		fl_json_set(object, key, value);
+	}
+	return fl_json_ref(object);
+}
+
+static fl_json *read_node(struct reading *reading, const yaml_node_t *node, int depth,
+			  struct fl_err *err)
+{
+	const yaml_document_t *document = &reading->document;
+
+	if (++reading->seen > (size_t)(document->nodes.top - document->nodes.start))
+		refuse(reading, node, "", "aliases are not taken", err);
+	else if (depth > DEEPEST)
+		refuse(reading, node, "", "nested too deeply", err);
+	else if (node->type == YAML_SCALAR_NODE)
+		return scalar(node);
+	else if (node->type == YAML_SEQUENCE_NODE)
+		return read_list(reading, node, depth + 1, err);
+	else
+		return read_mapping(reading, node, depth + 1, err);
+	return NULL;
+}
+
+static int take_tree(struct reading *reading, const yaml_node_t *root, struct fl_err *err)
+{
+	fl_json **document = reading->arg;
+
+	*document = read_node(reading, root, 0, err);
+	return *document ? 0 : -1;
+}
+
+fl_json *fl_yaml_parse(const char *text, size_t size, const char *name, struct fl_err *err)
+{
+	fl_json *document = NULL;
+	struct reading reading = { .name = name, .arg = &document };
+
+	if (load(&reading, text, size, take_tree, err) < 0)
+		return NULL;
+	return document ? document : fl_json_new_object();
 }

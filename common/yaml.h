@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
  * YAML, as far as it must be understood to leave it alone: which keys a document has, and
- * where another can be put without touching a byte of it. The one owner of libyaml.
+ * where another can be put without touching a byte of it. And files of settings. The one
+ * owner of libyaml.
  *
  *     struct fl_yaml yaml;
  *     if (fl_yaml_look(text, size, "meta-data", &yaml, err) < 0) return -1;
@@ -12,6 +13,7 @@
 
 #include "common/cleanup.h"
 #include "common/err.h"
+#include "common/json.h"
 #include "common/str.h"
 #include "common/vec.h"
 
@@ -39,6 +41,12 @@ int fl_yaml_settings(const char *text, size_t size, const char *name,
 		     int (*each)(void *arg, const char *key, const char *value, size_t line,
 				 struct fl_err *err),
 		     void *arg, struct fl_err *err);
+
+/* The same for settings that need lists and mappings: the first document as if it were JSON,
+ * plain true, false and null as such, all else as text. What is empty is an empty object.
+ * Refused beside the above: aliases, and what is nested more than 16 deep. Caller owns it;
+ * NULL with err. */
+fl_json *fl_yaml_parse(const char *text, size_t size, const char *name, struct fl_err *err);
 
 /* A key that a mapping should have, and its value; either spelling counts as present. */
 struct fl_yaml_addition {

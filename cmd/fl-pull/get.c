@@ -4,6 +4,8 @@
 #include "cmd/fl-pull/fetch.h"
 #include "common/alloc.h"
 #include "common/io.h"
+#include "common/log.h"
+#include "common/reference.h"
 
 #include <fcntl.h>
 #include <string.h>
@@ -18,10 +20,21 @@ struct get {
 	struct fl_fetch_source source;
 };
 
-static void get_finish(struct get *get)
+void fl_get_options_finish(struct fl_get_options *options)
+{
+	fl_registry_options_finish(&options->registry);
+}
+
+static void close_registry(struct get *get)
 {
 	if (get->registry.http)
 		fl_registry_finish(&get->registry);
+	get->source.registry = NULL;
+}
+
+static void get_finish(struct get *get)
+{
+	close_registry(get);
 	fl_reference_finish(&get->reference);
 }
 
@@ -260,25 +273,88 @@ static bool have(struct get *get, struct fl_image *image)
 	return true;
 }
 
-static int bring(struct get *get, struct fl_image *image, struct fl_err *err)
+static int bring_from_source(struct get *get, struct fl_image *image, struct fl_err *err)
 {
 	fl_cleanup_str struct fl_str text = FL_STR_INIT;
 	fl_cleanup_json fl_json *manifest = NULL;
 
-	if (get->options->policy != FL_GET_ALWAYS && have(get, image))
-		return 0;
-	if (get->options->policy == FL_GET_NEVER)
-		return fl_err_set(err, FL_ERR_NOT_FOUND, "not in the store, and --pull=never");
-	if (!get->reference.folder) {
-		fl_registry_init(&get->registry, &get->reference, &get->options->registry,
-				 get->options->cancel);
-		get->source.registry = &get->registry;
-	}
-	get->source.folder = get->reference.folder;
 	if (read_manifest(get, &text, &manifest, err) < 0 ||
 	    fetch_missing(get, manifest, err) < 0)
 		return -1;
 	return finish(get, &text, manifest, image, err);
+}
+
+static int bring_from_host(struct get *get, const char *host, const char *name,
+			   struct fl_image *image, struct fl_err *err)
+{
+	int rc;
+
+	fl_registry_init(&get->registry, host, name, &get->options->registry,
+			 get->options->cancel);
+	get->source.registry = &get->registry;
+	rc = bring_from_source(get, image, err);
+	close_registry(get);
+	return rc;
+}
+
+/* A mirror that is away, does not know the image, or lies. What the image itself is does not
+ * change with whom is asked. */
+static bool is_mirrors_fault(enum fl_err_kind kind)
+{
+	static const enum fl_err_kind kinds[] = {
+		FL_ERR_UNAVAILABLE, FL_ERR_NOT_FOUND, FL_ERR_UNAUTHENTICATED, FL_ERR_DENIED,
+		FL_ERR_CORRUPT,     FL_ERR_INVALID,
+	};
+
+	for (size_t i = 0; i < FL_COUNT(kinds); i++)
+		if (kinds[i] == kind)
+			return true;
+	return false;
+}
+
+/* 0 done; 1: the next one is to be asked; -1. mirror is "host[:port][/path]". */
+static int try_mirror(struct get *get, const char *mirror, struct fl_image *image,
+		      struct fl_err *err)
+{
+	fl_cleanup_free char *host = fl_strndup(mirror, strcspn(mirror, "/"));
+	fl_cleanup_free char *name =
+		fl_asprintf("%s%s%s", mirror + strlen(host) + (mirror[strlen(host)] == '/'),
+			    mirror[strlen(host)] ? "/" : "", get->reference.name);
+	struct fl_err why = { 0 };
+
+	if (bring_from_host(get, host, name, image, &why) == 0) {
+		fl_log(FL_LOG_DEBUG, "%s: from the mirror %s", get->reference.text, mirror);
+		return 0;
+	}
+	if (!is_mirrors_fault(why.kind))
+		return fl_err_set(err, why.kind, "%s", why.text);
+	fl_log(FL_LOG_DEBUG, "%s: not from the mirror %s: %s", get->reference.text, mirror, why.text);
+	return 1;
+}
+
+static int bring_from_registry(struct get *get, struct fl_image *image, struct fl_err *err)
+{
+	struct fl_host_config said =
+		fl_config_host(&get->options->registry.config, get->reference.host);
+	int rc = 1;
+
+	for (size_t i = 0; rc == 1 && i < fl_json_count(said.mirrors); i++)
+		rc = try_mirror(get, fl_json_text(fl_json_item(said.mirrors, i)), image, err);
+	if (rc != 1)
+		return rc;
+	return bring_from_host(get, get->reference.host, get->reference.name, image, err);
+}
+
+static int bring(struct get *get, struct fl_image *image, struct fl_err *err)
+{
+	if (get->options->policy != FL_GET_ALWAYS && have(get, image))
+		return 0;
+	if (get->options->policy == FL_GET_NEVER)
+		return fl_err_set(err, FL_ERR_NOT_FOUND, "not in the store, and --pull=never");
+	if (!get->reference.folder)
+		return bring_from_registry(get, image, err);
+	get->source.folder = get->reference.folder;
+	return bring_from_source(get, image, err);
 }
 
 int fl_get(const struct fl_store *store, const char *text, const struct fl_get_options *options,

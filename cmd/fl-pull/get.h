@@ -24,6 +24,9 @@ struct fl_get_options {
 	void *arg;
 };
 
+void fl_get_options_finish(struct fl_get_options *options);
+#define fl_cleanup_get_options FL_CLEANUP(fl_get_options_finish)
+
 /* image: what is in the store now; finish it after success. */
 int fl_get(const struct fl_store *store, const char *text, const struct fl_get_options *options,
 	   struct fl_image *image, struct fl_err *err);

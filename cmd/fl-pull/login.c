@@ -6,6 +6,7 @@
 #include "cmd/fl-pull/options.h"
 #include "common/io.h"
 #include "common/log.h"
+#include "common/reference.h"
 
 #include <stdio.h>
 #include <termios.h>
@@ -104,11 +105,10 @@ static int take_login(const struct fl_args *args, struct fl_credentials *login,
 static int check(const struct fl_reference *reference, const struct fl_registry_options *options,
 		 struct fl_credentials *login, struct fl_err *err)
 {
-	struct fl_reference host = { .host = reference->host };
 	fl_cleanup_registry struct fl_registry registry = { 0 };
 	int rc;
 
-	fl_registry_init(&registry, &host, options, NULL);
+	fl_registry_init(&registry, reference->host, NULL, options, NULL);
 	registry.auth.login = *login;
 	registry.auth.has_login = registry.auth.has_looked = true;
 	rc = fl_registry_check_login(&registry, err);
@@ -121,7 +121,7 @@ static int check(const struct fl_reference *reference, const struct fl_registry_
 
 int fl_login(struct fl_args *args, struct fl_err *err)
 {
-	struct fl_registry_options options = { 0 };
+	fl_cleanup_registry_options struct fl_registry_options options = { 0 };
 	fl_cleanup_reference struct fl_reference reference = { 0 };
 	fl_cleanup_credentials struct fl_credentials login = { 0 };
 	fl_cleanup_free char *path = NULL;

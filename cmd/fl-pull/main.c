@@ -47,7 +47,7 @@ static int print_image(const struct fl_args *args, const char *ref, const struct
 
 static int run_get(struct fl_args *args, struct fl_err *err)
 {
-	struct fl_get_options options = { 0 };
+	fl_cleanup_get_options struct fl_get_options options = { 0 };
 	fl_cleanup_store struct fl_store store = { .dirfd = -1, .blobs = -1 };
 
 	if (fl_options_get(args, &options, err) < 0 ||
@@ -145,7 +145,7 @@ static int put_images(void *arg, fl_json *record, struct fl_err *err)
 
 static int step_up(struct fl_step_call *call, struct fl_err *err)
 {
-	struct fl_get_options options = { .cancel = call->cancel };
+	fl_cleanup_get_options struct fl_get_options options = { .cancel = call->cancel };
 	fl_cleanup_store struct fl_store store = { .dirfd = -1, .blobs = -1 };
 	fl_cleanup_free const char **images =
 		fl_alloc_zero(call->spec.volume_count + 2, sizeof(*images));

@@ -20,10 +20,12 @@ static int take_policy(const struct fl_args *args, enum fl_get_policy *policy, s
 int fl_options_registry(const struct fl_args *args, struct fl_registry_options *options,
 			struct fl_err *err)
 {
-	(void)err;
+	if (fl_config_load(fl_args_text(args, "registries", NULL), &options->config, err) < 0)
+		return -1;
 	options->plain_http = fl_args_flag(args, "plain-http");
 	options->ca_file = fl_args_text(args, "ca-file", NULL);
 	options->credentials.auth_file = fl_args_text(args, "auth-file", NULL);
+	options->credentials.helper_timeout_ms = options->config.helper_timeout_ms;
 	options->verbose = fl_args_flag(args, "verbose");
 	return 0;
 }

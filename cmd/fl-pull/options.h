@@ -13,7 +13,8 @@
 #define FL_REGISTRY_OPTIONS                                                                    \
 	{ "plain-http", 0, NULL, "speak HTTP to any host, not only to loopback" },             \
 	{ "ca-file", 0, "FILE", "trust these certificates (PEM)" },                            \
-	{ "auth-file", 0, "FILE", "where logins are (docker's and podman's files)" }
+	{ "auth-file", 0, "FILE", "where logins are (docker's and podman's files)" },          \
+	{ "registries", 0, "FILE", "mirrors, certificates and more, by host (YAML)" }
 
 #define FL_GET_OPTIONS                                                                         \
 	{ "platform", 'p', "OS/ARCH", "the platform to take (this machine's)" },               \
@@ -21,7 +22,7 @@
 	{ "parallel", 'j', "N", "blobs to fetch at once (4)" },                                \
 	FL_REGISTRY_OPTIONS
 
-/* What the options say points into args. */
+/* What the options say points into args; fl_get_options_finish it. */
 int fl_options_get(const struct fl_args *args, struct fl_get_options *options,
 		   struct fl_err *err);
 int fl_options_registry(const struct fl_args *args, struct fl_registry_options *options,

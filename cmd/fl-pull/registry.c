@@ -19,25 +19,41 @@ static const char *api_host(const char *host)
 	return strcmp(host, "docker.io") == 0 ? "registry-1.docker.io" : host;
 }
 
-void fl_registry_init(struct fl_registry *registry, const struct fl_reference *reference,
+void fl_registry_options_finish(struct fl_registry_options *options)
+{
+	fl_config_finish(&options->config);
+}
+
+/* What was said of the host, else by how it can be reached: loopback has nobody in between. */
+static bool is_plain(const struct fl_registry_options *options, const struct fl_host_config *said,
+		     const char *host)
+{
+	if (options->plain_http || said->plain_http)
+		return options->plain_http || fl_json_bool(said->plain_http);
+	return !options->ca_file && !said->ca_file && fl_host_is_loopback(host);
+}
+
+void fl_registry_init(struct fl_registry *registry, const char *host, const char *name,
 		      const struct fl_registry_options *options, const struct fl_cancel *cancel)
 {
-	bool plain = options->plain_http ||
-		     (!options->ca_file && fl_host_is_loopback(reference->host));
+	struct fl_host_config said = fl_config_host(&options->config, host);
+	bool plain = is_plain(options, &said, host);
 
 	*registry = (struct fl_registry){ .cancel = cancel };
 	registry->http = fl_http_create(&(struct fl_http_options){
 		.agent = "fl-pull/" FL_VERSION,
-		.ca_file = options->ca_file,
+		.ca_file = options->ca_file ? options->ca_file : said.ca_file,
+		.cert_file = said.cert_file,
+		.key_file = said.key_file,
+		.skip_verify = said.skip_verify,
 		.verbose = options->verbose,
 	});
-	registry->base = fl_asprintf("%s://%s/v2/%s", plain ? "http" : "https",
-				     api_host(reference->host),
-				     reference->name ? reference->name : "");
+	registry->base = fl_asprintf("%s://%s/v2/%s", plain ? "http" : "https", api_host(host),
+				     name ? name : "");
 	registry->auth = (struct fl_auth){
 		.http = registry->http,
-		.host = reference->host,
-		.name = reference->name,
+		.host = host,
+		.name = name,
 		.actions = "pull",
 		.is_plain = plain,
 		.options = &options->credentials,

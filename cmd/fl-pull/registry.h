@@ -3,24 +3,27 @@
  * A repository in a registry, over HTTP. Format: OCI distribution specification.
  *
  *     struct fl_registry registry;
- *     fl_registry_init(&registry, &reference, &options, cancel);
- *     fl_registry_manifest(&registry, "12", &text, err);
+ *     fl_registry_init(&registry, "127.0.0.1:5000", "debian", &options, cancel);
+ *     fl_registry_manifest(&registry, "12", &text, &media_type, err);
  *     fl_registry_finish(&registry);
  */
 #pragma once
 
 #include "cmd/fl-pull/auth.h"
+#include "cmd/fl-pull/config.h"
 #include "common/cancel.h"
 #include "common/http.h"
-#include "common/reference.h"
 #include "common/str.h"
 
 struct fl_registry_options {
 	bool plain_http;     /* for any host; loopback is tried over plain HTTP by itself */
 	const char *ca_file; /* NULL: the system's; borrowed */
 	struct fl_credentials_options credentials;
+	struct fl_config config; /* owned */
 	bool verbose;
 };
+void fl_registry_options_finish(struct fl_registry_options *options);
+#define fl_cleanup_registry_options FL_CLEANUP(fl_registry_options_finish)
 
 struct fl_registry {
 	struct fl_http *http;
@@ -29,8 +32,8 @@ struct fl_registry {
 	const struct fl_cancel *cancel;
 };
 
-/* options and reference must outlive the registry. */
-void fl_registry_init(struct fl_registry *registry, const struct fl_reference *reference,
+/* name NULL: the registry as a whole. All must outlive it. */
+void fl_registry_init(struct fl_registry *registry, const char *host, const char *name,
 		      const struct fl_registry_options *options, const struct fl_cancel *cancel);
 void fl_registry_finish(struct fl_registry *registry);
 #define fl_cleanup_registry FL_CLEANUP(fl_registry_finish)

@@ -24,10 +24,11 @@ struct passed {
 
 static const struct passed passed_on[] = {
 	{ "state-dir", NULL }, { "quiet", NULL },       { "verbose", NULL },
-	{ "selector", "fl-run" }, { "new", NULL },       { "platform", "fl-pull" },
-	{ "parent-iface", "fl-net" }, { "macvtap-mode", "fl-net" }, { "pull", "fl-pull" },
-	{ "plain-http", "fl-pull" }, { "ca-file", "fl-pull" }, { "accel", "fl-run" },
-	{ "restart", "fl-run" }, { "settle", "fl-run" }, { "qemu", "fl-run" }, { "firecracker", "fl-run" },
+	{ "selector", "fl-run" }, { "new", NULL }, { "platform", "fl-pull" },
+	{ "pull", "fl-pull" }, { "plain-http", "fl-pull" }, { "ca-file", "fl-pull" },
+	{ "auth-file", "fl-pull" }, { "registries", "fl-pull" }, { "parent-iface", "fl-net" },
+	{ "macvtap-mode", "fl-net" }, { "accel", "fl-run" }, { "restart", "fl-run" },
+	{ "settle", "fl-run" }, { "qemu", "fl-run" }, { "firecracker", "fl-run" },
 	{ "cloudhypervisor", "fl-run" }, { "all", "fl-run" },
 };
 
@@ -37,6 +38,8 @@ const struct fl_option fl_chain_up_options[] = {
 	{ "pull", 0, "WHEN", "missing (default), always or never" },
 	{ "plain-http", 0, NULL, "speak HTTP to any host, not only to loopback" },
 	{ "ca-file", 0, "FILE", "trust these certificates (PEM)" },
+	{ "auth-file", 0, "FILE", "where logins are (docker's and podman's files)" },
+	{ "registries", 0, "FILE", "mirrors, certificates and more, by host (YAML)" },
 	{ "parent-iface", 0, "LINK", "the host's link that macvtaps are on" },
 	{ "macvtap-mode", 0, "MODE", "bridge (default), private, vepa or passthru" },
 	{ "accel", 0, "WHICH", "auto (KVM where it works, default), kvm or tcg" },

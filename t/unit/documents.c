@@ -89,6 +89,33 @@ static void streams(void)
 	CHECK_INT(count_documents("word\n"), -1);
 }
 
+static fl_json *parse_yaml(const char *text, struct fl_err *err)
+{
+	return fl_yaml_parse(text, strlen(text), "t", err);
+}
+
+static void yaml_tree(void)
+{
+	static const char *const wrong[] = {
+		"a: [", "a: 1\na: 2\n", "a: &x [1]\nb: *x\n", "[a]: b\n",
+		"[[[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]]]",
+	};
+	fl_cleanup_json fl_json *tree =
+		parse_yaml("a:\n  b: [true, \"true\", ~, 12]\nc.d: {}\n", NULL);
+	fl_cleanup_json fl_json *empty = parse_yaml("# only\n", NULL);
+	fl_cleanup_str struct fl_str text = FL_STR_INIT;
+
+	fl_json_print(tree, false, &text);
+	CHECK_STR(text.data, "{\"a\":{\"b\":[true,\"true\",null,\"12\"]},\"c.d\":{}}");
+	CHECK(fl_json_is_object(empty) && fl_json_count(empty) == 0);
+	for (size_t i = 0; i < FL_COUNT(wrong); i++) {
+		struct fl_err err = { 0 };
+
+		CHECK(!parse_yaml(wrong[i], &err));
+		CHECK(err.kind == FL_ERR_INVALID && strstr(err.text, "line"));
+	}
+}
+
 static void yaml(void)
 {
 	struct fl_yaml look;
@@ -134,6 +161,7 @@ int main(void)
 						    { "references", references },
 						    { "streams of documents", streams },
 						    { "YAML is understood, not touched", yaml },
+						    { "YAML as JSON", yaml_tree },
 						    { "specs", specs },
 						    { 0 } });
 }
