@@ -2,6 +2,7 @@
 #include "common/http.h"
 
 #include "common/alloc.h"
+#include "common/clock.h"
 #include "common/log.h"
 
 #include <curl/curl.h>
@@ -10,19 +11,31 @@
 
 #define OTHER_BODY_LIMIT (64 << 10)
 
+#define FIRST_PAUSE_MS 500
+#define LONGEST_PAUSE_MS 30000
+#define LONGEST_WISH_S 60 /* of Retry-After */
+#define GOOD_TRY (1 << 20)
+
 struct fl_http {
 	struct fl_http_options options;
 	CURLM *multi;
+	int64_t free_us; /* with a rate: when the next bytes may come */
 };
 
 /* One transfer under way. */
 struct running {
+	struct fl_http *http;
 	struct fl_http_transfer *transfer;
 	struct fl_err *err;
 	CURL *easy;
 	struct curl_slist *headers;
-	uint64_t received;
-	bool failed; /* err is set by a callback */
+	uint64_t from;    /* where this try began in the body */
+	uint64_t skip;    /* bytes to pass over: the range was not minded */
+	bool judged;      /* whether it was is known */
+	unsigned tries;   /* that failed */
+	int64_t again_ms; /* waits for this time to be tried again; 0: under way */
+	bool is_held;     /* has bytes that the rate does not allow yet */
+	bool failed;      /* err is set by a callback */
 	char message[CURL_ERROR_SIZE];
 };
 
@@ -68,24 +81,71 @@ static int keep_body(struct running *run, const char *data, size_t size, bool wa
 			  transfer->url, limit);
 }
 
+/* The answer to a range is the range, or all. */
+static int judge_range(struct running *run, long status)
+{
+	fl_cleanup_str struct fl_str range = FL_STR_INIT;
+	fl_cleanup_free char *wanted = fl_asprintf("bytes %llu-", (unsigned long long)run->from);
+
+	if (run->judged)
+		return 0;
+	run->judged = true;
+	run->skip = status == 206 ? 0 : run->from;
+	if (status != 206 || (fl_http_header(run->transfer, "Content-Range", &range) &&
+			      fl_str_starts(range.data, wanted)))
+		return 0;
+	return fl_err_set(run->err, FL_ERR_CORRUPT, "%s: a part was asked for (%s) and another came "
+			  "(%.60s)", run->transfer->url, wanted, range.len ? range.data : "unnamed");
+}
+
+static int pass_on(struct running *run, long status, const char *data, size_t size)
+{
+	struct fl_http_transfer *transfer = run->transfer;
+	size_t skipped;
+
+	if (run->from && judge_range(run, status) < 0)
+		return -1;
+	skipped = run->skip < size ? run->skip : size;
+	run->skip -= skipped;
+	size -= skipped;
+	if (!size)
+		return 0;
+	transfer->received += size;
+	if (transfer->limit && transfer->received > transfer->limit)
+		return fl_err_set(run->err, FL_ERR_CORRUPT,
+				  "%s: more than the expected %llu bytes came", transfer->url,
+				  (unsigned long long)transfer->limit);
+	return transfer->write(transfer->arg, data + skipped, size, run->err);
+}
+
+/* Whether the bytes may be taken now; all that were taken move the time for the next ones. */
+static bool rate_allows(struct fl_http *http, size_t size)
+{
+	int64_t now = fl_clock_us();
+
+	if (!http->options.rate)
+		return true;
+	if (now < http->free_us)
+		return false;
+	http->free_us = now + (int64_t)(1e6 * (double)size / (double)http->options.rate);
+	return true;
+}
+
 static size_t on_body(char *data, size_t one, size_t size, void *arg)
 {
 	struct running *run = arg;
 	struct fl_http_transfer *transfer = run->transfer;
 	long status = 0;
-	int rc;
 
 	(void)one;
+	if (!rate_allows(run->http, size)) {
+		run->is_held = true;
+		return CURL_WRITEFUNC_PAUSE;
+	}
 	curl_easy_getinfo(run->easy, CURLINFO_RESPONSE_CODE, &status);
-	run->received += size;
 	if (status / 100 != 2 || !transfer->write)
 		return keep_body(run, data, size, status / 100 == 2) < 0 ? fail(run) : size;
-	if (transfer->limit && run->received > transfer->limit)
-		rc = fl_err_set(run->err, FL_ERR_CORRUPT, "%s: more than the expected %llu bytes came",
-				transfer->url, (unsigned long long)transfer->limit);
-	else
-		rc = transfer->write(transfer->arg, data, size, run->err);
-	return rc < 0 ? fail(run) : size;
+	return pass_on(run, status, data, size) < 0 ? fail(run) : size;
 }
 
 static size_t on_header(char *data, size_t one, size_t size, void *arg)
@@ -158,6 +218,16 @@ static void set_tls(const struct fl_http_options *options, CURL *easy)
 	}
 }
 
+/* Pieces that a rate allows a few times a second. */
+static long buffer_size(const struct fl_http_options *options)
+{
+	uint64_t size = options->rate / 8;
+
+	if (!options->rate || size > 256 << 10)
+		return 256 << 10;
+	return size < 1024 ? 1024 : (long)size;
+}
+
 static void set_options(struct fl_http *http, struct running *run)
 {
 	CURL *easy = run->easy;
@@ -169,7 +239,7 @@ static void set_options(struct fl_http *http, struct running *run)
 	curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT, 30L);
 	curl_easy_setopt(easy, CURLOPT_LOW_SPEED_LIMIT, 1L);
 	curl_easy_setopt(easy, CURLOPT_LOW_SPEED_TIME, 60L);
-	curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, 256L << 10);
+	curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, buffer_size(&http->options));
 	curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
 	curl_easy_setopt(easy, CURLOPT_PRIVATE, run);
 	curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, run->message);
@@ -187,19 +257,35 @@ static void set_options(struct fl_http *http, struct running *run)
 	curl_easy_setopt(easy, CURLOPT_HTTPHEADER, run->headers);
 }
 
+static void begin_try(struct fl_http *http, struct running *run)
+{
+	struct fl_http_transfer *transfer = run->transfer;
+	char range[32];
+
+	fl_str_clear(&transfer->body);
+	run->from = transfer->received;
+	run->skip = 0;
+	run->again_ms = 0;
+	run->judged = run->is_held = false;
+	*run->message = 0;
+	snprintf(range, sizeof(range), "%llu-", (unsigned long long)run->from);
+	curl_easy_setopt(run->easy, CURLOPT_RANGE, run->from ? range : NULL);
+	curl_multi_add_handle(http->multi, run->easy);
+}
+
 static void start(struct fl_http *http, struct fl_http_transfer *transfer, struct fl_err *err)
 {
 	struct running *run = fl_alloc_zero(1, sizeof(*run));
 
+	run->http = http;
 	run->transfer = transfer;
 	run->err = err;
 	run->easy = curl_easy_init();
 	if (!run->easy)
 		abort();
 	transfer->state = run;
-	fl_str_clear(&transfer->body);
 	set_options(http, run);
-	curl_multi_add_handle(http->multi, run->easy);
+	begin_try(http, run);
 }
 
 static void end(struct fl_http *http, struct fl_http_transfer *transfer)
@@ -222,7 +308,7 @@ static int judge(struct running *run, CURLcode code)
 	long status = 0;
 
 	curl_easy_getinfo(run->easy, CURLINFO_RESPONSE_CODE, &status);
-	run->transfer->status = (int)status;
+	run->transfer->status = run->from && status == 206 ? 200 : (int)status;
 	if (code == CURLE_OK)
 		return 0;
 	if (run->failed)
@@ -232,25 +318,106 @@ static int judge(struct running *run, CURLcode code)
 	return fl_err_set(run->err, FL_ERR_UNAVAILABLE, "%s: %s", url, why);
 }
 
+static bool is_passing(CURLcode code, long status)
+{
+	static const CURLcode cuts[] = {
+		CURLE_PARTIAL_FILE, CURLE_RECV_ERROR,         CURLE_SEND_ERROR, CURLE_GOT_NOTHING,
+		CURLE_HTTP2,        CURLE_OPERATION_TIMEDOUT, CURLE_HTTP2_STREAM,
+	};
+	static const long faults[] = { 408, 429, 500, 502, 503, 504 };
+
+	for (size_t i = 0; code != CURLE_OK && i < FL_COUNT(cuts); i++)
+		if (cuts[i] == code)
+			return true;
+	for (size_t i = 0; code == CURLE_OK && i < FL_COUNT(faults); i++)
+		if (faults[i] == status)
+			return true;
+	return false;
+}
+
+/* Whether it is tried again, after a pause. */
+static bool put_off(const struct fl_http *http, struct running *run, CURLcode code)
+{
+	const struct fl_http_transfer *transfer = run->transfer;
+	curl_off_t wish = 0;
+	int64_t pause = FIRST_PAUSE_MS;
+	long status = 0;
+
+	curl_easy_getinfo(run->easy, CURLINFO_RESPONSE_CODE, &status);
+	curl_easy_getinfo(run->easy, CURLINFO_RETRY_AFTER, &wish);
+	if (transfer->received >= run->from + GOOD_TRY)
+		run->tries = 0;
+	if (run->failed || !is_passing(code, status) || run->tries >= http->options.retries ||
+	    wish > LONGEST_WISH_S)
+		return false;
+	for (unsigned i = 0; i < run->tries && pause < LONGEST_PAUSE_MS; i++)
+		pause *= 2;
+	pause = wish > 0 ? wish * 1000 : pause < LONGEST_PAUSE_MS ? pause : LONGEST_PAUSE_MS;
+	run->tries++;
+	run->again_ms = fl_clock_ms() + pause;
+	fl_log(FL_LOG_DEBUG, "%s: %s (status %ld); try %u of %u in %lld ms, from byte %llu",
+	       transfer->url, code == CURLE_OK ? "a fault" : curl_easy_strerror(code), status,
+	       run->tries + 1, http->options.retries + 1, (long long)pause,
+	       (unsigned long long)transfer->received);
+	return true;
+}
+
 /* Ends what has finished; -1 at the first failure. */
 static int collect(struct fl_http *http, size_t *active)
 {
 	struct running *run;
 	CURLMsg *message;
+	CURLcode code;
 	int left, rc = 0;
 
 	while (rc == 0 && (message = curl_multi_info_read(http->multi, &left))) {
 		if (message->msg != CURLMSG_DONE)
 			continue;
 		curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &run);
-		rc = judge(run, message->data.result);
+		code = message->data.result;
+		curl_multi_remove_handle(http->multi, run->easy);
+		if (put_off(http, run, code))
+			continue;
+		rc = judge(run, code);
 		end(http, run->transfer);
 		--*active;
 	}
 	return rc;
 }
 
-static void sleep_until_ready(struct fl_http *http, const struct fl_cancel *cancel)
+/* When a transfer that waits may go on; 0: it does not wait. */
+static int64_t waits_until(const struct running *run)
+{
+	if (run->is_held)
+		return run->http->free_us / 1000 + 1;
+	return run->again_ms;
+}
+
+/* Lets go on what has waited long enough; the time that the rest has to, at most a second. */
+static int go_on(struct fl_http_transfer *transfers, size_t count)
+{
+	int64_t most = 1000;
+
+	for (size_t i = 0; i < count; i++) {
+		struct running *run = transfers[i].state;
+		int64_t left = run && waits_until(run) ? waits_until(run) - fl_clock_ms() : most;
+
+		if (left < most)
+			most = left > 0 ? left : 0;
+		if (left > 0)
+			continue;
+		if (run->is_held) {
+			/* Bytes may come, and be held again, before it returns. */
+			run->is_held = false;
+			curl_easy_pause(run->easy, CURLPAUSE_CONT);
+		} else {
+			begin_try(run->http, run);
+		}
+	}
+	return (int)most;
+}
+
+static void sleep_until_ready(struct fl_http *http, int most_ms, const struct fl_cancel *cancel)
 {
 	struct curl_waitfd extra[2] = {
 		{ .fd = fl_cancel_signal_fd(), .events = CURL_WAIT_POLLIN },
@@ -258,24 +425,25 @@ static void sleep_until_ready(struct fl_http *http, const struct fl_cancel *canc
 	};
 	unsigned first = extra[0].fd < 0, past = extra[1].fd < 0 ? 1 : 2;
 
-	curl_multi_poll(http->multi, extra + first, past > first ? past - first : 0, 1000, NULL);
+	curl_multi_poll(http->multi, extra + first, past > first ? past - first : 0, most_ms, NULL);
 }
 
 int fl_http_run(struct fl_http *http, struct fl_http_transfer *transfers, size_t count,
 		unsigned parallel, const struct fl_cancel *cancel, struct fl_err *err)
 {
 	size_t next = 0, active = 0;
-	int rc = 0, running;
+	int rc = 0, running, most_ms;
 
 	while (rc == 0 && (next < count || active)) {
 		for (; next < count && active < parallel; active++)
 			start(http, &transfers[next++], err);
+		most_ms = go_on(transfers, next);
 		curl_multi_perform(http->multi, &running);
 		rc = collect(http, &active);
 		if (rc == 0)
 			rc = fl_cancel_check(cancel, err);
-		if (rc == 0 && active && running)
-			sleep_until_ready(http, cancel);
+		if (rc == 0 && active && (next == count || active == parallel))
+			sleep_until_ready(http, most_ms, cancel);
 	}
 	for (size_t i = 0; i < next; i++)
 		end(http, &transfers[i]);

@@ -24,6 +24,8 @@ struct fl_http_options {
 	const char *ca_file; /* PEM bundle instead of the system's; NULL: the system's */
 	const char *cert_file, *key_file; /* PEM, who we are; NULL: nobody */
 	bool skip_verify;    /* take any certificate */
+	unsigned retries;    /* of a transfer that was cut or met a fault that passes */
+	uint64_t rate;       /* bytes per second, of all transfers together; 0: no limit */
 	bool verbose;        /* what curl says goes to the log at level debug */
 };
 
@@ -38,9 +40,10 @@ struct fl_http_transfer {
 	/* Called with pieces of the body of a 2xx answer. NULL: the body goes to .body. */
 	int (*write)(void *arg, const void *data, size_t size, struct fl_err *err);
 	void *arg;
+	uint64_t received; /* bytes that write got: what runs again goes on behind them */
 
 	/* Answered. */
-	int status;          /* of the last answer, after redirections */
+	int status;          /* of the last answer, after redirections; a part's 206 is 200 */
 	struct fl_str body;  /* of any other answer (at most 64 KiB), or of all without write */
 	struct fl_str headers_text; /* the last answer's header lines */
 
@@ -55,7 +58,12 @@ void fl_http_destroy(struct fl_http *http); /* NULL is fine */
  * others were given up. Any HTTP status is success here.
  *
  * Redirections are followed, never from HTTPS to HTTP, and not when there is a body to
- * send: it may hold secrets. An "Authorization" goes to the host that was asked alone. */
+ * send: it may hold secrets.
+ *
+ * A connection that is cut or silent, and the statuses 408, 429, 500, 502, 503 and 504, are
+ * tried again after half a second, twice that, and so on up to 30, or when Retry-After says
+ * (up to a minute; longer ends it). What has a write goes on where it was, with a range; a try
+ * that brought a mebibyte is not counted. An "Authorization" goes to the host that was asked alone. */
 int fl_http_run(struct fl_http *http, struct fl_http_transfer *transfers, size_t count,
 		unsigned parallel, const struct fl_cancel *cancel, struct fl_err *err);
 

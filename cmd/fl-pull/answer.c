@@ -10,12 +10,15 @@ static void add_reason(const struct fl_http_transfer *transfer, struct fl_str *t
 		fl_json_parse(transfer->body.data ? transfer->body.data : "", transfer->body.len,
 			      "answer", NULL);
 	const fl_json *first = fl_json_item(fl_json_get(body, "errors"), 0);
+	fl_cleanup_str struct fl_str wish = FL_STR_INIT;
 	const char *message = fl_json_text(fl_json_get(first, "message"));
 
 	message = message ? message : fl_json_text(fl_json_get(body, "details"));
 	fl_str_add(text, "");
 	if (message)
 		fl_str_addf(text, " (%.200s)", message);
+	if (fl_http_header(transfer, "Retry-After", &wish))
+		fl_str_addf(text, " (Retry-After: %.40s)", wish.data);
 }
 
 int fl_answer_refuse(const struct fl_http_transfer *transfer, struct fl_err *err)

@@ -20,6 +20,12 @@ static int take_policy(const struct fl_args *args, enum fl_get_policy *policy, s
 int fl_options_registry(const struct fl_args *args, struct fl_registry_options *options,
 			struct fl_err *err)
 {
+	uint64_t retries;
+
+	if (fl_args_number(args, "retries", 0, 100, 3, &retries, err) < 0 ||
+	    fl_args_size(args, "limit-rate", 0, &options->rate, err) < 0)
+		return -1;
+	options->retries = (unsigned)retries;
 	if (fl_config_load(fl_args_text(args, "registries", NULL), &options->config, err) < 0)
 		return -1;
 	options->plain_http = fl_args_flag(args, "plain-http");

@@ -14,6 +14,8 @@
 	{ "plain-http", 0, NULL, "speak HTTP to any host, not only to loopback" },             \
 	{ "ca-file", 0, "FILE", "trust these certificates (PEM)" },                            \
 	{ "auth-file", 0, "FILE", "where logins are (docker's and podman's files)" },          \
+	{ "retries", 0, "N", "times to try again what was cut or met a passing fault (3)" },  \
+	{ "limit-rate", 0, "SIZE", "bytes to take in per second, at most" },                   \
 	{ "registries", 0, "FILE", "mirrors, certificates and more, by host (YAML)" }
 
 #define FL_GET_OPTIONS                                                                         \

@@ -46,6 +46,8 @@ void fl_registry_init(struct fl_registry *registry, const char *host, const char
 		.cert_file = said.cert_file,
 		.key_file = said.key_file,
 		.skip_verify = said.skip_verify,
+		.retries = options->retries,
+		.rate = options->rate,
 		.verbose = options->verbose,
 	});
 	registry->base = fl_asprintf("%s://%s/v2/%s", plain ? "http" : "https", api_host(host),

@@ -20,6 +20,8 @@ struct fl_registry_options {
 	const char *ca_file; /* NULL: the system's; borrowed */
 	struct fl_credentials_options credentials;
 	struct fl_config config; /* owned */
+	unsigned retries;
+	uint64_t rate; /* bytes per second; 0: no limit */
 	bool verbose;
 };
 void fl_registry_options_finish(struct fl_registry_options *options);

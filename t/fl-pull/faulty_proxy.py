@@ -1,0 +1,75 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MPL-2.0
+"""Stands before a real registry and adds faults.
+
+    faulty_proxy.py TARGET PORTFILE LOGFILE
+
+The first part of the repository's name chooses the fault. LOGFILE gets a line for every
+request: kind, the digest's or tag's last 12 letters, the range asked for, the status given.
+"""
+import collections
+import http.client
+import http.server
+import pathlib
+import sys
+import threading
+
+target = sys.argv[1]
+seen = collections.Counter()
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, *args):
+        pass
+
+    def note(self, status):
+        kind, what = self.path.split("/")[-2:]
+        with open(sys.argv[3], "a") as log:
+            print(kind, what[-12:], self.headers.get("Range"), status, file=log)
+
+    def refuse(self, status, *headers):
+        self.note(status)
+        self.send_response(status)
+        for key, value in headers:
+            self.send_header(key, value)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def do_GET(self):
+        fault = self.path.split("/")[2]
+        seen[self.path] += 1
+        count = seen[self.path]
+        if fault == "down" or fault == "busy" and count <= 2:
+            return self.refuse(503)
+        if fault == "wait" and count == 1:
+            return self.refuse(429, ("Retry-After", "1"))
+        if fault == "far":
+            return self.refuse(429, ("Retry-After", "3600"))
+        headers = {k: v for k, v in self.headers.items()
+                   if k != "Host" and not (fault == "norange" and k == "Range")}
+        upstream = http.client.HTTPConnection(target)
+        upstream.request("GET", self.path, headers=headers)
+        answer = upstream.getresponse()
+        body = answer.read()
+        self.note(answer.status)
+        self.send_response(answer.status)
+        for key, value in answer.getheaders():
+            if fault == "otherrange" and key == "Content-Range":
+                value = "bytes 1-2/3"
+            self.send_header(key, value)
+        self.end_headers()
+        is_blob = "/blobs/" in self.path
+        most = {"cut": 2, "norange": 1, "otherrange": 1, "always": 99}.get(fault, 0)
+        if is_blob and count <= most:
+            body = body[:len(body) // 3] if fault != "always" else body[:0]
+            self.close_connection = True
+        self.wfile.write(body)
+
+
+server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+server.daemon_threads = True
+pathlib.Path(sys.argv[2]).write_text(str(server.server_address[1]))
+threading.Timer(600, server.shutdown).start()
+server.serve_forever()
