@@ -3,6 +3,7 @@
 #include "common/image.h"
 
 #include "common/alloc.h"
+#include "common/num.h"
 
 #include <string.h>
 #include <sys/utsname.h>
@@ -40,7 +41,44 @@ const char *fl_image_host_platform(void)
 	return "linux/unknown";
 }
 
-bool fl_image_fits(const fl_json *platform, const char *wanted)
+/* What a machine is when its variant is not said. */
+static const char *usual_variant(const char *arch)
+{
+	static const char *const usual[][2] = { { "arm", "v7" }, { "arm64", "v8" }, { "amd64", "v1" } };
+
+	for (size_t i = 0; arch && i < FL_COUNT(usual); i++)
+		if (strcmp(usual[i][0], arch) == 0)
+			return usual[i][1];
+	return NULL;
+}
+
+/* The number of "v7"; -1 when it is none. */
+static int level(const char *variant)
+{
+	uint64_t number;
+
+	if (!variant || *variant != 'v' || fl_num_u64(variant + 1, 0, 30, &number, NULL) < 0)
+		return -1;
+	return (int)number;
+}
+
+static int rank_variants(const char *has, const char *wanted, const char *usual)
+{
+	const char *real = has ? has : usual, *meant = wanted ? wanted : usual;
+
+	if (fl_str_equal(has, wanted))
+		return FL_IMAGE_FITS_EXACTLY + 2;
+	if (real && fl_str_equal(real, meant))
+		return FL_IMAGE_FITS_EXACTLY + 1;
+	if (!has)
+		return FL_IMAGE_FITS_EXACTLY;
+	/* A machine runs what was made for the ones before it. */
+	if (level(has) >= 0 && level(has) < level(meant))
+		return 2 + level(has);
+	return !wanted;
+}
+
+int fl_image_rank(const fl_json *platform, const char *wanted)
 {
 	const char *os = fl_json_text(fl_json_get(platform, "os"));
 	const char *arch = fl_json_text(fl_json_get(platform, "architecture"));
@@ -48,12 +86,10 @@ bool fl_image_fits(const fl_json *platform, const char *wanted)
 	fl_cleanup_free char *bare = fl_asprintf("%s/%s", os ? os : "", arch ? arch : "");
 	size_t len = strlen(bare);
 
-	if (strncmp(wanted, bare, len) != 0)
-		return false;
-	/* "arm64" and "arm64/v8" are one machine; a variant not asked for does not matter. */
-	return !wanted[len] || (wanted[len] == '/' &&
-				(fl_str_equal(variant, wanted + len + 1) ||
-				 (!variant && strcmp(bare, "linux/arm64") == 0)));
+	if (strncmp(wanted, bare, len) != 0 || (wanted[len] && wanted[len] != '/'))
+		return 0;
+	return rank_variants(variant && *variant ? variant : NULL,
+			     wanted[len] ? wanted + len + 1 : NULL, usual_variant(arch));
 }
 
 static int check_descriptor(const fl_json *descriptor, const char *name, const char *what,
@@ -180,6 +216,18 @@ int fl_image_load(const struct fl_store *store, const char *digest, struct fl_im
 	take_platform(image, config);
 	take_chain(image);
 	return 0;
+}
+
+fl_json *fl_image_platform(const struct fl_image *image)
+{
+	static const char *const keys[] = { "os", "architecture", "variant" };
+	fl_json *platform = fl_json_new_object();
+	fl_cleanup_free char *parts = fl_strdup(image->platform);
+	char *rest = NULL, *part = strtok_r(parts, "/", &rest);
+
+	for (size_t i = 0; part && i < FL_COUNT(keys); i++, part = strtok_r(NULL, "/", &rest))
+		fl_json_set(platform, keys[i], fl_json_new_text(part));
+	return platform;
 }
 
 void fl_image_finish(struct fl_image *image)

@@ -48,8 +48,8 @@ fl_json *fl_store_read(const struct fl_store *store, const char *digest, struct 
 int fl_store_put(const struct fl_store *store, const void *data, size_t size,
 		 char digest[static FL_DIGEST_TEXT], struct fl_err *err);
 
-/* The descriptor of index.json whose name is text and whose platform fits ("os/arch" or
- * "os/arch/variant"), as a copy that the caller owns; NULL when there is none. */
+/* The descriptor of index.json whose name is text and whose platform fits best, as a copy
+ * that the caller owns; NULL when there is none. */
 fl_json *fl_store_find(const struct fl_store *store, const char *text, const char *platform);
 
 /* All descriptors of index.json; caller owns the list. */
@@ -90,6 +90,12 @@ int fl_image_check_manifest(const fl_json *manifest, const char *name, struct fl
 bool fl_image_is_index(const char *media_type);
 const char *fl_image_host_platform(void);
 
-/* Whether a descriptor's or config's platform (object with os, architecture, variant) is
- * the one asked for. */
-bool fl_image_fits(const fl_json *platform, const char *wanted);
+/* How well a platform (object with os, architecture, variant, as in descriptors and configs)
+ * is the one asked for, "os/arch" or "os/arch/variant": 0 not at all, more is better. Below
+ * FL_IMAGE_FITS_EXACTLY: for an older machine of the kind (arm/v6 for arm/v7), or for a
+ * variant when none was asked for. "arm" is arm/v7, "arm64" is arm64/v8. */
+#define FL_IMAGE_FITS_EXACTLY 50
+int fl_image_rank(const fl_json *platform, const char *wanted);
+
+/* The image's platform as such an object; caller owns it. */
+fl_json *fl_image_platform(const struct fl_image *image);

@@ -152,15 +152,20 @@ fl_json *fl_store_list(const struct fl_store *store, struct fl_err *err)
 fl_json *fl_store_find(const struct fl_store *store, const char *text, const char *platform)
 {
 	fl_cleanup_json fl_json *list = fl_store_list(store, NULL);
+	fl_json *best = NULL;
+	int best_rank = 0;
 
 	for (size_t i = 0; i < fl_json_count(list); i++) {
 		fl_json *descriptor = fl_json_item(list, i);
 		const fl_json *has = fl_json_get(descriptor, "platform");
+		int rank = has ? fl_image_rank(has, platform) : 1;
 
-		if (is_named(descriptor, text) && (!has || fl_image_fits(has, platform)))
-			return fl_json_ref(descriptor);
+		if (!is_named(descriptor, text) || rank <= best_rank)
+			continue;
+		best = descriptor;
+		best_rank = rank;
 	}
-	return NULL;
+	return best ? fl_json_ref(best) : NULL;
 }
 
 static void replace(fl_json *index, const char *text, fl_json *descriptor)

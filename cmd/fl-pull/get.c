@@ -18,6 +18,7 @@ struct get {
 	struct fl_reference reference;
 	struct fl_registry registry; /* .http is NULL for a layout */
 	struct fl_fetch_source source;
+	fl_json *platform; /* of the index's descriptor; NULL: there was no index */
 };
 
 void fl_get_options_finish(struct fl_get_options *options)
@@ -35,6 +36,7 @@ static void close_registry(struct get *get)
 static void get_finish(struct get *get)
 {
 	close_registry(get);
+	fl_json_unref(get->platform);
 	fl_reference_finish(&get->reference);
 }
 
@@ -65,6 +67,7 @@ static int find_in_layout(struct get *get, char digest[static FL_DIGEST_TEXT], s
 	fl_cleanup_json fl_json *index = NULL;
 	const fl_json *list, *found = NULL;
 	size_t matches = 0;
+	int best = 0;
 
 	if (fl_io_read_file(AT_FDCWD, path, FL_MANIFEST_LIMIT, &text, err) < 0)
 		return -1;
@@ -75,11 +78,12 @@ static int find_in_layout(struct get *get, char digest[static FL_DIGEST_TEXT], s
 	for (size_t i = 0; i < fl_json_count(list); i++) {
 		const fl_json *one = fl_json_item(list, i);
 		const fl_json *platform = fl_json_get(one, "platform");
+		int rank = platform ? fl_image_rank(platform, get->options->platform) : 1;
 
-		if (!is_tagged(one, get->reference.tag) ||
-		    (platform && !fl_image_fits(platform, get->options->platform)))
+		if (!is_tagged(one, get->reference.tag) || !rank || rank < best)
 			continue;
-		matches++;
+		matches = rank > best ? 1 : matches + 1;
+		best = rank;
 		found = one;
 	}
 	if (matches != 1 || !fl_json_text(fl_json_get(found, "digest")))
@@ -128,27 +132,59 @@ static int read_first(struct get *get, struct fl_str *text, struct fl_err *err)
 	return read_digest(get, digest, text, err);
 }
 
-static int choose_platform(const fl_json *index, const char *platform, char *digest,
-			   struct fl_err *err)
+static void add_platform(const fl_json *platform, struct fl_str *known)
 {
-	const fl_json *list = fl_json_get(index, "manifests");
+	const char *os = fl_json_text(fl_json_get(platform, "os"));
+	const char *arch = fl_json_text(fl_json_get(platform, "architecture"));
+	const char *variant = fl_json_text(fl_json_get(platform, "variant"));
+
+	if (os && arch)
+		fl_str_addf(known, " %s/%s%s%s", os, arch, variant ? "/" : "",
+			    variant ? variant : "");
+}
+
+/* The descriptor of the index that fits best, borrowed; NULL with err. */
+static const fl_json *choose_platform(const fl_json *index, const char *platform,
+				      struct fl_err *err)
+{
+	const fl_json *list = fl_json_get(index, "manifests"), *best = NULL;
 	fl_cleanup_str struct fl_str known = FL_STR_INIT;
+	int best_rank = 0;
 
 	for (size_t i = 0; i < fl_json_count(list); i++) {
 		const fl_json *one = fl_json_item(list, i), *has = fl_json_get(one, "platform");
-		const char *os = fl_json_text(fl_json_get(has, "os"));
-		const char *arch = fl_json_text(fl_json_get(has, "architecture"));
-		const char *found = fl_json_text(fl_json_get(one, "digest"));
+		int rank = has ? fl_image_rank(has, platform) : 0;
 
-		if (has && fl_image_fits(has, platform) && found) {
-			snprintf(digest, FL_DIGEST_TEXT, "%s", found);
-			return fl_digest_check(digest, err);
+		if (rank > best_rank) {
+			best = one;
+			best_rank = rank;
 		}
-		if (os && arch)
-			fl_str_addf(&known, " %s/%s", os, arch);
+		add_platform(has, &known);
 	}
-	return fl_err_set(err, FL_ERR_UNSUPPORTED, "no image for platform %s; there are:%s", platform,
-			  known.data ? known.data : " none");
+	if (!best)
+		fl_err_set(err, FL_ERR_UNSUPPORTED, "no image for platform %s; there are:%s",
+			   platform, known.data ? known.data : " none");
+	return best;
+}
+
+/* From an index to its manifest for the platform: the text and the document. */
+static int descend(struct get *get, struct fl_str *text, fl_json **doc, struct fl_err *err)
+{
+	const fl_json *chosen = choose_platform(*doc, get->options->platform, err);
+	const char *given = fl_json_text(fl_json_get(chosen, "digest"));
+	char digest[FL_DIGEST_TEXT];
+
+	if (!chosen || fl_digest_check(given ? given : "", err) < 0)
+		return -1;
+	snprintf(digest, sizeof(digest), "%s", given);
+	fl_json_unref(get->platform);
+	get->platform = fl_json_ref(fl_json_get(chosen, "platform"));
+	fl_str_clear(text);
+	if (read_digest(get, digest, text, err) < 0)
+		return -1;
+	fl_json_unref(*doc);
+	*doc = fl_json_parse(text->data ? text->data : "", text->len, digest, err);
+	return *doc ? 0 : -1;
 }
 
 static bool is_index(const fl_json *doc)
@@ -162,24 +198,14 @@ static int read_manifest(struct get *get, struct fl_str *text, fl_json **manifes
 			 struct fl_err *err)
 {
 	fl_cleanup_json fl_json *doc = NULL;
-	char digest[FL_DIGEST_TEXT];
 
 	if (read_first(get, text, err) < 0)
 		return -1;
 	doc = fl_json_parse(text->data ? text->data : "", text->len, "manifest", err);
 	if (!doc)
 		return -1;
-	if (is_index(doc)) {
-		if (choose_platform(doc, get->options->platform, digest, err) < 0)
-			return -1;
-		fl_str_clear(text);
-		if (read_digest(get, digest, text, err) < 0)
-			return -1;
-		fl_json_unref(doc);
-		doc = fl_json_parse(text->data, text->len, digest, err);
-		if (!doc)
-			return -1;
-	}
+	if (is_index(doc) && descend(get, text, &doc, err) < 0)
+		return -1;
 	if (fl_image_check_manifest(doc, "the manifest", err) < 0)
 		return -1;
 	*manifest = fl_json_ref(doc);
@@ -211,28 +237,28 @@ static int fetch_missing(struct get *get, const fl_json *manifest, struct fl_err
 	return fl_fetch(get->store, &get->source, blobs, count, get->options, err);
 }
 
-static bool fits_platform(const struct fl_image *image, const char *wanted)
+/* Of the config; a variant that only the index knows is kept, lest two become one. */
+static fl_json *platform_of(const struct get *get, const struct fl_image *image)
 {
-	size_t len = strlen(image->platform);
+	fl_json *platform = fl_image_platform(image);
+	fl_json *variant = fl_json_get(get->platform, "variant");
 
-	return strncmp(wanted, image->platform, len) == 0 ||
-	       strncmp(wanted, image->platform, strlen(wanted)) == 0;
+	if (variant && !fl_json_get(platform, "variant"))
+		fl_json_set(platform, "variant", fl_json_ref(variant));
+	return platform;
 }
 
-static fl_json *descriptor_of(const struct fl_image *image, const fl_json *manifest, size_t size)
+/* Takes platform. */
+static fl_json *descriptor_of(const struct fl_image *image, const fl_json *manifest, size_t size,
+			      fl_json *platform)
 {
-	static const char *const keys[] = { "os", "architecture", "variant" };
-	fl_json *descriptor = fl_json_new_object(), *platform = fl_json_new_object();
+	fl_json *descriptor = fl_json_new_object();
 	const char *type = fl_json_text(fl_json_get(manifest, "mediaType"));
-	fl_cleanup_free char *parts = fl_strdup(image->platform);
-	char *rest = NULL, *part = strtok_r(parts, "/", &rest);
 
 	fl_json_set(descriptor, "mediaType",
 		    fl_json_new_text(type ? type : "application/vnd.oci.image.manifest.v1+json"));
 	fl_json_set(descriptor, "digest", fl_json_new_text(image->digest));
 	fl_json_set(descriptor, "size", fl_json_new_int((int64_t)size));
-	for (size_t i = 0; part && i < FL_COUNT(keys); i++, part = strtok_r(NULL, "/", &rest))
-		fl_json_set(platform, keys[i], fl_json_new_text(part));
 	fl_json_set(descriptor, "platform", platform);
 	return descriptor;
 }
@@ -242,13 +268,16 @@ static int finish(struct get *get, const struct fl_str *text, const fl_json *man
 		  struct fl_image *image, struct fl_err *err)
 {
 	char digest[FL_DIGEST_TEXT];
+	fl_json *platform;
 
 	if (fl_store_put(get->store, text->data, text->len, digest, err) < 0 ||
 	    fl_image_load(get->store, digest, image, err) < 0)
 		return -1;
-	if (fits_platform(image, get->options->platform))
+	platform = platform_of(get, image);
+	if (fl_image_rank(platform, get->options->platform))
 		return fl_store_name(get->store, get->reference.text,
-				     descriptor_of(image, manifest, text->len), err);
+				     descriptor_of(image, manifest, text->len, platform), err);
+	fl_json_unref(platform);
 	fl_err_set(err, FL_ERR_UNSUPPORTED, "the image is for %s, not for %s; choose with --platform",
 		   image->platform, get->options->platform);
 	fl_image_finish(image);
@@ -261,7 +290,12 @@ static bool have(struct get *get, struct fl_image *image)
 	fl_cleanup_json fl_json *found =
 		fl_store_find(get->store, get->reference.text, get->options->platform);
 	const char *digest = fl_json_text(fl_json_get(found, "digest"));
+	const fl_json *platform = fl_json_get(found, "platform");
 
+	/* The registry may have a better one than what fits in some way. */
+	if (get->options->policy == FL_GET_MISSING && platform &&
+	    fl_image_rank(platform, get->options->platform) < FL_IMAGE_FITS_EXACTLY)
+		return false;
 	if (!digest || !fl_digest_is_valid(digest) ||
 	    fl_image_load(get->store, digest, image, NULL) < 0)
 		return false;
@@ -278,6 +312,8 @@ static int bring_from_source(struct get *get, struct fl_image *image, struct fl_
 	fl_cleanup_str struct fl_str text = FL_STR_INIT;
 	fl_cleanup_json fl_json *manifest = NULL;
 
+	fl_json_unref(get->platform);
+	get->platform = NULL;
 	if (read_manifest(get, &text, &manifest, err) < 0 ||
 	    fetch_missing(get, manifest, err) < 0)
 		return -1;

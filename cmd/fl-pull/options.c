@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#define PLATFORM_LETTERS "abcdefghijklmnopqrstuvwxyz0123456789_.-/"
+
 static int take_policy(const struct fl_args *args, enum fl_get_policy *policy, struct fl_err *err)
 {
 	static const char *const names[] = { "missing", "always", "never" };
@@ -15,6 +17,22 @@ static int take_policy(const struct fl_args *args, enum fl_get_policy *policy, s
 		}
 	return fl_err_set(err, FL_ERR_USAGE, "option --pull: \"%s\" is not missing, always or never",
 			  text);
+}
+
+/* OS/ARCH[/VARIANT]. */
+static int check_platform(const char *text, struct fl_err *err)
+{
+	size_t parts = 1;
+
+	for (const char *at = text; *at; at++) {
+		parts += *at == '/';
+		if (*at == '/' && (at == text || at[1] == '/' || !at[1]))
+			parts = 0;
+	}
+	if ((parts == 2 || parts == 3) && strspn(text, PLATFORM_LETTERS) == strlen(text))
+		return 0;
+	return fl_err_set(err, FL_ERR_USAGE, "option --platform: \"%s\" is not OS/ARCH or "
+			  "OS/ARCH/VARIANT, such as linux/arm/v7", text);
 }
 
 int fl_options_registry(const struct fl_args *args, struct fl_registry_options *options,
@@ -45,6 +63,8 @@ int fl_options_get(const struct fl_args *args, struct fl_get_options *options,
 	    fl_args_number(args, "parallel", 1, 64, 4, &parallel, err) < 0)
 		return -1;
 	options->platform = fl_args_text(args, "platform", fl_image_host_platform());
+	if (check_platform(options->platform, err) < 0)
+		return -1;
 	options->parallel = (unsigned)parallel;
 	return fl_options_registry(args, &options->registry, err);
 }

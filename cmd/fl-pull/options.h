@@ -19,7 +19,7 @@
 	{ "registries", 0, "FILE", "mirrors, certificates and more, by host (YAML)" }
 
 #define FL_GET_OPTIONS                                                                         \
-	{ "platform", 'p', "OS/ARCH", "the platform to take (this machine's)" },               \
+	{ "platform", 'p', "OS/ARCH[/VARIANT]", "the platform to take (this machine's)" },               \
 	{ "pull", 0, "WHEN", "missing (default), always or never" },                           \
 	{ "parallel", 'j', "N", "blobs to fetch at once (4)" },                                \
 	FL_REGISTRY_OPTIONS

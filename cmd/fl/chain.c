@@ -35,7 +35,7 @@ static const struct passed passed_on[] = {
 
 const struct fl_option fl_chain_up_options[] = {
 	FL_STEP_UP_OPTIONS,
-	{ "platform", 'p', "OS/ARCH", "the platform to take (this machine's)" },
+	{ "platform", 'p', "OS/ARCH[/VARIANT]", "the platform to take (this machine's)" },
 	{ "pull", 0, "WHEN", "missing (default), always or never" },
 	{ "plain-http", 0, NULL, "speak HTTP to any host, not only to loopback" },
 	{ "ca-file", 0, "FILE", "trust these certificates (PEM)" },
