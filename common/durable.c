@@ -129,6 +129,19 @@ void fl_durable_finish(struct fl_durable *durable)
 	errno = saved;
 }
 
+void fl_durable_touch(int dirfd, const char *name)
+{
+	utimensat(dirfd, name, NULL, 0);
+}
+
+int fl_durable_remove(int dirfd, const char *name, struct fl_err *err)
+{
+	if (unlinkat(dirfd, name, 0) < 0 && errno != ENOENT)
+		return fl_err_errno(err, errno, "%s: cannot be removed", name);
+	drop_mark(dirfd, name);
+	return 0;
+}
+
 /* The mark's lock, or -1: there is none, or its maker is at work. */
 static int lock_mark(int dirfd, const char *name, struct fl_err *err)
 {

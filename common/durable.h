@@ -45,5 +45,11 @@ bool fl_durable_is_good(int dirfd, const char *name);
  * else has to wait for the disk. For programs with one thread. */
 void fl_durable_settle_later(const int *dirfds, size_t count);
 
+/* Notes that NAME was of use now, as its time of modification; fine where that cannot be. */
+void fl_durable_touch(int dirfd, const char *name);
+
+/* Takes NAME away, mark and all. Nobody may be making it. */
+int fl_durable_remove(int dirfd, const char *name, struct fl_err *err);
+
 /* Puts NAME on disk now and drops its mark. */
 int fl_durable_settle(int dirfd, const char *name, struct fl_err *err);

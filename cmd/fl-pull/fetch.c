@@ -4,8 +4,9 @@
 #include "common/alloc.h"
 #include "common/io.h"
 
-#include <fcntl.h>
 #include <string.h>
+
+#define COPY_AT_ONCE (1 << 20)
 
 struct batch {
 	const struct fl_store *store;
@@ -84,35 +85,41 @@ static int fetch_remote(struct fl_registry *registry, struct incoming *in, size_
 	return rc;
 }
 
-static int copy_local(const char *folder, struct incoming *in, const struct fl_cancel *cancel,
-		      struct fl_err *err)
+static int copy_local(const struct fl_layout *layout, struct incoming *in,
+		      const struct fl_cancel *cancel, struct fl_err *err)
 {
-	fl_cleanup_free char *path =
-		fl_asprintf("%s/blobs/sha256/%s", folder, fl_digest_hex(in->blob->digest));
-	fl_cleanup_close int fd = open(path, O_RDONLY | O_CLOEXEC);
-	fl_cleanup_free char *buffer = fl_alloc(1 << 20);
-	ssize_t got;
+	fl_cleanup_free char *buffer = fl_alloc(COPY_AT_ONCE);
+	struct fl_span span = { .fd = -1 };
+	int rc = fl_layout_open_blob(layout, in->blob->digest, &span, err);
 
-	if (fd < 0)
-		return fl_err_errno(err, errno, "%s: cannot be opened", path);
-	while ((got = read(fd, buffer, 1 << 20)) > 0)
-		if (take_bytes(in, buffer, (size_t)got, err) < 0 || fl_cancel_check(cancel, err) < 0)
-			return -1;
-	return got < 0 ? fl_err_errno(err, errno, "%s: cannot be read", path) : 0;
+	for (uint64_t left = span.size; rc == 0 && left;) {
+		size_t now = left < COPY_AT_ONCE ? left : COPY_AT_ONCE;
+
+		rc = fl_io_pread(span.fd, buffer, now, span.offset + span.size - left, layout->path,
+				 err);
+		if (rc == 0)
+			rc = take_bytes(in, buffer, now, err);
+		if (rc == 0)
+			rc = fl_cancel_check(cancel, err);
+		left -= now;
+	}
+	if (span.fd >= 0)
+		close(span.fd);
+	return rc;
 }
 
-static int bring(const struct fl_fetch_source *source, struct incoming *in, size_t count,
+static int bring(struct fl_source *source, struct incoming *in, size_t count,
 		 const struct fl_get_options *options, struct fl_err *err)
 {
 	for (size_t i = 0; i < count; i++)
 		if (open_incoming(&in[i], err) < 0)
 			return -1;
-	if (source->registry && count &&
-	    fetch_remote(source->registry, in, count, options->parallel, err) < 0)
+	if (source->registry.http && count &&
+	    fetch_remote(&source->registry, in, count, options->parallel, err) < 0)
 		return -1;
 	for (size_t i = 0; i < count; i++) {
-		if (!source->registry &&
-		    copy_local(source->folder, &in[i], options->cancel, err) < 0)
+		if (!source->registry.http &&
+		    copy_local(&source->layout, &in[i], options->cancel, err) < 0)
 			return -1;
 		if (publish(&in[i], err) < 0)
 			return -1;
@@ -168,7 +175,7 @@ static int wait_for(struct batch *batch, const struct fl_fetch_blob *blob, struc
 				batch->options->cancel, err);
 }
 
-int fl_fetch(const struct fl_store *store, const struct fl_fetch_source *source,
+int fl_fetch(const struct fl_store *store, struct fl_source *source,
 	     const struct fl_fetch_blob *blobs, size_t count,
 	     const struct fl_get_options *options, struct fl_err *err)
 {

@@ -9,18 +9,13 @@
 #pragma once
 
 #include "cmd/fl-pull/get.h"
+#include "cmd/fl-pull/source.h"
 
 struct fl_fetch_blob {
 	const char *digest;
 	uint64_t size;
 };
 
-/* Where blobs come from: a registry, or else a layout folder. */
-struct fl_fetch_source {
-	struct fl_registry *registry;
-	const char *folder;
-};
-
-int fl_fetch(const struct fl_store *store, const struct fl_fetch_source *source,
+int fl_fetch(const struct fl_store *store, struct fl_source *source,
 	     const struct fl_fetch_blob *blobs, size_t count,
 	     const struct fl_get_options *options, struct fl_err *err);

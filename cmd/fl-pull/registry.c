@@ -142,6 +142,19 @@ int fl_registry_manifest(struct fl_registry *registry, const char *tag_or_digest
 	return rc;
 }
 
+int fl_registry_small_blob(struct fl_registry *registry, const char *digest, struct fl_str *text,
+			   struct fl_err *err)
+{
+	fl_cleanup_free char *url = fl_asprintf("%s/blobs/%s", registry->base, digest);
+	struct fl_http_transfer get = { .url = url, .limit = FL_MANIFEST_LIMIT };
+	int rc = run(registry, &get, NULL, err);
+
+	if (rc == 0)
+		fl_str_add_bytes(text, get.body.data, get.body.len);
+	fl_http_transfer_finish(&get);
+	return rc;
+}
+
 int fl_registry_check_login(struct fl_registry *registry, struct fl_err *err)
 {
 	struct fl_http_transfer get = { .url = registry->base, .limit = 1 << 20 };

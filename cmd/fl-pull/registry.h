@@ -49,6 +49,10 @@ int fl_registry_manifest(struct fl_registry *registry, const char *tag_or_digest
  * may lack a name. */
 int fl_registry_check_login(struct fl_registry *registry, struct fl_err *err);
 
+/* The bytes of a small blob; not verified. */
+int fl_registry_small_blob(struct fl_registry *registry, const char *digest, struct fl_str *text,
+			   struct fl_err *err);
+
 /* A transfer of a blob, ready for fl_registry_run; the caller sets write, arg, limit. */
 void fl_registry_prepare_blob(const struct fl_registry *registry, const char *digest,
 			      struct fl_http_transfer *transfer);

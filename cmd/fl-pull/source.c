@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+#include "cmd/fl-pull/source.h"
+
+#include "common/alloc.h"
+#include "common/image.h"
+
+#include <string.h>
+
+#define REF_NAME "org.opencontainers.image.ref.name"
+
+void fl_source_open_registry(struct fl_source *source, const struct fl_reference *reference,
+			     const char *host, const char *name, const char *wanted,
+			     const struct fl_registry_options *options,
+			     const struct fl_cancel *cancel)
+{
+	*source = (struct fl_source){ .reference = reference, .wanted = wanted,
+				      .layout = FL_LAYOUT_INIT };
+	fl_registry_init(&source->registry, host, name, options, cancel);
+}
+
+int fl_source_open_layout(struct fl_source *source, const struct fl_reference *reference,
+			  const char *wanted, struct fl_err *err)
+{
+	*source = (struct fl_source){ .reference = reference, .wanted = wanted };
+	return fl_layout_open_folder(&source->layout, reference->folder, err);
+}
+
+void fl_source_close(struct fl_source *source)
+{
+	if (source->registry.http)
+		fl_registry_finish(&source->registry);
+	fl_layout_close(&source->layout);
+	fl_json_unref(source->index);
+	fl_json_unref(source->platform);
+	*source = (struct fl_source)FL_SOURCE_INIT;
+}
+
+static int read_layout_blob(struct fl_source *source, const char *digest, struct fl_str *text,
+			    struct fl_err *err)
+{
+	fl_cleanup_free char *name = NULL;
+
+	if (fl_digest_check(digest, err) < 0)
+		return -1;
+	name = fl_asprintf("blobs/sha256/%s", fl_digest_hex(digest));
+	return fl_layout_read(&source->layout, name, text, err);
+}
+
+static bool is_tagged(const fl_json *descriptor, const char *tag)
+{
+	const fl_json *annotations = fl_json_get(descriptor, "annotations");
+
+	return !tag || fl_str_equal(fl_json_text(fl_json_get(annotations, REF_NAME)), tag);
+}
+
+/* The digest of the tag in a layout's index.json; without a tag there must be only one. */
+static int find_in_layout(struct fl_source *source, char digest[static FL_DIGEST_TEXT], struct fl_err *err)
+{
+	fl_cleanup_str struct fl_str text = FL_STR_INIT;
+	fl_cleanup_json fl_json *index = NULL;
+	const fl_json *list, *found = NULL;
+	size_t matches = 0;
+	int best = 0;
+
+	if (fl_layout_read(&source->layout, "index.json", &text, err) < 0)
+		return -1;
+	index = fl_json_parse(text.data ? text.data : "", text.len, "index.json", err);
+	if (!index)
+		return -1;
+	list = fl_json_get(index, "manifests");
+	for (size_t i = 0; i < fl_json_count(list); i++) {
+		const fl_json *one = fl_json_item(list, i);
+		const fl_json *platform = fl_json_get(one, "platform");
+		int rank = platform ? fl_image_rank(platform, source->wanted) : 1;
+
+		if (!is_tagged(one, source->reference->tag) || !rank || rank < best)
+			continue;
+		matches = rank > best ? 1 : matches + 1;
+		best = rank;
+		found = one;
+	}
+	if (matches != 1 || !fl_json_text(fl_json_get(found, "digest")))
+		return fl_err_set(err, FL_ERR_NOT_FOUND, "%s: %s image for %s in this folder; name "
+				  "one as oci:FOLDER:TAG", source->reference->text,
+				  matches ? "more than one" : "no", source->wanted);
+	snprintf(digest, FL_DIGEST_TEXT, "%s", fl_json_text(fl_json_get(found, "digest")));
+	return fl_digest_check(digest, err);
+}
+
+static int read_remote(struct fl_source *source, const char *tag_or_digest, struct fl_str *text,
+		       struct fl_err *err)
+{
+	fl_cleanup_str struct fl_str type = FL_STR_INIT;
+
+	return fl_registry_manifest(&source->registry, tag_or_digest, text, &type, err);
+}
+
+static int check_digest(const struct fl_str *text, const char *digest, struct fl_err *err)
+{
+	char real[FL_DIGEST_TEXT];
+
+	fl_digest_of(text->data, text->len, real);
+	if (strcmp(real, digest) == 0)
+		return 0;
+	return fl_err_set(err, FL_ERR_CORRUPT, "%s: what came has another digest, %s", digest,
+			  real);
+}
+
+/* The bytes under a digest, verified. */
+static int read_digest(struct fl_source *source, const char *digest, struct fl_str *text,
+		       struct fl_err *err)
+{
+	int rc = source->registry.http ? read_remote(source, digest, text, err)
+				    : read_layout_blob(source, digest, text, err);
+
+	return rc < 0 ? -1 : check_digest(text, digest, err);
+}
+
+static int read_first(struct fl_source *source, struct fl_str *text, struct fl_err *err)
+{
+	char digest[FL_DIGEST_TEXT];
+
+	if (source->reference->digest)
+		return read_digest(source, source->reference->digest, text, err);
+	if (source->registry.http)
+		return read_remote(source, source->reference->tag, text, err);
+	if (find_in_layout(source, digest, err) < 0)
+		return -1;
+	return read_digest(source, digest, text, err);
+}
+
+static void add_platform(const fl_json *platform, struct fl_str *known)
+{
+	const char *os = fl_json_text(fl_json_get(platform, "os"));
+	const char *arch = fl_json_text(fl_json_get(platform, "architecture"));
+	const char *variant = fl_json_text(fl_json_get(platform, "variant"));
+
+	if (os && arch)
+		fl_str_addf(known, " %s/%s%s%s", os, arch, variant ? "/" : "",
+			    variant ? variant : "");
+}
+
+/* The descriptor of the index that fits best, borrowed; NULL with err. */
+static const fl_json *choose_platform(const fl_json *index, const char *platform,
+				      struct fl_err *err)
+{
+	const fl_json *list = fl_json_get(index, "manifests"), *best = NULL;
+	fl_cleanup_str struct fl_str known = FL_STR_INIT;
+	int best_rank = 0;
+
+	for (size_t i = 0; i < fl_json_count(list); i++) {
+		const fl_json *one = fl_json_item(list, i), *has = fl_json_get(one, "platform");
+		int rank = has ? fl_image_rank(has, platform) : 0;
+
+		if (rank > best_rank) {
+			best = one;
+			best_rank = rank;
+		}
+		add_platform(has, &known);
+	}
+	if (!best)
+		fl_err_set(err, FL_ERR_UNSUPPORTED, "no image for platform %s; there are:%s",
+			   platform, known.data ? known.data : " none");
+	return best;
+}
+
+/* From an index to its manifest for the platform: the text and the document. */
+static int descend(struct fl_source *source, struct fl_str *text, fl_json **doc, struct fl_err *err)
+{
+	const fl_json *chosen = choose_platform(*doc, source->wanted, err);
+	const char *given = fl_json_text(fl_json_get(chosen, "digest"));
+	char digest[FL_DIGEST_TEXT];
+
+	if (!chosen || fl_digest_check(given ? given : "", err) < 0)
+		return -1;
+	snprintf(digest, sizeof(digest), "%s", given);
+	fl_str_clear(text);
+	if (read_digest(source, digest, text, err) < 0)
+		return -1;
+	source->platform = fl_json_ref(fl_json_get(chosen, "platform"));
+	source->index = *doc;
+	*doc = fl_json_parse(text->data ? text->data : "", text->len, digest, err);
+	return *doc ? 0 : -1;
+}
+
+static bool is_index(const fl_json *doc)
+{
+	return fl_image_is_index(fl_json_text(fl_json_get(doc, "mediaType"))) ||
+	       fl_json_is_array(fl_json_get(doc, "manifests"));
+}
+
+static void forget(struct fl_source *source)
+{
+	fl_json_unref(source->index);
+	fl_json_unref(source->platform);
+	source->index = source->platform = NULL;
+}
+
+fl_json *fl_source_manifest(struct fl_source *source, struct fl_str *text, struct fl_err *err)
+{
+	fl_cleanup_json fl_json *doc = NULL;
+
+	forget(source);
+	if (read_first(source, text, err) < 0)
+		return NULL;
+	doc = fl_json_parse(text->data ? text->data : "", text->len, "manifest", err);
+	if (!doc || (is_index(doc) && descend(source, text, &doc, err) < 0) ||
+	    fl_image_check_manifest(doc, "the manifest", err) < 0)
+		return NULL;
+	return fl_json_ref(doc);
+}
+
+int fl_source_blob(struct fl_source *source, const char *digest, struct fl_str *text,
+		   struct fl_err *err)
+{
+	int rc = source->registry.http ? fl_registry_small_blob(&source->registry, digest, text, err)
+				       : read_layout_blob(source, digest, text, err);
+
+	return rc < 0 ? -1 : check_digest(text, digest, err);
+}

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/*
+ * Where an image comes from, a registry or a layout, and which of an index it is.
+ *
+ *     fl_cleanup_source struct fl_source source = FL_SOURCE_INIT;
+ *     if (fl_source_open_layout(&source, &reference, "linux/amd64", err) < 0) return -1;
+ *     fl_json *manifest = fl_source_manifest(&source, &text, err);
+ */
+#pragma once
+
+#include "cmd/fl-pull/layout.h"
+#include "cmd/fl-pull/registry.h"
+#include "common/reference.h"
+
+struct fl_source {
+	const struct fl_reference *reference; /* borrowed */
+	const char *wanted;                   /* platform; borrowed */
+	struct fl_registry registry;          /* .http is NULL for a layout */
+	struct fl_layout layout;
+	fl_json *index;    /* that led to the manifest; NULL: there was none */
+	fl_json *platform; /* what it says of the manifest, or NULL */
+};
+
+#define FL_SOURCE_INIT { .layout = FL_LAYOUT_INIT }
+
+/* host and name: the reference's own, or a mirror's. All must outlive the source. */
+void fl_source_open_registry(struct fl_source *source, const struct fl_reference *reference,
+			     const char *host, const char *name, const char *wanted,
+			     const struct fl_registry_options *options,
+			     const struct fl_cancel *cancel);
+int fl_source_open_layout(struct fl_source *source, const struct fl_reference *reference,
+			  const char *wanted, struct fl_err *err);
+void fl_source_close(struct fl_source *source);
+#define fl_cleanup_source FL_CLEANUP(fl_source_close)
+
+/* The manifest for the platform, its descriptors checked for form; its bytes into text.
+ * Caller owns it; NULL with err. */
+fl_json *fl_source_manifest(struct fl_source *source, struct fl_str *text, struct fl_err *err);
+
+/* A small blob's bytes, verified. */
+int fl_source_blob(struct fl_source *source, const char *digest, struct fl_str *text,
+		   struct fl_err *err);
