@@ -60,6 +60,14 @@ fl_json *fl_store_list(const struct fl_store *store, struct fl_err *err);
 int fl_store_name(const struct fl_store *store, const char *text, fl_json *descriptor,
 		  struct fl_err *err);
 
+/* Leaves in index.json only the descriptors that keep says so of; how many went, or -1. */
+int fl_store_keep(const struct fl_store *store, bool (*keep)(void *arg, const fl_json *descriptor),
+		  void *arg, struct fl_err *err);
+
+/* The name of a descriptor of index.json, or NULL, and whether it is text. */
+const char *fl_store_name_of(const fl_json *descriptor);
+bool fl_store_is_named(const fl_json *descriptor, const char *text);
+
 struct fl_layer {
 	char *digest, *diff_id, *media_type;
 	uint64_t size; /* bytes, as stored */
@@ -85,6 +93,8 @@ void fl_image_finish(struct fl_image *image);
 /* The layers' descriptors and the config's, checked one by one for form (media type,
  * digest, size): what must be fetched before fl_image_load can work. */
 int fl_image_check_manifest(const fl_json *manifest, const char *name, struct fl_err *err);
+
+#define FL_IMAGE_MANIFEST "application/vnd.oci.image.manifest.v1+json"
 
 /* Whether the media type is an index or manifest list; "linux/amd64" of this machine. */
 bool fl_image_is_index(const char *media_type);

@@ -135,11 +135,14 @@ static fl_json *read_index(const struct fl_store *store, struct fl_err *err)
 	return index;
 }
 
-static bool is_named(const fl_json *descriptor, const char *text)
+const char *fl_store_name_of(const fl_json *descriptor)
 {
-	const fl_json *annotations = fl_json_get(descriptor, "annotations");
+	return fl_json_text(fl_json_get(fl_json_get(descriptor, "annotations"), REF_NAME));
+}
 
-	return fl_str_equal(fl_json_text(fl_json_get(annotations, REF_NAME)), text);
+bool fl_store_is_named(const fl_json *descriptor, const char *text)
+{
+	return fl_str_equal(fl_store_name_of(descriptor), text);
 }
 
 fl_json *fl_store_list(const struct fl_store *store, struct fl_err *err)
@@ -160,7 +163,7 @@ fl_json *fl_store_find(const struct fl_store *store, const char *text, const cha
 		const fl_json *has = fl_json_get(descriptor, "platform");
 		int rank = has ? fl_image_rank(has, platform) : 1;
 
-		if (!is_named(descriptor, text) || rank <= best_rank)
+		if (!fl_store_is_named(descriptor, text) || rank <= best_rank)
 			continue;
 		best = descriptor;
 		best_rank = rank;
@@ -176,12 +179,21 @@ static void replace(fl_json *index, const char *text, fl_json *descriptor)
 	for (size_t i = 0; i < fl_json_count(old); i++) {
 		fl_json *one = fl_json_item(old, i);
 
-		if (!is_named(one, text) || !fl_json_equal(fl_json_get(one, "platform"),
+		if (!fl_store_is_named(one, text) || !fl_json_equal(fl_json_get(one, "platform"),
 							   fl_json_get(descriptor, "platform")))
 			fl_json_add(list, fl_json_ref(one));
 	}
 	fl_json_add(list, descriptor);
 	fl_json_set(index, "manifests", list);
+}
+
+static int write_index(const struct fl_store *store, const fl_json *index, struct fl_err *err)
+{
+	fl_cleanup_str struct fl_str out = FL_STR_INIT;
+
+	fl_json_print(index, true, &out);
+	fl_str_add(&out, "\n");
+	return fl_atomic_write(store->dirfd, "index.json", 0644, out.data, out.len, false, err);
 }
 
 int fl_store_name(const struct fl_store *store, const char *text, fl_json *descriptor,
@@ -190,7 +202,6 @@ int fl_store_name(const struct fl_store *store, const char *text, fl_json *descr
 	fl_cleanup_close int lock = fl_lock_file(store->dirfd, ".index.lock", FL_LOCK_EXCLUSIVE,
 						 FL_LOCK_FOREVER, err);
 	fl_cleanup_json fl_json *index = lock < 0 ? NULL : read_index(store, err);
-	fl_cleanup_str struct fl_str out = FL_STR_INIT;
 	fl_json *annotations = fl_json_new_object();
 
 	fl_json_set(annotations, REF_NAME, fl_json_new_text(text));
@@ -200,7 +211,25 @@ int fl_store_name(const struct fl_store *store, const char *text, fl_json *descr
 		return -1;
 	}
 	replace(index, text, descriptor);
-	fl_json_print(index, true, &out);
-	fl_str_add(&out, "\n");
-	return fl_atomic_write(store->dirfd, "index.json", 0644, out.data, out.len, false, err);
+	return write_index(store, index, err);
+}
+
+int fl_store_keep(const struct fl_store *store, bool (*keep)(void *arg, const fl_json *descriptor),
+		  void *arg, struct fl_err *err)
+{
+	fl_cleanup_close int lock = fl_lock_file(store->dirfd, ".index.lock", FL_LOCK_EXCLUSIVE,
+						 FL_LOCK_FOREVER, err);
+	fl_cleanup_json fl_json *index = lock < 0 ? NULL : read_index(store, err);
+	fl_cleanup_json fl_json *list = fl_json_new_array();
+	fl_json *old = fl_json_get(index, "manifests");
+	int gone;
+
+	if (!index)
+		return -1;
+	for (size_t i = 0; i < fl_json_count(old); i++)
+		if (keep(arg, fl_json_item(old, i)))
+			fl_json_add(list, fl_json_ref(fl_json_item(old, i)));
+	gone = (int)(fl_json_count(old) - fl_json_count(list));
+	fl_json_set(index, "manifests", fl_json_ref(list));
+	return gone && write_index(store, index, err) < 0 ? -1 : gone;
 }

@@ -63,7 +63,7 @@ static fl_json *descriptor_of(const struct fl_image *image, const fl_json *manif
 	const char *type = fl_json_text(fl_json_get(manifest, "mediaType"));
 
 	fl_json_set(descriptor, "mediaType",
-		    fl_json_new_text(type ? type : "application/vnd.oci.image.manifest.v1+json"));
+		    fl_json_new_text(type ? type : FL_IMAGE_MANIFEST));
 	fl_json_set(descriptor, "digest", fl_json_new_text(image->digest));
 	fl_json_set(descriptor, "size", fl_json_new_int((int64_t)size));
 	fl_json_set(descriptor, "platform", platform);

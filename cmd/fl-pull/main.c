@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "cmd/fl-pull/login.h"
 #include "cmd/fl-pull/options.h"
+#include "cmd/fl-pull/remove.h"
+#include "cmd/fl-pull/show.h"
 #include "common/progress.h"
 #include "common/step.h"
-#include "common/table.h"
 
 #include <string.h>
 
@@ -21,22 +22,10 @@ static int get_with_bar(const struct fl_args *args, const struct fl_store *store
 	return rc;
 }
 
-static fl_json *describe(const char *ref, const struct fl_image *image)
-{
-	fl_json *out = fl_json_new_object();
-
-	fl_json_set(out, "ref", fl_json_new_text(ref));
-	fl_json_set(out, "digest", fl_json_new_text(image->digest));
-	fl_json_set(out, "platform", fl_json_new_text(image->platform));
-	fl_json_set(out, "size", fl_json_new_int((int64_t)image->size));
-	fl_json_set(out, "layers", fl_json_new_int((int64_t)image->layer_count));
-	return out;
-}
-
 static int print_image(const struct fl_args *args, const char *ref, const struct fl_image *image,
 		       struct fl_err *err)
 {
-	fl_cleanup_json fl_json *out = describe(ref, image);
+	fl_cleanup_json fl_json *out = fl_show_image(ref, image);
 	fl_cleanup_str struct fl_str line = FL_STR_INIT;
 
 	if (fl_args_flag(args, "json"))
@@ -67,48 +56,6 @@ static int run_get(struct fl_args *args, struct fl_err *err)
 	}
 	fl_durable_settle_later(&store.blobs, 1);
 	return 0;
-}
-
-static int list_one(const struct fl_store *store, const fl_json *descriptor,
-		    struct fl_table *table)
-{
-	const fl_json *annotations = fl_json_get(descriptor, "annotations");
-	const char *ref = fl_json_text(
-		fl_json_get(annotations, "org.opencontainers.image.ref.name"));
-	const char *digest = fl_json_text(fl_json_get(descriptor, "digest"));
-	struct fl_image image;
-	char size[16];
-	fl_json *row;
-
-	if (!ref || !digest || !fl_digest_is_valid(digest) ||
-	    fl_image_load(store, digest, &image, NULL) < 0)
-		return 0;
-	row = describe(ref, &image);
-	fl_num_print_size(image.size, size);
-	fl_json_set(row, "size_text", fl_json_new_text(size));
-	fl_table_row(table, row);
-	fl_image_finish(&image);
-	return 0;
-}
-
-static int run_ls(struct fl_args *args, struct fl_err *err)
-{
-	fl_cleanup_table struct fl_table table = FL_TABLE_INIT;
-	fl_cleanup_store struct fl_store store = { .dirfd = -1, .blobs = -1 };
-	fl_cleanup_json fl_json *list = NULL;
-
-	fl_table_column(&table, "REF", "ref");
-	fl_table_column(&table, "DIGEST", "digest");
-	fl_table_column(&table, "PLATFORM", "platform");
-	fl_table_column(&table, "SIZE", "size_text");
-	fl_table_column(&table, "LAYERS", "layers");
-	if (fl_store_open(&store, fl_args_state_dir(args), false, err) == 0)
-		list = fl_store_list(&store, err);
-	else if (err->kind != FL_ERR_NOT_FOUND)
-		return -1;
-	for (size_t i = 0; i < fl_json_count(list); i++)
-		list_one(&store, fl_json_item(list, i), &table);
-	return fl_table_print(&table, fl_args_flag(args, "json"), err);
 }
 
 /* The images of a spec, each once, in the order kernel, initrd, volumes. */
@@ -160,7 +107,7 @@ static int step_up(struct fl_step_call *call, struct fl_err *err)
 
 		if (get_with_bar(call->args, &store, images[i], &options, &image, err) < 0)
 			return -1;
-		fl_json_set(made, images[i], describe(images[i], &image));
+		fl_json_set(made, images[i], fl_show_image(images[i], &image));
 		fl_image_finish(&image);
 	}
 	fl_durable_settle_later(&store.blobs, 1);
@@ -196,7 +143,11 @@ static const struct fl_option up_options[] = { FL_STEP_UP_OPTIONS, FL_GET_OPTION
 static const struct fl_command commands[] = {
 	{ "up", "[FILE…]", "pull the images of specs or records", up_options, 0, -1, run_up },
 	{ "get", "REF…", "pull images into the local store", get_options, 1, -1, run_get },
-	{ "ls", "", "list the images of the local store", NULL, 0, 0, run_ls },
+	{ "ls", "", "list the images of the local store", NULL, 0, 0, fl_show_ls },
+	{ "inspect", "REF", "say what an image is, without pulling it", fl_inspect_options, 1, 1,
+	  fl_show_inspect },
+	{ "rm", "REF…", "remove names from the local store", fl_rm_options, 1, -1, fl_remove_names },
+	{ "gc", "", "remove what no name leads to", fl_gc_options, 0, 0, fl_remove_garbage },
 	{ "login", "HOST", "log in to a registry", fl_login_options, 1, 1, fl_login },
 	{ "logout", "HOST", "forget a registry's login", fl_logout_options, 1, 1, fl_logout },
 	{ 0 },

@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+#include "cmd/fl-pull/look.h"
+
+#include "cmd/fl-pull/origin.h"
+#include "common/alloc.h"
+
+#include <string.h>
+
+struct look {
+	struct fl_reference reference;
+	const struct fl_get_options *options;
+	fl_json *seen;
+};
+
+static fl_json *platform_text(const fl_json *platform)
+{
+	const char *os = fl_json_text(fl_json_get(platform, "os"));
+	const char *arch = fl_json_text(fl_json_get(platform, "architecture"));
+	const char *variant = fl_json_text(fl_json_get(platform, "variant"));
+	fl_cleanup_free char *text = fl_asprintf("%s/%s%s%s", os ? os : "linux", arch ? arch : "unknown",
+						 variant ? "/" : "", variant ? variant : "");
+
+	return fl_json_new_text(text);
+}
+
+/* Of an index's descriptors; those that are no images (attestations) say "unknown". */
+static fl_json *platforms_of(const fl_json *descriptors)
+{
+	fl_json *list = fl_json_new_array();
+
+	for (size_t i = 0; i < fl_json_count(descriptors); i++) {
+		const fl_json *platform = fl_json_get(fl_json_item(descriptors, i), "platform");
+
+		if (platform && !fl_str_equal(fl_json_text(fl_json_get(platform, "os")), "unknown"))
+			fl_json_add(list, platform_text(platform));
+	}
+	return list;
+}
+
+static fl_json *layers_of(const fl_json *manifest, const fl_json *config, int64_t *size)
+{
+	const fl_json *layers = fl_json_get(manifest, "layers");
+	const fl_json *ids = fl_json_at(config, "rootfs.diff_ids");
+	fl_json *list = fl_json_new_array();
+
+	for (size_t i = 0; i < fl_json_count(layers); i++) {
+		const fl_json *layer = fl_json_item(layers, i);
+		fl_json *one = fl_json_new_object(), *id = fl_json_item(ids, i);
+
+		fl_json_set(one, "digest", fl_json_ref(fl_json_get(layer, "digest")));
+		if (id)
+			fl_json_set(one, "diff_id", fl_json_ref(id));
+		fl_json_set(one, "media_type", fl_json_ref(fl_json_get(layer, "mediaType")));
+		fl_json_set(one, "size", fl_json_ref(fl_json_get(layer, "size")));
+		*size += fl_json_int(fl_json_get(layer, "size"));
+		fl_json_add(list, one);
+	}
+	return list;
+}
+
+/* Takes platforms. */
+static fl_json *describe(const char *ref, const char *digest, const fl_json *manifest,
+			 fl_json *config, fl_json *platforms)
+{
+	const char *type = fl_json_text(fl_json_get(manifest, "mediaType"));
+	fl_json *out = fl_json_new_object(), *layers;
+	int64_t size = 0;
+
+	layers = layers_of(manifest, config, &size);
+	if (!fl_json_count(platforms))
+		fl_json_add(platforms, platform_text(config));
+	fl_json_set(out, "ref", fl_json_new_text(ref));
+	fl_json_set(out, "digest", fl_json_new_text(digest));
+	fl_json_set(out, "media_type", fl_json_new_text(type ? type : FL_IMAGE_MANIFEST));
+	fl_json_set(out, "platform", platform_text(config));
+	fl_json_set(out, "platforms", platforms);
+	fl_json_set(out, "size", fl_json_new_int(size));
+	fl_json_set(out, "config", fl_json_ref(config));
+	fl_json_set(out, "layers", layers);
+	return out;
+}
+
+static int look_at(void *arg, struct fl_source *source, struct fl_err *err)
+{
+	struct look *look = arg;
+	fl_cleanup_str struct fl_str text = FL_STR_INIT, bytes = FL_STR_INIT;
+	fl_cleanup_json fl_json *manifest = fl_source_manifest(source, &text, err);
+	fl_cleanup_json fl_json *config = NULL;
+	const char *name = fl_json_text(fl_json_at(manifest, "config.digest"));
+	char digest[FL_DIGEST_TEXT];
+
+	if (!manifest || fl_source_blob(source, name, &bytes, err) < 0)
+		return -1;
+	config = fl_json_parse(bytes.data, bytes.len, name, err);
+	if (!config)
+		return -1;
+	fl_digest_of(text.data, text.len, digest);
+	look->seen = describe(look->reference.text, digest, manifest, config,
+			      platforms_of(fl_json_get(source->index, "manifests")));
+	return 0;
+}
+
+/* The descriptors of that name, whatever their platform. */
+static fl_json *named_in_store(const struct fl_store *store, const char *text)
+{
+	fl_cleanup_json fl_json *all = fl_store_list(store, NULL);
+	fl_json *list = fl_json_new_array();
+
+	for (size_t i = 0; i < fl_json_count(all); i++)
+		if (fl_store_is_named(fl_json_item(all, i), text))
+			fl_json_add(list, fl_json_ref(fl_json_item(all, i)));
+	return list;
+}
+
+static bool look_into_store(struct look *look, const char *state_dir)
+{
+	fl_cleanup_store struct fl_store store = { .dirfd = -1, .blobs = -1 };
+	fl_cleanup_json fl_json *found = NULL, *manifest = NULL, *config = NULL, *named = NULL;
+	const char *digest;
+
+	if (fl_store_open(&store, state_dir, false, NULL) < 0)
+		return false;
+	found = fl_store_find(&store, look->reference.text, look->options->platform);
+	digest = fl_json_text(fl_json_get(found, "digest"));
+	if (!digest || !fl_digest_is_valid(digest))
+		return false;
+	manifest = fl_store_read(&store, digest, NULL);
+	if (!manifest || fl_image_check_manifest(manifest, digest, NULL) < 0)
+		return false;
+	config = fl_store_read(&store, fl_json_text(fl_json_at(manifest, "config.digest")), NULL);
+	if (!config)
+		return false;
+	named = named_in_store(&store, look->reference.text);
+	look->seen = describe(look->reference.text, digest, manifest, config, platforms_of(named));
+	return true;
+}
+
+static int look_anywhere(struct look *look, const char *state_dir, struct fl_err *err)
+{
+	const struct fl_get_options *options = look->options;
+	struct fl_origin origin = {
+		.reference = &look->reference, .wanted = options->platform,
+		.options = &options->registry, .cancel = options->cancel,
+		.use = look_at, .arg = look,
+	};
+
+	if (options->policy != FL_GET_ALWAYS && look_into_store(look, state_dir))
+		return 0;
+	if (options->policy == FL_GET_NEVER)
+		return fl_err_set(err, FL_ERR_NOT_FOUND, "not in the store, and --pull=never");
+	return fl_origin_use(&origin, err);
+}
+
+fl_json *fl_look(const char *state_dir, const char *text, const struct fl_get_options *options,
+		 struct fl_err *err)
+{
+	struct look look = { .options = options };
+
+	if (fl_reference_parse(text, &look.reference, err) < 0)
+		return NULL;
+	if (look_anywhere(&look, state_dir, err) < 0)
+		fl_err_prefix(err, "%s", look.reference.text);
+	fl_reference_finish(&look.reference);
+	return look.seen;
+}

@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+#include "cmd/fl-pull/remove.h"
+
+#include "common/alloc.h"
+#include "common/image.h"
+#include "common/log.h"
+#include "common/num.h"
+#include "common/reference.h"
+#include "common/since.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#define DEEPEST 4 /* indexes in indexes */
+
+const struct fl_option fl_rm_options[] = {
+	{ "platform", 'p', "OS/ARCH[/VARIANT]", "only the image for this one (all)" },
+	{ 0 },
+};
+
+const struct fl_option fl_gc_options[] = {
+	{ "dry-run", 0, NULL, "only say what would be removed" },
+	{ "keep-since", 0, "TIME", "drop names not got since then (\"720h\", or a time in UTC)" },
+	{ 0 },
+};
+
+struct wanted_gone {
+	const char *name, *platform; /* platform NULL: any */
+};
+
+static bool is_other(void *arg, const fl_json *descriptor)
+{
+	const struct wanted_gone *gone = arg;
+	const fl_json *platform = fl_json_get(descriptor, "platform");
+
+	if (!fl_store_is_named(descriptor, gone->name))
+		return true;
+	return gone->platform && platform &&
+	       fl_image_rank(platform, gone->platform) < FL_IMAGE_FITS_EXACTLY;
+}
+
+static int remove_name(const struct fl_store *store, const char *text, const char *platform,
+		       struct fl_err *err)
+{
+	fl_cleanup_reference struct fl_reference reference = { 0 };
+	struct wanted_gone gone = { .platform = platform };
+	int removed;
+
+	if (fl_reference_parse(text, &reference, err) < 0)
+		return -1;
+	gone.name = reference.text;
+	removed = fl_store_keep(store, is_other, &gone, err);
+	if (removed == 0)
+		return fl_err_set(err, FL_ERR_NOT_FOUND, "%s: not in the store; see \"fl-pull ls\"",
+				  reference.text);
+	return removed < 0 ? -1 : 0;
+}
+
+int fl_remove_names(struct fl_args *args, struct fl_err *err)
+{
+	fl_cleanup_store struct fl_store store = { .dirfd = -1, .blobs = -1 };
+	const char *platform = fl_args_text(args, "platform", NULL);
+
+	if (fl_store_open(&store, fl_args_state_dir(args), false, err) < 0)
+		return -1;
+	for (size_t i = 0; i < args->operands.count; i++)
+		if (remove_name(&store, args->operands.items[i], platform, err) < 0)
+			return -1;
+	return 0;
+}
+
+struct garbage {
+	const struct fl_store *store;
+	bool is_dry;
+	char since[FL_CLOCK_TEXT]; /* "": all names stay */
+	fl_json *in_use;           /* digests that records name, as keys */
+	fl_json *reached;          /* hex of blobs that stay, as keys */
+	fl_json *names;            /* that go */
+	uint64_t blobs, bytes;     /* that go */
+};
+
+/* The digests under host.images of every record: what a microVM was made of stays. */
+static int take_in_use(struct garbage *garbage, const struct fl_args *args, struct fl_err *err)
+{
+	fl_cleanup_state struct fl_state state = { .dirfd = -1 };
+	fl_cleanup_vm_names fl_vm_names names = { 0 };
+
+	if (fl_args_state(args, false, &state, err) < 0 || fl_state_list(&state, &names, err) < 0)
+		return -1;
+	for (size_t i = 0; i < names.count; i++) {
+		fl_cleanup_vm struct fl_vm vm = FL_VM_INIT;
+		fl_cleanup_json fl_json *record = NULL;
+		const fl_json *images;
+
+		if (fl_vm_open(&state, names.items[i].name_space, names.items[i].name,
+			       names.items[i].uid, &vm, NULL) < 0)
+			continue;
+		record = fl_vm_load(&vm, NULL);
+		images = fl_json_at(record, "host.images");
+		for (void *one = fl_json_first(images); one; one = fl_json_next(images, one)) {
+			const char *digest = fl_json_text(fl_json_get(fl_json_value(one), "digest"));
+
+			if (digest)
+				fl_json_set(garbage->in_use, digest, fl_json_new_bool(true));
+		}
+	}
+	return 0;
+}
+
+static bool is_older(const struct garbage *garbage, const char *digest)
+{
+	char when[FL_CLOCK_TEXT];
+	struct stat st;
+	struct tm tm;
+
+	if (fstatat(garbage->store->blobs, fl_digest_hex(digest), &st, 0) < 0)
+		return false;
+	strftime(when, sizeof(when), "%Y-%m-%dT%H:%M:%S.999999Z", gmtime_r(&st.st_mtime, &tm));
+	return strcmp(when, garbage->since) < 0;
+}
+
+static bool name_stays(void *arg, const fl_json *descriptor)
+{
+	const struct garbage *garbage = arg;
+	const char *digest = fl_json_text(fl_json_get(descriptor, "digest"));
+	const char *name = fl_store_name_of(descriptor);
+
+	if (!*garbage->since || !digest || !fl_digest_is_valid(digest) ||
+	    fl_json_get(garbage->in_use, digest) || !is_older(garbage, digest))
+		return true;
+	fl_json_add(garbage->names, fl_json_new_text(name ? name : digest));
+	return false;
+}
+
+/* The blob and all that it names, whatever kind of document it is: what another tool put
+ * into the store is kept whole too. */
+static void reach(struct garbage *garbage, const fl_json *descriptor, int depth)
+{
+	static const char *const lists[] = { "manifests", "layers", "blobs" };
+	static const char *const single[] = { "config", "subject" };
+	const char *digest = fl_json_text(fl_json_get(descriptor, "digest"));
+	const char *type = fl_json_text(fl_json_get(descriptor, "mediaType"));
+	fl_cleanup_json fl_json *doc = NULL;
+
+	if (!digest || !fl_digest_is_valid(digest))
+		return;
+	fl_json_set(garbage->reached, fl_digest_hex(digest), fl_json_new_bool(true));
+	if (depth > DEEPEST || !type || (!strstr(type, "manifest") && !strstr(type, "index")))
+		return;
+	doc = fl_store_read(garbage->store, digest, NULL);
+	for (size_t i = 0; i < FL_COUNT(single); i++)
+		reach(garbage, fl_json_get(doc, single[i]), depth + 1);
+	for (size_t k = 0; k < FL_COUNT(lists); k++) {
+		const fl_json *list = fl_json_get(doc, lists[k]);
+
+		for (size_t i = 0; i < fl_json_count(list); i++)
+			reach(garbage, fl_json_item(list, i), depth + 1);
+	}
+}
+
+static int mark(struct garbage *garbage, struct fl_err *err)
+{
+	fl_cleanup_json fl_json *list = fl_store_list(garbage->store, err);
+
+	if (!list)
+		return -1;
+	for (size_t i = 0; i < fl_json_count(list); i++)
+		if (!garbage->is_dry || name_stays(garbage, fl_json_item(list, i)))
+			reach(garbage, fl_json_item(list, i), 0);
+	return 0;
+}
+
+static int sweep(struct garbage *garbage, struct fl_err *err)
+{
+	int fd = openat(garbage->store->blobs, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	fl_cleanup_dir DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	struct dirent *entry;
+	struct stat st;
+
+	if (!dir)
+		return fl_err_errno(err, errno, "%s: cannot be read", garbage->store->path);
+	while ((entry = readdir(dir))) {
+		if (entry->d_name[0] == '.' || fl_json_get(garbage->reached, entry->d_name) ||
+		    fstatat(garbage->store->blobs, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
+		    !S_ISREG(st.st_mode))
+			continue;
+		if (!garbage->is_dry &&
+		    fl_durable_remove(garbage->store->blobs, entry->d_name, err) < 0)
+			return -1;
+		garbage->blobs++;
+		garbage->bytes += (uint64_t)st.st_size;
+		fl_log(FL_LOG_DEBUG, "sha256:%s", entry->d_name);
+	}
+	if (!garbage->is_dry)
+		fl_atomic_sweep(garbage->store->blobs);
+	return 0;
+}
+
+static int report(struct fl_args *args, const struct garbage *garbage, struct fl_err *err)
+{
+	fl_cleanup_json fl_json *out = fl_json_new_object();
+	fl_cleanup_str struct fl_str text = FL_STR_INIT;
+	char size[16];
+
+	fl_json_set(out, "names", fl_json_ref(garbage->names));
+	fl_json_set(out, "blobs", fl_json_new_int((int64_t)garbage->blobs));
+	fl_json_set(out, "bytes", fl_json_new_int((int64_t)garbage->bytes));
+	if (fl_args_flag(args, "json"))
+		return fl_cli_print_json(out, err);
+	for (size_t i = 0; i < fl_json_count(garbage->names); i++)
+		fl_str_addf(&text, "%s\n", fl_json_text(fl_json_item(garbage->names, i)));
+	fl_num_print_size(garbage->bytes, size);
+	fl_str_addf(&text, "%llu blobs, %s%s\n", (unsigned long long)garbage->blobs, size,
+		    garbage->is_dry ? ", would be removed" : "");
+	return fl_cli_print(text.data, text.len, err);
+}
+
+static int collect(struct fl_args *args, struct garbage *garbage, struct fl_err *err)
+{
+	const char *since = fl_args_text(args, "keep-since", NULL);
+	fl_cleanup_close int lock = -1;
+
+	if (since && fl_since_parse(since, garbage->since, err) < 0)
+		return fl_err_prefix(err, "option --keep-since");
+	lock = fl_store_lock(garbage->store, true, err);
+	if (lock < 0)
+		return fl_err_prefix(err, "images are being pulled or read");
+	if (take_in_use(garbage, args, err) < 0 ||
+	    (!garbage->is_dry && fl_store_keep(garbage->store, name_stays, garbage, err) < 0) ||
+	    mark(garbage, err) < 0 || sweep(garbage, err) < 0)
+		return -1;
+	return report(args, garbage, err);
+}
+
+int fl_remove_garbage(struct fl_args *args, struct fl_err *err)
+{
+	fl_cleanup_store struct fl_store store = { .dirfd = -1, .blobs = -1 };
+	fl_cleanup_json fl_json *in_use = fl_json_new_object(), *reached = fl_json_new_object();
+	fl_cleanup_json fl_json *names = fl_json_new_array();
+	struct garbage garbage = {
+		.store = &store, .is_dry = fl_args_flag(args, "dry-run"), .in_use = in_use,
+		.reached = reached, .names = names,
+	};
+
+	if (fl_store_open(&store, fl_args_state_dir(args), false, err) == 0)
+		return collect(args, &garbage, err);
+	return err->kind == FL_ERR_NOT_FOUND ? report(args, &garbage, err) : -1;
+}
