@@ -105,6 +105,21 @@ static int check_descriptor(const fl_json *descriptor, const char *name, const c
 	return 0;
 }
 
+/* Artifacts that are no images have the same manifest, and a config of another type. */
+static int check_config(const fl_json *config, const char *name, struct fl_err *err)
+{
+	const char *type = fl_json_text(fl_json_get(config, "mediaType"));
+
+	if (check_descriptor(config, name, "the config", err) < 0)
+		return -1;
+	if (fl_str_equal(type, OCI "config.v1+json") ||
+	    fl_str_equal(type, DOCKER "container.image.v1+json"))
+		return 0;
+	return fl_err_set(err, FL_ERR_UNSUPPORTED,
+			  "%s: the config has the type \"%.200s\", which is not an image's", name,
+			  type ? type : "");
+}
+
 static int check_layer(const fl_json *layer, const char *name, struct fl_err *err)
 {
 	const char *type = fl_json_text(fl_json_get(layer, "mediaType"));
@@ -115,7 +130,7 @@ static int check_layer(const fl_json *layer, const char *name, struct fl_err *er
 		if (fl_str_equal(type, layer_types[i]))
 			return 0;
 	return fl_err_set(err, FL_ERR_UNSUPPORTED,
-			  "%s: a layer has the type \"%s\", which is not a tar, tar+gzip or tar+zstd",
+			  "%s: a layer has the type \"%.200s\", which is not a tar, tar+gzip or tar+zstd",
 			  name, type ? type : "");
 }
 
@@ -126,12 +141,12 @@ int fl_image_check_manifest(const fl_json *manifest, const char *name, struct fl
 
 	if (type && strcmp(type, OCI "manifest.v1+json") != 0 &&
 	    strcmp(type, DOCKER "distribution.manifest.v2+json") != 0)
-		return fl_err_set(err, FL_ERR_UNSUPPORTED, "%s: \"%s\" is not an image manifest",
+		return fl_err_set(err, FL_ERR_UNSUPPORTED, "%s: \"%.200s\" is not an image manifest",
 				  name, type);
 	if (fl_json_int(fl_json_get(manifest, "schemaVersion")) != 2 || !fl_json_is_array(layers))
 		return fl_err_set(err, FL_ERR_UNSUPPORTED,
 				  "%s: not an image manifest of schema version 2", name);
-	if (check_descriptor(fl_json_get(manifest, "config"), name, "the config", err) < 0)
+	if (check_config(fl_json_get(manifest, "config"), name, err) < 0)
 		return -1;
 	for (size_t i = 0; i < fl_json_count(layers); i++)
 		if (check_layer(fl_json_item(layers, i), name, err) < 0)
