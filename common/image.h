@@ -28,6 +28,9 @@ struct fl_store {
 
 /* Opens STATE/images; with make, what is missing is made. */
 int fl_store_open(struct fl_store *store, const char *state_dir, bool make, struct fl_err *err);
+/* Any other layout folder, to write into: made when it is missing, FL_ERR_EXISTS when it holds
+ * other things. */
+int fl_store_open_folder(struct fl_store *store, const char *path, struct fl_err *err);
 void fl_store_close(struct fl_store *store);
 #define fl_cleanup_store FL_CLEANUP(fl_store_close)
 
@@ -63,6 +66,9 @@ int fl_store_name(const struct fl_store *store, const char *text, fl_json *descr
 /* Leaves in index.json only the descriptors that keep says so of; how many went, or -1. */
 int fl_store_keep(const struct fl_store *store, bool (*keep)(void *arg, const fl_json *descriptor),
 		  void *arg, struct fl_err *err);
+
+/* The annotation that names a descriptor (OCI image specification, annotations.md). */
+#define FL_STORE_NAME "org.opencontainers.image.ref.name"
 
 /* The name of a descriptor of index.json, or NULL, and whether it is text. */
 const char *fl_store_name_of(const fl_json *descriptor);

@@ -17,6 +17,7 @@ void fl_reference_finish(struct fl_reference *reference)
 	free(reference->tag);
 	free(reference->digest);
 	free(reference->folder);
+	free(reference->archive);
 	free(reference->text);
 	memset(reference, 0, sizeof(*reference));
 }
@@ -25,7 +26,8 @@ static int wrong(const char *text, const char *what, struct fl_err *err)
 {
 	return fl_err_set(err, FL_ERR_INVALID,
 			  "\"%.200s\" is not an image reference: %s; write host/name:tag, "
-			  "host/name@sha256:… or oci:FOLDER:TAG", text, what);
+			  "host/name@sha256:…, oci:FOLDER:TAG, oci-archive:FILE:TAG or "
+			  "docker-archive:FILE:TAG", text, what);
 }
 
 /* A first part with a dot, a colon or as "localhost" is a host; any other is a name. */
@@ -87,6 +89,21 @@ static int parse_layout(const char *text, struct fl_reference *reference, struct
 	return 0;
 }
 
+/* The first colon ends the file's name: a tag may be a whole reference, as docker's are. */
+static int parse_archive(const char *text, const char *rest, struct fl_reference *reference,
+			 struct fl_err *err)
+{
+	size_t len = strcspn(rest, ":");
+
+	reference->archive = fl_strndup(rest, len);
+	if (rest[len])
+		reference->tag = fl_strdup(rest + len + 1);
+	reference->text = fl_strdup(text);
+	if (!len)
+		return wrong(text, "the file is empty", err);
+	return reference->tag && !*reference->tag ? wrong(text, "the tag is empty", err) : 0;
+}
+
 static void split_host(char *rest, struct fl_reference *reference)
 {
 	char *slash = strchr(rest, '/');
@@ -141,6 +158,19 @@ static int parse_registry(const char *text, struct fl_reference *reference, stru
 	return 0;
 }
 
+static int parse_any(const char *text, struct fl_reference *reference, struct fl_err *err)
+{
+	static const char *const schemes[] = { "oci-archive:", "docker-archive:" };
+
+	for (size_t i = 0; i < FL_COUNT(schemes); i++)
+		if (fl_str_starts(text, schemes[i])) {
+			reference->is_docker = i == 1;
+			return parse_archive(text, text + strlen(schemes[i]), reference, err);
+		}
+	return fl_str_starts(text, "oci:") ? parse_layout(text, reference, err)
+					   : parse_registry(text, reference, err);
+}
+
 int fl_reference_parse(const char *text, struct fl_reference *reference, struct fl_err *err)
 {
 	int rc;
@@ -148,8 +178,7 @@ int fl_reference_parse(const char *text, struct fl_reference *reference, struct 
 	memset(reference, 0, sizeof(*reference));
 	if (!*text)
 		return wrong(text, "it is empty", err);
-	rc = fl_str_starts(text, "oci:") ? parse_layout(text, reference, err)
-					 : parse_registry(text, reference, err);
+	rc = parse_any(text, reference, err);
 	if (rc < 0)
 		fl_reference_finish(reference);
 	return rc;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
- * Names of images: host/name:tag, host/name@sha256:…, both together, or oci:FOLDER[:TAG].
+ * Names of images: host/name:tag, host/name@sha256:…, both together, oci:FOLDER[:TAG],
+ * oci-archive:FILE[:TAG] or docker-archive:FILE[:TAG].
  * Format: the OCI distribution specification's <name> and <reference>; without a host the
  * habits of docker are followed (docker.io, library/, latest).
  *
@@ -14,12 +15,16 @@
 #include "common/cleanup.h"
 #include "common/err.h"
 
+#include <stdbool.h>
+
 struct fl_reference {
-	char *host;   /* "127.0.0.1:5000"; NULL for a layout folder */
+	char *host;   /* "127.0.0.1:5000"; NULL for a layout or an archive */
 	char *name;   /* "library/debian" */
 	char *tag;    /* "12"; NULL with a digest alone */
 	char *digest; /* "sha256:…" or NULL */
-	char *folder; /* of an OCI layout; NULL for a registry */
+	char *folder; /* of an OCI layout, or NULL */
+	char *archive; /* a tar, or NULL */
+	bool is_docker; /* the archive is what "docker save" writes */
 	char *text;   /* all of it, in full form */
 };
 

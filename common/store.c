@@ -11,7 +11,6 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#define REF_NAME "org.opencontainers.image.ref.name"
 #define INDEX_LIMIT (64 << 20)
 
 static int write_if_missing(int dirfd, const char *name, const char *text, struct fl_err *err)
@@ -37,10 +36,10 @@ static int make_layout(const char *path, struct fl_err *err)
 				err);
 }
 
-int fl_store_open(struct fl_store *store, const char *state_dir, bool make, struct fl_err *err)
+/* Takes path. */
+static int open_store(struct fl_store *store, char *path, bool make, struct fl_err *err)
 {
-	*store = (struct fl_store){ .path = fl_asprintf("%s/images", state_dir), .dirfd = -1,
-				    .blobs = -1 };
+	*store = (struct fl_store){ .path = path, .dirfd = -1, .blobs = -1 };
 	if (make && make_layout(store->path, err) < 0)
 		return -1;
 	store->dirfd = open(store->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -51,6 +50,36 @@ int fl_store_open(struct fl_store *store, const char *state_dir, bool make, stru
 		return fl_err_errno(err, errno, "%s: the image store cannot be opened",
 				    store->path);
 	return 0;
+}
+
+int fl_store_open(struct fl_store *store, const char *state_dir, bool make, struct fl_err *err)
+{
+	return open_store(store, fl_asprintf("%s/images", state_dir), make, err);
+}
+
+/* Anything there that is not a layout's own must not get one mixed in. */
+static int check_foreign(const char *path, struct fl_err *err)
+{
+	fl_cleanup_dir DIR *dir = opendir(path);
+	struct dirent *entry;
+
+	if (!dir && errno == ENOENT)
+		return 0;
+	if (!dir)
+		return fl_err_errno(err, errno, "%s: cannot be opened", path);
+	if (faccessat(dirfd(dir), "oci-layout", F_OK, 0) == 0)
+		return 0;
+	while ((entry = readdir(dir)))
+		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
+			return fl_err_set(err, FL_ERR_EXISTS, "%s: the folder is not empty and no "
+					  "OCI image layout; name another", path);
+	return 0;
+}
+
+int fl_store_open_folder(struct fl_store *store, const char *path, struct fl_err *err)
+{
+	*store = (struct fl_store){ .dirfd = -1, .blobs = -1 };
+	return check_foreign(path, err) < 0 ? -1 : open_store(store, fl_strdup(path), true, err);
 }
 
 void fl_store_close(struct fl_store *store)
@@ -137,7 +166,7 @@ static fl_json *read_index(const struct fl_store *store, struct fl_err *err)
 
 const char *fl_store_name_of(const fl_json *descriptor)
 {
-	return fl_json_text(fl_json_get(fl_json_get(descriptor, "annotations"), REF_NAME));
+	return fl_json_text(fl_json_get(fl_json_get(descriptor, "annotations"), FL_STORE_NAME));
 }
 
 bool fl_store_is_named(const fl_json *descriptor, const char *text)
@@ -204,7 +233,7 @@ int fl_store_name(const struct fl_store *store, const char *text, fl_json *descr
 	fl_cleanup_json fl_json *index = lock < 0 ? NULL : read_index(store, err);
 	fl_json *annotations = fl_json_new_object();
 
-	fl_json_set(annotations, REF_NAME, fl_json_new_text(text));
+	fl_json_set(annotations, FL_STORE_NAME, fl_json_new_text(text));
 	fl_json_set(descriptor, "annotations", annotations);
 	if (!index) {
 		fl_json_unref(descriptor);

@@ -11,50 +11,6 @@
 #include <string.h>
 #include <sys/stat.h>
 
-/* Anything there that is not a layout's own must not get one mixed in. */
-static int check_foreign(const char *path, struct fl_err *err)
-{
-	fl_cleanup_dir DIR *dir = opendir(path);
-	struct dirent *entry;
-
-	if (!dir && errno == ENOENT)
-		return 0;
-	if (!dir)
-		return fl_err_errno(err, errno, "%s: cannot be opened", path);
-	if (faccessat(dirfd(dir), "oci-layout", F_OK, 0) == 0)
-		return 0;
-	while ((entry = readdir(dir)))
-		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
-			return fl_err_set(err, FL_ERR_EXISTS, "%s: the folder is not empty and no "
-					  "OCI image layout; name another", path);
-	return 0;
-}
-
-static int write_if_missing(int dirfd, const char *name, const char *text, struct fl_err *err)
-{
-	if (faccessat(dirfd, name, F_OK, 0) == 0)
-		return 0;
-	return fl_atomic_write(dirfd, name, 0644, text, strlen(text), true, err);
-}
-
-static int open_folder(struct fl_store *store, const char *path, struct fl_err *err)
-{
-	fl_cleanup_free char *blobs = fl_asprintf("%s/blobs/sha256", path);
-
-	if (check_foreign(path, err) < 0 || fl_path_make_folders(blobs, 0755, err) < 0)
-		return -1;
-	store->path = fl_strdup(path);
-	store->dirfd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	store->blobs = open(blobs, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (store->dirfd < 0 || store->blobs < 0)
-		return fl_err_errno(err, errno, "%s: cannot be opened", path);
-	if (write_if_missing(store->dirfd, "index.json",
-			     "{\"schemaVersion\":2,\"manifests\":[]}\n", err) < 0)
-		return -1;
-	return write_if_missing(store->dirfd, "oci-layout",
-				"{\"imageLayoutVersion\":\"1.0.0\"}\n", err);
-}
-
 static bool is_archive(const char *path)
 {
 	struct stat st;
@@ -71,7 +27,7 @@ static int open_archive(struct fl_pack_layout *layout, const char *path, struct 
 	if (!mkdtemp(scratch))
 		return fl_err_errno(err, errno, "%s: cannot be made", scratch);
 	layout->scratch = fl_steal(&scratch);
-	return open_folder(&layout->store, layout->scratch, err);
+	return fl_store_open_folder(&layout->store, layout->scratch, err);
 }
 
 int fl_pack_layout_open(struct fl_pack_layout *layout, const char *path, struct fl_err *err)
@@ -80,7 +36,7 @@ int fl_pack_layout_open(struct fl_pack_layout *layout, const char *path, struct 
 					   .archive = FL_ATOMIC_INIT };
 	if (is_archive(path))
 		return open_archive(layout, path, err);
-	if (open_folder(&layout->store, path, err) < 0)
+	if (fl_store_open_folder(&layout->store, path, err) < 0)
 		return -1;
 	/* Only the local store has a collector, and this lock. */
 	if (faccessat(layout->store.dirfd, ".lock", F_OK, 0) < 0)

@@ -12,6 +12,7 @@ struct get {
 	const struct fl_get_options *options;
 	struct fl_reference reference;
 	struct fl_image *image;
+	char *name; /* in the store; NULL: what standard input says */
 };
 
 void fl_get_options_finish(struct fl_get_options *options)
@@ -71,19 +72,24 @@ static fl_json *descriptor_of(const struct fl_image *image, const fl_json *manif
 }
 
 /* Manifest and name last: what is named is whole. */
-static int finish(struct get *get, const struct fl_source *source, const struct fl_str *text,
+static int finish(struct get *get, struct fl_source *source, const struct fl_str *text,
 		  const fl_json *manifest, struct fl_err *err)
 {
 	struct fl_image *image = get->image;
 	char digest[FL_DIGEST_TEXT];
 	fl_json *platform;
 
+	if (!get->name)
+		get->name = fl_steal(&source->own_name);
+	if (!get->name)
+		return fl_err_set(err, FL_ERR_INVALID, "the archive does not say the image's name; "
+				  "use --name");
 	if (fl_store_put(get->store, text->data, text->len, digest, err) < 0 ||
 	    fl_image_load(get->store, digest, image, err) < 0)
 		return -1;
 	platform = platform_of(source, image);
 	if (fl_image_rank(platform, get->options->platform))
-		return fl_store_name(get->store, get->reference.text,
+		return fl_store_name(get->store, get->name,
 				     descriptor_of(image, manifest, text->len, platform), err);
 	fl_json_unref(platform);
 	fl_err_set(err, FL_ERR_UNSUPPORTED, "the image is for %s, not for %s; choose with --platform",
@@ -97,7 +103,7 @@ static bool have(struct get *get)
 {
 	struct fl_image *image = get->image;
 	fl_cleanup_json fl_json *found =
-		fl_store_find(get->store, get->reference.text, get->options->platform);
+		get->name ? fl_store_find(get->store, get->name, get->options->platform) : NULL;
 	const char *digest = fl_json_text(fl_json_get(found, "digest"));
 	const fl_json *platform = fl_json_get(found, "platform");
 
@@ -127,6 +133,32 @@ static int bring_from(void *arg, struct fl_source *source, struct fl_err *err)
 	return finish(get, source, &text, manifest, err);
 }
 
+static bool is_stdin(const struct fl_reference *reference)
+{
+	return reference->archive && strcmp(reference->archive, "-") == 0;
+}
+
+int fl_get_parse(const char *text, struct fl_reference *reference, struct fl_err *err)
+{
+	if (strcmp(text, "-") != 0)
+		return fl_reference_parse(text, reference, err);
+	*reference = (struct fl_reference){ .archive = fl_strdup(text), .text = fl_strdup(text) };
+	return 0;
+}
+
+static int take_name(struct get *get, struct fl_err *err)
+{
+	fl_cleanup_reference struct fl_reference reference = { 0 };
+
+	if (get->options->name && fl_reference_parse(get->options->name, &reference, err) < 0)
+		return fl_err_prefix(err, "option --name");
+	if (get->options->name)
+		get->name = fl_strdup(reference.text);
+	else if (!is_stdin(&get->reference))
+		get->name = fl_strdup(get->reference.text);
+	return 0;
+}
+
 static int bring(struct get *get, struct fl_err *err)
 {
 	const struct fl_get_options *options = get->options;
@@ -136,7 +168,7 @@ static int bring(struct get *get, struct fl_err *err)
 		.use = bring_from, .arg = get,
 	};
 
-	if (options->policy != FL_GET_ALWAYS && have(get))
+	if (options->policy != FL_GET_ALWAYS && !is_stdin(&get->reference) && have(get))
 		return 0;
 	if (options->policy == FL_GET_NEVER)
 		return fl_err_set(err, FL_ERR_NOT_FOUND, "not in the store, and --pull=never");
@@ -144,20 +176,23 @@ static int bring(struct get *get, struct fl_err *err)
 }
 
 int fl_get(const struct fl_store *store, const char *text, const struct fl_get_options *options,
-	   struct fl_image *image, struct fl_err *err)
+	   struct fl_image *image, char **name, struct fl_err *err)
 {
 	struct get get = { .store = store, .options = options, .image = image };
 	fl_cleanup_close int lock = -1;
 	int rc;
 
-	if (fl_reference_parse(text, &get.reference, err) < 0)
+	if (fl_get_parse(text, &get.reference, err) < 0)
 		return -1;
-	lock = fl_store_lock(store, false, err);
+	lock = take_name(&get, err) < 0 ? -1 : fl_store_lock(store, false, err);
 	rc = lock < 0 ? -1 : bring(&get, err);
 	if (rc < 0)
 		fl_err_prefix(err, "%s", get.reference.text);
 	else
 		fl_durable_touch(store->blobs, fl_digest_hex(image->digest));
+	if (rc == 0 && name)
+		*name = fl_steal(&get.name);
+	free(get.name);
 	fl_reference_finish(&get.reference);
 	return rc;
 }

@@ -3,19 +3,21 @@
  * One image into the store, from a registry or an OCI layout folder.
  *
  *     struct fl_get_options options = { .platform = "linux/amd64", .parallel = 4 };
- *     if (fl_get(&store, "127.0.0.1:5000/debian:12", &options, &image, err) < 0) ...
+ *     if (fl_get(&store, "127.0.0.1:5000/debian:12", &options, &image, NULL, err) < 0) ...
  *     fl_image_finish(&image);
  */
 #pragma once
 
 #include "cmd/fl-pull/registry.h"
 #include "common/image.h"
+#include "common/reference.h"
 
 enum fl_get_policy { FL_GET_MISSING, FL_GET_ALWAYS, FL_GET_NEVER };
 
 struct fl_get_options {
 	const char *platform; /* "os/arch" or "os/arch/variant" */
 	enum fl_get_policy policy;
+	const char *name;  /* in the store; NULL: as the image was asked for */
 	unsigned parallel; /* blobs at once */
 	struct fl_registry_options registry;
 	const struct fl_cancel *cancel;
@@ -27,6 +29,11 @@ struct fl_get_options {
 void fl_get_options_finish(struct fl_get_options *options);
 #define fl_cleanup_get_options FL_CLEANUP(fl_get_options_finish)
 
-/* image: what is in the store now; finish it after success. */
+/* A reference, or "-" for an archive on standard input. */
+int fl_get_parse(const char *text, struct fl_reference *reference, struct fl_err *err);
+
+/* The store gets it under options->name, its reference, or for "-" the name that the archive
+ * says. name (caller frees, may be NULL): which that was.
+ * image: what is in the store now; finish it after success. */
 int fl_get(const struct fl_store *store, const char *text, const struct fl_get_options *options,
-	   struct fl_image *image, struct fl_err *err);
+	   struct fl_image *image, char **name, struct fl_err *err);

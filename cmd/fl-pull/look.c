@@ -156,7 +156,7 @@ fl_json *fl_look(const char *state_dir, const char *text, const struct fl_get_op
 {
 	struct look look = { .options = options };
 
-	if (fl_reference_parse(text, &look.reference, err) < 0)
+	if (fl_get_parse(text, &look.reference, err) < 0)
 		return NULL;
 	if (look_anywhere(&look, state_dir, err) < 0)
 		fl_err_prefix(err, "%s", look.reference.text);

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MPL-2.0 */
+#include "cmd/fl-pull/export.h"
 #include "cmd/fl-pull/login.h"
 #include "cmd/fl-pull/options.h"
 #include "cmd/fl-pull/remove.h"
@@ -9,7 +10,8 @@
 #include <string.h>
 
 static int get_with_bar(const struct fl_args *args, const struct fl_store *store, const char *text,
-			struct fl_get_options *options, struct fl_image *image, struct fl_err *err)
+			struct fl_get_options *options, struct fl_image *image, char **name,
+			struct fl_err *err)
 {
 	struct fl_progress bar;
 	int rc;
@@ -17,7 +19,7 @@ static int get_with_bar(const struct fl_args *args, const struct fl_store *store
 	fl_progress_start(&bar, text, fl_cli_shows_progress(args));
 	options->progress = fl_progress_update;
 	options->arg = &bar;
-	rc = fl_get(store, text, options, image, err);
+	rc = fl_get(store, text, options, image, name, err);
 	fl_progress_end(&bar);
 	return rc;
 }
@@ -42,14 +44,18 @@ static int run_get(struct fl_args *args, struct fl_err *err)
 	if (fl_options_get(args, &options, err) < 0 ||
 	    fl_store_open(&store, fl_args_state_dir(args), true, err) < 0)
 		return -1;
+	options.name = fl_args_text(args, "name", NULL);
+	if (options.name && args->operands.count > 1)
+		return fl_err_set(err, FL_ERR_USAGE, "--name is for one image");
 	for (size_t i = 0; i < args->operands.count; i++) {
 		const char *ref = args->operands.items[i];
+		fl_cleanup_free char *name = NULL;
 		struct fl_image image;
 		int rc;
 
-		if (get_with_bar(args, &store, ref, &options, &image, err) < 0)
+		if (get_with_bar(args, &store, ref, &options, &image, &name, err) < 0)
 			return -1;
-		rc = print_image(args, ref, &image, err);
+		rc = print_image(args, strcmp(ref, "-") == 0 ? name : ref, &image, err);
 		fl_image_finish(&image);
 		if (rc < 0)
 			return -1;
@@ -105,7 +111,7 @@ static int step_up(struct fl_step_call *call, struct fl_err *err)
 	for (size_t i = 0; i < count; i++) {
 		struct fl_image image;
 
-		if (get_with_bar(call->args, &store, images[i], &options, &image, err) < 0)
+		if (get_with_bar(call->args, &store, images[i], &options, &image, NULL, err) < 0)
 			return -1;
 		fl_json_set(made, images[i], fl_show_image(images[i], &image));
 		fl_image_finish(&image);
@@ -137,13 +143,19 @@ static int run_up(struct fl_args *args, struct fl_err *err)
 	return fl_step_up(&step, args, err);
 }
 
-static const struct fl_option get_options[] = { FL_GET_OPTIONS, { 0 } };
+static const struct fl_option get_options[] = {
+	{ "name", 'n', "REF", "the name in the store (REF; of -, what the archive says)" },
+	FL_GET_OPTIONS,
+	{ 0 },
+};
 static const struct fl_option up_options[] = { FL_STEP_UP_OPTIONS, FL_GET_OPTIONS, { 0 } };
 
 static const struct fl_command commands[] = {
 	{ "up", "[FILE…]", "pull the images of specs or records", up_options, 0, -1, run_up },
 	{ "get", "REF…", "pull images into the local store", get_options, 1, -1, run_get },
 	{ "ls", "", "list the images of the local store", NULL, 0, 0, fl_show_ls },
+	{ "export", "REF TARGET", "write an image into a layout or an archive", fl_export_options, 2, 2,
+	  fl_export },
 	{ "inspect", "REF", "say what an image is, without pulling it", fl_inspect_options, 1, 1,
 	  fl_show_inspect },
 	{ "rm", "REF…", "remove names from the local store", fl_rm_options, 1, -1, fl_remove_names },

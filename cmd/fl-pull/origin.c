@@ -67,9 +67,10 @@ int fl_origin_use(const struct fl_origin *origin, struct fl_err *err)
 {
 	fl_cleanup_source struct fl_source source = FL_SOURCE_INIT;
 
-	if (!origin->reference->folder)
+	if (origin->reference->host)
 		return use_registry(origin, err);
-	if (fl_source_open_layout(&source, origin->reference, origin->wanted, err) < 0)
+	if (fl_source_open_layout(&source, origin->reference, origin->wanted,
+				  origin->cancel, err) < 0)
 		return -1;
 	return origin->use(origin->arg, &source, err);
 }

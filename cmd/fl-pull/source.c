@@ -6,7 +6,8 @@
 
 #include <string.h>
 
-#define REF_NAME "org.opencontainers.image.ref.name"
+/* Where containerd puts the whole name. */
+#define FULL_NAME "io.containerd.image.name"
 
 void fl_source_open_registry(struct fl_source *source, const struct fl_reference *reference,
 			     const char *host, const char *name, const char *wanted,
@@ -19,9 +20,13 @@ void fl_source_open_registry(struct fl_source *source, const struct fl_reference
 }
 
 int fl_source_open_layout(struct fl_source *source, const struct fl_reference *reference,
-			  const char *wanted, struct fl_err *err)
+			  const char *wanted, const struct fl_cancel *cancel, struct fl_err *err)
 {
-	*source = (struct fl_source){ .reference = reference, .wanted = wanted };
+	*source = (struct fl_source){ .reference = reference, .wanted = wanted,
+				      .layout = FL_LAYOUT_INIT };
+	if (reference->archive)
+		return fl_layout_open_archive(&source->layout, reference->archive,
+					      reference->is_docker, cancel, err);
 	return fl_layout_open_folder(&source->layout, reference->folder, err);
 }
 
@@ -32,6 +37,7 @@ void fl_source_close(struct fl_source *source)
 	fl_layout_close(&source->layout);
 	fl_json_unref(source->index);
 	fl_json_unref(source->platform);
+	free(source->own_name);
 	*source = (struct fl_source)FL_SOURCE_INIT;
 }
 
@@ -46,11 +52,32 @@ static int read_layout_blob(struct fl_source *source, const char *digest, struct
 	return fl_layout_read(&source->layout, name, text, err);
 }
 
+/* The image's name in full form, when the descriptor has one that says its host or path;
+ * caller frees. */
+static char *name_of(const fl_json *descriptor)
+{
+	const char *full = fl_json_text(
+		fl_json_get(fl_json_get(descriptor, "annotations"), FULL_NAME));
+	fl_cleanup_reference struct fl_reference reference = { 0 };
+
+	full = full ? full : fl_store_name_of(descriptor);
+	if (!full || (!strchr(full, ':') && !strchr(full, '/')) ||
+	    fl_reference_parse(full, &reference, NULL) < 0)
+		return NULL;
+	return fl_strdup(reference.text);
+}
+
+/* "12", or the whole name in any of its forms. */
 static bool is_tagged(const fl_json *descriptor, const char *tag)
 {
-	const fl_json *annotations = fl_json_get(descriptor, "annotations");
+	fl_cleanup_reference struct fl_reference wanted = { 0 };
+	fl_cleanup_free char *name = NULL;
 
-	return !tag || fl_str_equal(fl_json_text(fl_json_get(annotations, REF_NAME)), tag);
+	if (!tag || fl_store_is_named(descriptor, tag))
+		return true;
+	name = name_of(descriptor);
+	return name && fl_reference_parse(tag, &wanted, NULL) == 0 &&
+	       strcmp(wanted.text, name) == 0;
 }
 
 /* The digest of the tag in a layout's index.json; without a tag there must be only one. */
@@ -80,9 +107,10 @@ static int find_in_layout(struct fl_source *source, char digest[static FL_DIGEST
 		found = one;
 	}
 	if (matches != 1 || !fl_json_text(fl_json_get(found, "digest")))
-		return fl_err_set(err, FL_ERR_NOT_FOUND, "%s: %s image for %s in this folder; name "
-				  "one as oci:FOLDER:TAG", source->reference->text,
-				  matches ? "more than one" : "no", source->wanted);
+		return fl_err_set(err, FL_ERR_NOT_FOUND, "%s: %s image for %s in it; name one with "
+				  ":TAG behind", source->layout.path, matches ? "more than one" : "no",
+				  source->wanted);
+	source->own_name = name_of(found);
 	snprintf(digest, FL_DIGEST_TEXT, "%s", fl_json_text(fl_json_get(found, "digest")));
 	return fl_digest_check(digest, err);
 }

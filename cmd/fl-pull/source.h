@@ -19,6 +19,7 @@ struct fl_source {
 	struct fl_layout layout;
 	fl_json *index;    /* that led to the manifest; NULL: there was none */
 	fl_json *platform; /* what it says of the manifest, or NULL */
+	char *own_name;    /* of the image, as its layout says it in full; or NULL */
 };
 
 #define FL_SOURCE_INIT { .layout = FL_LAYOUT_INIT }
@@ -29,7 +30,7 @@ void fl_source_open_registry(struct fl_source *source, const struct fl_reference
 			     const struct fl_registry_options *options,
 			     const struct fl_cancel *cancel);
 int fl_source_open_layout(struct fl_source *source, const struct fl_reference *reference,
-			  const char *wanted, struct fl_err *err);
+			  const char *wanted, const struct fl_cancel *cancel, struct fl_err *err);
 void fl_source_close(struct fl_source *source);
 #define fl_cleanup_source FL_CLEANUP(fl_source_close)
 
