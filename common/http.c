@@ -8,6 +8,7 @@
 #include <curl/curl.h>
 #include <string.h>
 #include <strings.h>
+#include <unistd.h>
 
 #define OTHER_BODY_LIMIT (64 << 10)
 
@@ -29,6 +30,7 @@ struct running {
 	struct fl_err *err;
 	CURL *easy;
 	struct curl_slist *headers;
+	uint64_t sent;    /* of a file */
 	uint64_t from;    /* where this try began in the body */
 	uint64_t skip;    /* bytes to pass over: the range was not minded */
 	bool judged;      /* whether it was is known */
@@ -134,7 +136,6 @@ static bool rate_allows(struct fl_http *http, size_t size)
 static size_t on_body(char *data, size_t one, size_t size, void *arg)
 {
 	struct running *run = arg;
-	struct fl_http_transfer *transfer = run->transfer;
 	long status = 0;
 
 	(void)one;
@@ -143,7 +144,7 @@ static size_t on_body(char *data, size_t one, size_t size, void *arg)
 		return CURL_WRITEFUNC_PAUSE;
 	}
 	curl_easy_getinfo(run->easy, CURLINFO_RESPONSE_CODE, &status);
-	if (status / 100 != 2 || !transfer->write)
+	if (status / 100 != 2 || !run->transfer->write)
 		return keep_body(run, data, size, status / 100 == 2) < 0 ? fail(run) : size;
 	return pass_on(run, status, data, size) < 0 ? fail(run) : size;
 }
@@ -174,31 +175,78 @@ static bool may_hold_secret(const char *line)
 
 static int on_debug(CURL *easy, curl_infotype type, char *data, size_t size, void *arg)
 {
-	fl_cleanup_free char *line = NULL;
+	fl_cleanup_free char *line = fl_strndup(data, size ? size - 1 : 0);
 
 	(void)easy;
 	(void)arg;
-	if (type != CURLINFO_TEXT || !size)
+	if (type != CURLINFO_TEXT)
 		return 0;
-	line = fl_strndup(data, size - 1);
 	if (!may_hold_secret(line))
 		fl_log(FL_LOG_DEBUG, "http: %s", line);
 	return 0;
 }
 
+static size_t on_send(char *buffer, size_t one, size_t size, void *arg)
+{
+	struct running *run = arg;
+	const struct fl_http_file *file = run->transfer->file;
+	uint64_t left = file->size - run->sent;
+	ssize_t got;
+
+	(void)one; /* it is 1 */
+	size = size < left ? size : left;
+	got = size ? pread(file->fd, buffer, size, (off_t)(file->offset + run->sent)) : 0;
+	if (got < 0 || (size && got == 0)) {
+		fl_err_set(run->err, FL_ERR_CORRUPT, "%s: what is to be sent ends too early or cannot "
+			   "be read", run->transfer->url);
+		run->failed = true;
+		return CURL_READFUNC_ABORT;
+	}
+	run->sent += (uint64_t)got;
+	if (file->sent)
+		file->sent(file->arg, run->sent);
+	return (size_t)got;
+}
+
+static int on_rewind(void *arg, curl_off_t offset, int origin)
+{
+	struct running *run = arg;
+
+	if (origin != SEEK_SET || offset < 0 || (uint64_t)offset > run->transfer->file->size)
+		return CURL_SEEKFUNC_FAIL;
+	run->sent = (uint64_t)offset;
+	return CURL_SEEKFUNC_OK;
+}
+
+static void set_file(struct running *run)
+{
+	CURL *easy = run->easy;
+
+	curl_easy_setopt(easy, CURLOPT_UPLOAD, 1L);
+	curl_easy_setopt(easy, CURLOPT_READFUNCTION, on_send);
+	curl_easy_setopt(easy, CURLOPT_READDATA, run);
+	curl_easy_setopt(easy, CURLOPT_SEEKFUNCTION, on_rewind);
+	curl_easy_setopt(easy, CURLOPT_SEEKDATA, run);
+	curl_easy_setopt(easy, CURLOPT_INFILESIZE_LARGE, (curl_off_t)run->transfer->file->size);
+	curl_easy_setopt(easy, CURLOPT_UPLOAD_BUFFERSIZE, 256L << 10);
+}
+
 static void set_request(const struct fl_http_transfer *transfer, CURL *easy)
 {
 	bool is_safe = strncasecmp(transfer->url, "https:", 6) == 0;
+	bool is_sent = transfer->send || transfer->file;
 
 	curl_easy_setopt(easy, CURLOPT_REDIR_PROTOCOLS_STR, is_safe ? "https" : "http,https");
-	curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, transfer->send ? 0L : 1L);
+	curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, is_sent ? 0L : 1L);
 	curl_easy_setopt(easy, CURLOPT_MAXREDIRS, 10L);
 	if (transfer->send) {
 		curl_easy_setopt(easy, CURLOPT_POSTFIELDS, transfer->send);
 		curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE,
 				 (curl_off_t)transfer->send_size);
 	}
-	if (transfer->method)
+	if (transfer->method && strcmp(transfer->method, "HEAD") == 0)
+		curl_easy_setopt(easy, CURLOPT_NOBODY, 1L);
+	else if (transfer->method)
 		curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, transfer->method);
 }
 
@@ -236,6 +284,8 @@ static void set_options(struct fl_http *http, struct running *run)
 	curl_easy_setopt(easy, CURLOPT_USERAGENT, http->options.agent);
 	curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
 	set_request(run->transfer, easy);
+	if (run->transfer->file)
+		set_file(run);
 	curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT, 30L);
 	curl_easy_setopt(easy, CURLOPT_LOW_SPEED_LIMIT, 1L);
 	curl_easy_setopt(easy, CURLOPT_LOW_SPEED_TIME, 60L);
@@ -347,7 +397,7 @@ static bool put_off(const struct fl_http *http, struct running *run, CURLcode co
 	curl_easy_getinfo(run->easy, CURLINFO_RETRY_AFTER, &wish);
 	if (transfer->received >= run->from + GOOD_TRY)
 		run->tries = 0;
-	if (run->failed || !is_passing(code, status) || run->tries >= http->options.retries ||
+	if (run->failed || transfer->file || !is_passing(code, status) || run->tries >= http->options.retries ||
 	    wish > LONGEST_WISH_S)
 		return false;
 	for (unsigned i = 0; i < run->tries && pause < LONGEST_PAUSE_MS; i++)
@@ -356,9 +406,8 @@ static bool put_off(const struct fl_http *http, struct running *run, CURLcode co
 	run->tries++;
 	run->again_ms = fl_clock_ms() + pause;
 	fl_log(FL_LOG_DEBUG, "%s: %s (status %ld); try %u of %u in %lld ms, from byte %llu",
-	       transfer->url, code == CURLE_OK ? "a fault" : curl_easy_strerror(code), status,
-	       run->tries + 1, http->options.retries + 1, (long long)pause,
-	       (unsigned long long)transfer->received);
+	       transfer->url, code ? curl_easy_strerror(code) : "a fault", status, run->tries + 1,
+	       http->options.retries + 1, (long long)pause, (unsigned long long)transfer->received);
 	return true;
 }
 
@@ -448,41 +497,4 @@ int fl_http_run(struct fl_http *http, struct fl_http_transfer *transfers, size_t
 	for (size_t i = 0; i < next; i++)
 		end(http, &transfers[i]);
 	return rc;
-}
-
-void fl_http_transfer_finish(struct fl_http_transfer *transfer)
-{
-	fl_str_finish(&transfer->body);
-	fl_str_finish(&transfer->headers_text);
-}
-
-bool fl_http_header(const struct fl_http_transfer *transfer, const char *name, struct fl_str *out)
-{
-	const char *line = transfer->headers_text.data;
-	size_t len = strlen(name);
-	bool found = false;
-
-	for (; line && *line; line = strchr(line, '\n') ? strchr(line, '\n') + 1 : NULL) {
-		if (strncasecmp(line, name, len) != 0 || line[len] != ':')
-			continue;
-		line += len + 1;
-		line += strspn(line, " \t");
-		fl_str_add(out, found ? ", " : "");
-		fl_str_add_bytes(out, line, strcspn(line, "\r\n"));
-		found = true;
-	}
-	return found;
-}
-
-void fl_http_escape(const char *text, struct fl_str *out)
-{
-	static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-				    "0123456789-._~";
-
-	for (; *text; text++) {
-		if (strchr(plain, *text))
-			fl_str_add_bytes(out, text, 1);
-		else
-			fl_str_addf(out, "%%%02X", (unsigned char)*text);
-	}
 }

@@ -29,13 +29,22 @@ struct fl_http_options {
 	bool verbose;        /* what curl says goes to the log at level debug */
 };
 
+/* A part of a file, to be sent. */
+struct fl_http_file {
+	int fd; /* seekable */
+	uint64_t offset, size;
+	void (*sent)(void *arg, uint64_t size); /* so far; may be NULL */
+	void *arg;
+};
+
 struct fl_http_transfer {
 	/* Asked for; all borrowed. */
 	const char *url;
 	const char *const *headers; /* "Name: value", NULL at the end; may be NULL */
-	const char *method;         /* NULL: GET, or POST with something to send */
+	const char *method;         /* NULL: GET, POST with something to send, PUT with a file */
 	const void *send;           /* the body of the request; NULL: none */
 	size_t send_size;
+	const struct fl_http_file *file; /* the body of the request instead; NULL: none */
 	uint64_t limit;             /* more bytes of body than this is FL_ERR_CORRUPT; 0: none */
 	/* Called with pieces of the body of a 2xx answer. NULL: the body goes to .body. */
 	int (*write)(void *arg, const void *data, size_t size, struct fl_err *err);
@@ -63,7 +72,7 @@ void fl_http_destroy(struct fl_http *http); /* NULL is fine */
  * A connection that is cut or silent, and the statuses 408, 429, 500, 502, 503 and 504, are
  * tried again after half a second, twice that, and so on up to 30, or when Retry-After says
  * (up to a minute; longer ends it). What has a write goes on where it was, with a range; a try
- * that brought a mebibyte is not counted. An "Authorization" goes to the host that was asked alone. */
+ * that brought a mebibyte is not counted. What sends a file is tried once. An "Authorization" goes to the host that was asked alone. */
 int fl_http_run(struct fl_http *http, struct fl_http_transfer *transfers, size_t count,
 		unsigned parallel, const struct fl_cancel *cancel, struct fl_err *err);
 

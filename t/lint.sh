@@ -44,6 +44,7 @@ floors() {
 		case $module in
 		store) module=image ;;
 		validate) module=spec ;;
+		httptext) module=http ;;
 		adopt | watch) module=state ;;
 		down | choose) module=step ;;
 		esac

@@ -2,6 +2,7 @@
 #include "cmd/fl-pull/export.h"
 #include "cmd/fl-pull/login.h"
 #include "cmd/fl-pull/options.h"
+#include "cmd/fl-pull/push.h"
 #include "cmd/fl-pull/remove.h"
 #include "cmd/fl-pull/show.h"
 #include "common/progress.h"
@@ -156,6 +157,8 @@ static const struct fl_command commands[] = {
 	{ "ls", "", "list the images of the local store", NULL, 0, 0, fl_show_ls },
 	{ "export", "REF TARGET", "write an image into a layout or an archive", fl_export_options, 2, 2,
 	  fl_export },
+	{ "push", "SOURCE HOST/NAME:TAG", "upload an image to a registry", fl_push_options, 2, 2,
+	  fl_push },
 	{ "inspect", "REF", "say what an image is, without pulling it", fl_inspect_options, 1, 1,
 	  fl_show_inspect },
 	{ "rm", "REF…", "remove names from the local store", fl_rm_options, 1, -1, fl_remove_names },

@@ -115,14 +115,21 @@ static int refuse(const struct fl_registry *registry, const struct fl_http_trans
 	return -1;
 }
 
-/* Runs a transfer, and with an answer to the challenge once more. */
+int fl_registry_ask(struct fl_registry *registry, struct fl_http_transfer *transfer,
+		    const char *header, struct fl_err *err)
+{
+	if (run_once(registry, transfer, header, err) < 0)
+		return -1;
+	if (transfer->status == 401 && (answer(registry, transfer, err) < 0 ||
+					run_once(registry, transfer, header, err) < 0))
+		return -1;
+	return transfer->status == 401 ? refuse(registry, transfer, err) : 0;
+}
+
 static int run(struct fl_registry *registry, struct fl_http_transfer *get, const char *accept,
 	       struct fl_err *err)
 {
-	if (run_once(registry, get, accept, err) < 0)
-		return -1;
-	if (get->status == 401 && (answer(registry, get, err) < 0 ||
-				   run_once(registry, get, accept, err) < 0))
+	if (fl_registry_ask(registry, get, accept, err) < 0)
 		return -1;
 	return get->status == 200 ? 0 : refuse(registry, get, err);
 }

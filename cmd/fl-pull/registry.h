@@ -40,6 +40,11 @@ void fl_registry_init(struct fl_registry *registry, const char *host, const char
 void fl_registry_finish(struct fl_registry *registry);
 #define fl_cleanup_registry FL_CLEANUP(fl_registry_finish)
 
+/* Runs one transfer, with the login or token that the registry wants and one more header (or
+ * NULL). Any status but 401 is success here. */
+int fl_registry_ask(struct fl_registry *registry, struct fl_http_transfer *transfer,
+		    const char *header, struct fl_err *err);
+
 /* The bytes of a manifest or index by tag or digest, and its media type as the registry
  * says it. FL_ERR_NOT_FOUND, FL_ERR_UNAUTHENTICATED, FL_ERR_UNAVAILABLE … by name. */
 int fl_registry_manifest(struct fl_registry *registry, const char *tag_or_digest,

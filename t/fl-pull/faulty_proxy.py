@@ -68,8 +68,59 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.wfile.write(body)
 
 
-server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-server.daemon_threads = True
+    def pass_on(self, body):
+        upstream = http.client.HTTPConnection(target)
+        upstream.request(self.command, self.path, body=body,
+                         headers={"Content-Type": self.headers.get("Content-Type", "")})
+        answer = upstream.getresponse()
+        data = answer.read()
+        self.send_response(answer.status)
+        for key, value in answer.getheaders():
+            if key == "Location":
+                value = value.replace(target, self.headers["Host"])
+            self.send_header(key, value)
+        self.end_headers()
+        self.wfile.write(data)
+
+    def do_HEAD(self):
+        self.pass_on(None)
+
+    def do_POST(self):
+        places = {"upelsewhere": f"http://127.0.0.2:{elsewhere.server_address[1]}/take/it",
+                  "upfile": "file:///etc/passwd", "upnowhere": ""}
+        fault = self.path.split("/")[2]
+        if fault == "upelsewhere" and "Authorization" not in self.headers:
+            return self.refuse(401, ("WWW-Authenticate", 'Basic realm="x"'))
+        if fault in places:
+            self.send_response(202)
+            if places[fault]:
+                self.send_header("Location", places[fault])
+            self.send_header("Content-Length", "0")
+            return self.end_headers()
+        return self.pass_on(b"")
+
+    def do_PUT(self):
+        size = int(self.headers["Content-Length"])
+        if self.path.startswith("/take/it"):
+            self.rfile.read(size)
+            with open(sys.argv[3], "a") as log:
+                print("PUT elsewhere", self.headers.get("Authorization"), file=log)
+            self.send_response(418)
+            self.send_header("Content-Length", "0")
+            return self.end_headers()
+        seen["PUT"] += 1
+        if "/blobs/" in self.path and (seen["PUT"] <= 2 or "/other/" in self.path):
+            self.rfile.read(size // 2)
+            with open(sys.argv[3], "a") as log:
+                print("PUT", self.path, "cut", file=log)
+            self.close_connection = True
+            return None
+        return self.pass_on(self.rfile.read(size))
+
+
+server, elsewhere = (http.server.ThreadingHTTPServer((host, 0), Handler) for host in ("127.0.0.1", "127.0.0.2"))
+server.daemon_threads = elsewhere.daemon_threads = True
+threading.Thread(target=elsewhere.serve_forever, daemon=True).start()
 pathlib.Path(sys.argv[2]).write_text(str(server.server_address[1]))
 threading.Timer(600, server.shutdown).start()
 server.serve_forever()
