@@ -2,6 +2,7 @@
 #include "common/progress.h"
 
 #include "common/clock.h"
+#include "common/json.h"
 #include "common/num.h"
 
 #include <stdio.h>
@@ -14,6 +15,25 @@ void fl_progress_start(struct fl_progress *bar, const char *name, bool shown)
 {
 	*bar = (struct fl_progress){ .name = name, .shown = shown, .started_ms = fl_clock_ms(),
 				     .owner = pthread_self() };
+}
+
+void fl_progress_start_json(struct fl_progress *bar, const char *name)
+{
+	fl_progress_start(bar, name, true);
+	bar->is_json = true;
+}
+
+static void print_json(const struct fl_progress *bar, uint64_t done, uint64_t total)
+{
+	fl_cleanup_json fl_json *line = fl_json_new_object();
+	fl_cleanup_str struct fl_str text = FL_STR_INIT;
+
+	fl_json_set(line, "name", fl_json_new_text(bar->name));
+	fl_json_set(line, "done", fl_json_new_int((int64_t)done));
+	fl_json_set(line, "total", fl_json_new_int((int64_t)total));
+	fl_json_print(line, false, &text);
+	fprintf(stderr, "%s\n", text.data);
+	fflush(stderr);
 }
 
 static void draw(struct fl_progress *bar, uint64_t done, uint64_t total)
@@ -42,12 +62,15 @@ void fl_progress_update(void *arg, uint64_t done, uint64_t total)
 	if (now - bar->drawn_ms < REDRAW_MS && done != total)
 		return;
 	bar->drawn_ms = now;
-	draw(bar, done, total);
+	if (bar->is_json)
+		print_json(bar, done, total);
+	else
+		draw(bar, done, total);
 }
 
 void fl_progress_end(struct fl_progress *bar)
 {
-	if (bar->shown && bar->drawn_ms)
+	if (bar->shown && bar->drawn_ms && !bar->is_json)
 		fprintf(stderr, "  %.1f s\n", (double)(fl_clock_ms() - bar->started_ms) / 1000);
 	bar->shown = false;
 }

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "cmd/fl-pull/export.h"
 
+#include "cmd/fl-pull/options.h"
 #include "cmd/fl-pull/pick.h"
 #include "cmd/fl-pull/tar.h"
 #include "common/alloc.h"
 #include "common/io.h"
-#include "common/progress.h"
 
 #include <string.h>
 
@@ -13,6 +13,7 @@
 
 const struct fl_option fl_export_options[] = {
 	{ "platform", 'p', "OS/ARCH[/VARIANT]", "the platform to take (this machine's)" },
+	FL_PROGRESS_OPTION,
 	{ 0 },
 };
 
@@ -253,10 +254,11 @@ static int run(struct fl_args *args, struct export *export, struct fl_err *err)
 	fl_cleanup_close int lock = fl_store_lock(export->store, false, err);
 	int rc;
 
-	if (lock < 0 || fl_pick(export->store, args->operands.items[0], platform, export->pick,
+	if (lock < 0 ||
+	    fl_options_progress(args, &export->bar, args->operands.items[0], err) < 0 ||
+	    fl_pick(export->store, args->operands.items[0], platform, export->pick,
 				err) < 0)
 		return -1;
-	fl_progress_start(&export->bar, args->operands.items[0], fl_cli_shows_progress(args));
 	rc = export->to.folder ? export_folder(export, err) : export_archive(export, err);
 	fl_progress_end(&export->bar);
 	return rc;

@@ -5,7 +5,6 @@
 #include "cmd/fl-pull/push.h"
 #include "cmd/fl-pull/remove.h"
 #include "cmd/fl-pull/show.h"
-#include "common/progress.h"
 #include "common/step.h"
 
 #include <string.h>
@@ -17,7 +16,8 @@ static int get_with_bar(const struct fl_args *args, const struct fl_store *store
 	struct fl_progress bar;
 	int rc;
 
-	fl_progress_start(&bar, text, fl_cli_shows_progress(args));
+	if (fl_options_progress(args, &bar, text, err) < 0)
+		return -1;
 	options->progress = fl_progress_update;
 	options->arg = &bar;
 	rc = fl_get(store, text, options, image, name, err);

@@ -19,6 +19,21 @@ static int take_policy(const struct fl_args *args, enum fl_get_policy *policy, s
 			  text);
 }
 
+int fl_options_progress(const struct fl_args *args, struct fl_progress *bar, const char *name,
+			struct fl_err *err)
+{
+	const char *how = fl_args_text(args, "progress", "auto");
+
+	if (strcmp(how, "json") == 0)
+		fl_progress_start_json(bar, name);
+	else if (strcmp(how, "auto") == 0 || strcmp(how, "none") == 0)
+		fl_progress_start(bar, name, *how == 'a' && fl_cli_shows_progress(args));
+	else
+		return fl_err_set(err, FL_ERR_USAGE, "option --progress: \"%s\" is not auto, none or "
+				  "json", how);
+	return 0;
+}
+
 /* OS/ARCH[/VARIANT]. */
 static int check_platform(const char *text, struct fl_err *err)
 {

@@ -9,6 +9,10 @@
 
 #include "cmd/fl-pull/get.h"
 #include "common/cli.h"
+#include "common/progress.h"
+
+#define FL_PROGRESS_OPTION                                                                     \
+	{ "progress", 0, "HOW", "auto (a bar on a terminal, default), none or json" }
 
 #define FL_REGISTRY_OPTIONS                                                                    \
 	{ "plain-http", 0, NULL, "speak HTTP to any host, not only to loopback" },             \
@@ -22,10 +26,14 @@
 	{ "platform", 'p', "OS/ARCH[/VARIANT]", "the platform to take (this machine's)" },               \
 	{ "pull", 0, "WHEN", "missing (default), always or never" },                           \
 	{ "parallel", 'j', "N", "blobs to fetch at once (4)" },                                \
+	FL_PROGRESS_OPTION,                                                                    \
 	FL_REGISTRY_OPTIONS
 
 /* What the options say points into args; fl_get_options_finish it. */
 int fl_options_get(const struct fl_args *args, struct fl_get_options *options,
 		   struct fl_err *err);
+/* Starts the bar as --progress says; FL_ERR_USAGE when it says nothing known. */
+int fl_options_progress(const struct fl_args *args, struct fl_progress *bar, const char *name,
+			struct fl_err *err);
 int fl_options_registry(const struct fl_args *args, struct fl_registry_options *options,
 			struct fl_err *err);

@@ -6,7 +6,6 @@
 #include "cmd/fl-pull/source.h"
 #include "cmd/fl-pull/upload.h"
 #include "common/log.h"
-#include "common/progress.h"
 
 #include <string.h>
 
@@ -14,6 +13,7 @@
 
 const struct fl_option fl_push_options[] = {
 	{ "platform", 'p', "OS/ARCH[/VARIANT]", "the platform to take (this machine's)" },
+	FL_PROGRESS_OPTION,
 	FL_REGISTRY_OPTIONS,
 	{ 0 },
 };
@@ -163,11 +163,11 @@ static int run(struct fl_args *args, struct push *push, struct fl_store *store,
 	int rc;
 
 	if (parse_target(args->operands.items[1], &push->to, err) < 0 ||
+	    fl_options_progress(args, &push->bar, push->to.text, err) < 0 ||
 	    open_source(push, args, store, from, err) < 0)
 		return -1;
 	fl_registry_init(&push->registry, push->to.host, push->to.name, push->options, NULL);
 	push->registry.auth.actions = "pull,push";
-	fl_progress_start(&push->bar, push->to.text, fl_cli_shows_progress(args));
 	rc = push_all(push, err);
 	fl_progress_end(&push->bar);
 	fl_registry_finish(&push->registry);
