@@ -231,10 +231,10 @@ int fl_store_name(const struct fl_store *store, const char *text, fl_json *descr
 	fl_cleanup_close int lock = fl_lock_file(store->dirfd, ".index.lock", FL_LOCK_EXCLUSIVE,
 						 FL_LOCK_FOREVER, err);
 	fl_cleanup_json fl_json *index = lock < 0 ? NULL : read_index(store, err);
-	fl_json *annotations = fl_json_new_object();
 
-	fl_json_set(annotations, FL_STORE_NAME, fl_json_new_text(text));
-	fl_json_set(descriptor, "annotations", annotations);
+	if (!fl_json_is_object(fl_json_get(descriptor, "annotations")))
+		fl_json_set(descriptor, "annotations", fl_json_new_object());
+	fl_json_set(fl_json_get(descriptor, "annotations"), FL_STORE_NAME, fl_json_new_text(text));
 	if (!index) {
 		fl_json_unref(descriptor);
 		return -1;

@@ -26,7 +26,7 @@ floor_of() {
 	alloc | err | clock) echo 1 ;;
 	str | vec | log | num | cancel) echo 2 ;;
 	io | path | sha256 | inet | ulid | base64 | uuid | boot) echo 3 ;;
-	digest | atomic | lock | proc | cgroup | durable | since | tail | accel) echo 4 ;;
+	digest | atomic | lock | proc | cgroup | durable | since | tail | accel | ecdsa) echo 4 ;;
 	json | http | unixhttp | yaml | documents) echo 5 ;;
 	reference | schema | mask | selector) echo 6 ;;
 	spec | image | provider) echo 6 ;;
@@ -84,7 +84,7 @@ facades() {
 	done <<-LIST
 		jansson common/json.c
 		curl/ common/http.c
-		openssl/e[vr] common/sha256.c cmd/fl-serve/tls.c
+		openssl/e[vr] common/sha256.c common/ecdsa.c cmd/fl-serve/tls.c
 		openssl/ssl cmd/fl-serve/tls.c
 		nghttp2/ cmd/fl-serve/rpc/http2.c
 		event2/ cmd/fl-serve/

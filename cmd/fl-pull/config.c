@@ -103,6 +103,7 @@ static const struct known host_keys[] = {
 	{ "mirrors", check_mirrors },    { "plain-http", check_bool },
 	{ "skip-verify", check_bool },   { "ca-file", check_path },
 	{ "cert-file", check_path },     { "key-file", check_path },
+	{ "verify-key", check_path },
 	{ 0 },
 };
 
@@ -238,6 +239,7 @@ struct fl_host_config fl_config_host(const struct fl_config *config, const char 
 		.ca_file = fl_json_text(fl_json_get(own, "ca-file")),
 		.cert_file = fl_json_text(fl_json_get(own, "cert-file")),
 		.key_file = fl_json_text(fl_json_get(own, "key-file")),
+		.verify_key = fl_json_text(fl_json_get(own, "verify-key")),
 		.mirrors = fl_json_get(own, "mirrors"),
 	};
 }

@@ -21,6 +21,7 @@ struct fl_host_config {
 	const fl_json *plain_http; /* NULL: not said */
 	bool skip_verify;
 	const char *ca_file, *cert_file, *key_file;
+	const char *verify_key; /* its images must be signed with this one; NULL: need not */
 	const fl_json *mirrors; /* "host[:port][/path]", the first goes first */
 };
 

@@ -3,9 +3,13 @@
 
 #include "cmd/fl-pull/fetch.h"
 #include "cmd/fl-pull/origin.h"
+#include "cmd/fl-pull/verify.h"
 #include "common/alloc.h"
 
 #include <string.h>
+
+/* The annotation of a name in the store: the key that its signature was checked with. */
+#define VERIFIED_WITH "io.flintlock.verified-with"
 
 struct get {
 	const struct fl_store *store;
@@ -13,6 +17,8 @@ struct get {
 	struct fl_reference reference;
 	struct fl_image *image;
 	char *name; /* in the store; NULL: what standard input says */
+	struct fl_str key;          /* that it must be signed with; empty: it need not be */
+	char key_id[FL_DIGEST_TEXT]; /* its digest, which is noted with the image */
 };
 
 void fl_get_options_finish(struct fl_get_options *options)
@@ -57,9 +63,10 @@ static fl_json *platform_of(const struct fl_source *source, const struct fl_imag
 }
 
 /* Takes platform. */
-static fl_json *descriptor_of(const struct fl_image *image, const fl_json *manifest, size_t size,
+static fl_json *descriptor_of(const struct get *get, const fl_json *manifest, size_t size,
 			      fl_json *platform)
 {
+	const struct fl_image *image = get->image;
 	fl_json *descriptor = fl_json_new_object();
 	const char *type = fl_json_text(fl_json_get(manifest, "mediaType"));
 
@@ -68,6 +75,11 @@ static fl_json *descriptor_of(const struct fl_image *image, const fl_json *manif
 	fl_json_set(descriptor, "digest", fl_json_new_text(image->digest));
 	fl_json_set(descriptor, "size", fl_json_new_int((int64_t)size));
 	fl_json_set(descriptor, "platform", platform);
+	if (get->key.len) {
+		fl_json_set(descriptor, "annotations", fl_json_new_object());
+		fl_json_set(fl_json_get(descriptor, "annotations"), VERIFIED_WITH,
+			    fl_json_new_text(get->key_id));
+	}
 	return descriptor;
 }
 
@@ -90,7 +102,7 @@ static int finish(struct get *get, struct fl_source *source, const struct fl_str
 	platform = platform_of(source, image);
 	if (fl_image_rank(platform, get->options->platform))
 		return fl_store_name(get->store, get->name,
-				     descriptor_of(image, manifest, text->len, platform), err);
+				     descriptor_of(get, manifest, text->len, platform), err);
 	fl_json_unref(platform);
 	fl_err_set(err, FL_ERR_UNSUPPORTED, "the image is for %s, not for %s; choose with --platform",
 		   image->platform, get->options->platform);
@@ -107,6 +119,10 @@ static bool have(struct get *get)
 	const char *digest = fl_json_text(fl_json_get(found, "digest"));
 	const fl_json *platform = fl_json_get(found, "platform");
 
+	if (get->key.len &&
+	    !fl_str_equal(fl_json_text(fl_json_get(fl_json_get(found, "annotations"), VERIFIED_WITH)),
+			  get->key_id))
+		return false;
 	/* The registry may have a better one than what fits in some way. */
 	if (get->options->policy == FL_GET_MISSING && platform &&
 	    fl_image_rank(platform, get->options->platform) < FL_IMAGE_FITS_EXACTLY)
@@ -127,8 +143,14 @@ static int bring_from(void *arg, struct fl_source *source, struct fl_err *err)
 	struct get *get = arg;
 	fl_cleanup_str struct fl_str text = FL_STR_INIT;
 	fl_cleanup_json fl_json *manifest = fl_source_manifest(source, &text, err);
+	char digest[FL_DIGEST_TEXT];
 
-	if (!manifest || fetch_missing(get, source, manifest, err) < 0)
+	if (!manifest)
+		return -1;
+	fl_digest_of(text.data, text.len, digest);
+	if (get->key.len && fl_verify(source, get->key.data, digest, err) < 0)
+		return -1;
+	if (fetch_missing(get, source, manifest, err) < 0)
 		return -1;
 	return finish(get, source, &text, manifest, err);
 }
@@ -159,6 +181,21 @@ static int take_name(struct get *get, struct fl_err *err)
 	return 0;
 }
 
+/* The policy is that of the image's host, whichever mirror it comes from. */
+static int take_key(struct get *get, struct fl_err *err)
+{
+	const char *file = get->options->verify_key;
+
+	if (!file && get->reference.host)
+		file = fl_config_host(&get->options->registry.config, get->reference.host).verify_key;
+	if (!file)
+		return 0;
+	if (fl_verify_read_key(file, &get->key, err) < 0)
+		return -1;
+	fl_digest_of(get->key.data, get->key.len, get->key_id);
+	return 0;
+}
+
 static int bring(struct get *get, struct fl_err *err)
 {
 	const struct fl_get_options *options = get->options;
@@ -168,10 +205,13 @@ static int bring(struct get *get, struct fl_err *err)
 		.use = bring_from, .arg = get,
 	};
 
+	if (take_key(get, err) < 0)
+		return -1;
 	if (options->policy != FL_GET_ALWAYS && !is_stdin(&get->reference) && have(get))
 		return 0;
 	if (options->policy == FL_GET_NEVER)
-		return fl_err_set(err, FL_ERR_NOT_FOUND, "not in the store, and --pull=never");
+		return fl_err_set(err, FL_ERR_NOT_FOUND, "not in the store%s, and --pull=never",
+				  get->key.len ? " with a signature that was checked" : "");
 	return fl_origin_use(&origin, err);
 }
 
@@ -193,6 +233,7 @@ int fl_get(const struct fl_store *store, const char *text, const struct fl_get_o
 	if (rc == 0 && name)
 		*name = fl_steal(&get.name);
 	free(get.name);
+	fl_str_finish(&get.key);
 	fl_reference_finish(&get.reference);
 	return rc;
 }

@@ -18,6 +18,7 @@ struct fl_get_options {
 	const char *platform; /* "os/arch" or "os/arch/variant" */
 	enum fl_get_policy policy;
 	const char *name;  /* in the store; NULL: as the image was asked for */
+	const char *verify_key; /* PEM file; NULL: as the registries file says of the host */
 	unsigned parallel; /* blobs at once */
 	struct fl_registry_options registry;
 	const struct fl_cancel *cancel;

@@ -2,6 +2,7 @@
 #include "cmd/fl-pull/look.h"
 
 #include "cmd/fl-pull/origin.h"
+#include "cmd/fl-pull/verify.h"
 #include "common/alloc.h"
 
 #include <string.h>
@@ -9,6 +10,7 @@
 struct look {
 	struct fl_reference reference;
 	const struct fl_get_options *options;
+	struct fl_str key; /* that it must be signed with; empty: it need not be */
 	fl_json *seen;
 };
 
@@ -89,12 +91,15 @@ static int look_at(void *arg, struct fl_source *source, struct fl_err *err)
 	const char *name = fl_json_text(fl_json_at(manifest, "config.digest"));
 	char digest[FL_DIGEST_TEXT];
 
-	if (!manifest || fl_source_blob(source, name, &bytes, err) < 0)
+	if (!manifest)
+		return -1;
+	fl_digest_of(text.data, text.len, digest);
+	if ((look->key.len && fl_verify(source, look->key.data, digest, err) < 0) ||
+	    fl_source_blob(source, name, &bytes, err) < 0)
 		return -1;
 	config = fl_json_parse(bytes.data, bytes.len, name, err);
 	if (!config)
 		return -1;
-	fl_digest_of(text.data, text.len, digest);
 	look->seen = describe(look->reference.text, digest, manifest, config,
 			      platforms_of(fl_json_get(source->index, "manifests")));
 	return 0;
@@ -144,7 +149,9 @@ static int look_anywhere(struct look *look, const char *state_dir, struct fl_err
 		.use = look_at, .arg = look,
 	};
 
-	if (options->policy != FL_GET_ALWAYS && look_into_store(look, state_dir))
+	if (options->verify_key && fl_verify_read_key(options->verify_key, &look->key, err) < 0)
+		return -1;
+	if (options->policy != FL_GET_ALWAYS && !look->key.len && look_into_store(look, state_dir))
 		return 0;
 	if (options->policy == FL_GET_NEVER)
 		return fl_err_set(err, FL_ERR_NOT_FOUND, "not in the store, and --pull=never");
@@ -160,6 +167,7 @@ fl_json *fl_look(const char *state_dir, const char *text, const struct fl_get_op
 		return NULL;
 	if (look_anywhere(&look, state_dir, err) < 0)
 		fl_err_prefix(err, "%s", look.reference.text);
+	fl_str_finish(&look.key);
 	fl_reference_finish(&look.reference);
 	return look.seen;
 }

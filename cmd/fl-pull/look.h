@@ -10,7 +10,8 @@
 
 /* {"ref":…,"digest":…,"media_type":…,"platform":…,"platforms":[…],"size":…,"config":{…},
  * "layers":[{"digest":…,"diff_id":…,"media_type":…,"size":…}]}: size is the layers', config
- * the image's own config. The store is asked before the source as options->policy says.
+ * the image's own config. The store is asked before the source as options->policy says, and
+ * not at all when a signature is to be checked.
  * Caller owns it; NULL with err. */
 fl_json *fl_look(const char *state_dir, const char *text, const struct fl_get_options *options,
 		 struct fl_err *err);

@@ -81,5 +81,6 @@ int fl_options_get(const struct fl_args *args, struct fl_get_options *options,
 	if (check_platform(options->platform, err) < 0)
 		return -1;
 	options->parallel = (unsigned)parallel;
+	options->verify_key = fl_args_text(args, "verify-key", NULL);
 	return fl_options_registry(args, &options->registry, err);
 }

@@ -27,6 +27,7 @@
 	{ "pull", 0, "WHEN", "missing (default), always or never" },                           \
 	{ "parallel", 'j', "N", "blobs to fetch at once (4)" },                                \
 	FL_PROGRESS_OPTION,                                                                    \
+	{ "verify-key", 0, "FILE", "take only what cosign signed with this public key (PEM)" }, \
 	FL_REGISTRY_OPTIONS
 
 /* What the options say points into args; fl_get_options_finish it. */

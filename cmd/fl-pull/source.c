@@ -202,6 +202,7 @@ static int descend(struct fl_source *source, struct fl_str *text, fl_json **doc,
 	if (!chosen || fl_digest_check(given ? given : "", err) < 0)
 		return -1;
 	snprintf(digest, sizeof(digest), "%s", given);
+	fl_digest_of(text->data, text->len, source->index_digest);
 	fl_str_clear(text);
 	if (read_digest(source, digest, text, err) < 0)
 		return -1;
@@ -222,6 +223,7 @@ static void forget(struct fl_source *source)
 	fl_json_unref(source->index);
 	fl_json_unref(source->platform);
 	source->index = source->platform = NULL;
+	*source->index_digest = 0;
 }
 
 fl_json *fl_source_manifest(struct fl_source *source, struct fl_str *text, struct fl_err *err)
@@ -236,6 +238,28 @@ fl_json *fl_source_manifest(struct fl_source *source, struct fl_str *text, struc
 	    fl_image_check_manifest(doc, "the manifest", err) < 0)
 		return NULL;
 	return fl_json_ref(doc);
+}
+
+int fl_source_tag(struct fl_source *source, const char *tag, struct fl_str *text,
+		  struct fl_err *err)
+{
+	fl_cleanup_str struct fl_str index = FL_STR_INIT;
+	fl_cleanup_json fl_json *doc = NULL;
+	const fl_json *list;
+
+	if (source->registry.http)
+		return read_remote(source, tag, text, err);
+	if (fl_layout_read(&source->layout, "index.json", &index, err) < 0)
+		return -1;
+	doc = fl_json_parse(index.data ? index.data : "", index.len, "index.json", err);
+	list = fl_json_get(doc, "manifests");
+	for (size_t i = 0; i < fl_json_count(list); i++) {
+		const char *digest = fl_json_text(fl_json_get(fl_json_item(list, i), "digest"));
+
+		if (digest && fl_store_is_named(fl_json_item(list, i), tag))
+			return read_digest(source, digest, text, err);
+	}
+	return doc ? fl_err_set(err, FL_ERR_NOT_FOUND, "%s: has no %s", source->layout.path, tag) : -1;
 }
 
 int fl_source_blob(struct fl_source *source, const char *digest, struct fl_str *text,

@@ -10,6 +10,7 @@
 
 #include "cmd/fl-pull/layout.h"
 #include "cmd/fl-pull/registry.h"
+#include "common/digest.h"
 #include "common/reference.h"
 
 struct fl_source {
@@ -18,6 +19,7 @@ struct fl_source {
 	struct fl_registry registry;          /* .http is NULL for a layout */
 	struct fl_layout layout;
 	fl_json *index;    /* that led to the manifest; NULL: there was none */
+	char index_digest[FL_DIGEST_TEXT]; /* "": there was no index */
 	fl_json *platform; /* what it says of the manifest, or NULL */
 	char *own_name;    /* of the image, as its layout says it in full; or NULL */
 };
@@ -37,6 +39,10 @@ void fl_source_close(struct fl_source *source);
 /* The manifest for the platform, its descriptors checked for form; its bytes into text.
  * Caller owns it; NULL with err. */
 fl_json *fl_source_manifest(struct fl_source *source, struct fl_str *text, struct fl_err *err);
+
+/* The manifest under another tag, for what is kept beside an image; FL_ERR_NOT_FOUND. */
+int fl_source_tag(struct fl_source *source, const char *tag, struct fl_str *text,
+		  struct fl_err *err);
 
 /* A small blob's bytes, verified. */
 int fl_source_blob(struct fl_source *source, const char *digest, struct fl_str *text,

@@ -27,10 +27,10 @@ static const struct passed passed_on[] = {
 	{ "selector", "fl-run" }, { "new", NULL }, { "platform", "fl-pull" },
 	{ "pull", "fl-pull" }, { "plain-http", "fl-pull" }, { "ca-file", "fl-pull" },
 	{ "auth-file", "fl-pull" }, { "registries", "fl-pull" }, { "retries", "fl-pull" },
-	{ "limit-rate", "fl-pull" }, { "progress", "fl-pull" }, { "parent-iface", "fl-net" },
-	{ "macvtap-mode", "fl-net" }, { "accel", "fl-run" }, { "restart", "fl-run" },
-	{ "settle", "fl-run" }, { "qemu", "fl-run" }, { "firecracker", "fl-run" },
-	{ "cloudhypervisor", "fl-run" }, { "all", "fl-run" },
+	{ "limit-rate", "fl-pull" }, { "progress", "fl-pull" }, { "verify-key", "fl-pull" },
+	{ "parent-iface", "fl-net" }, { "macvtap-mode", "fl-net" }, { "accel", "fl-run" },
+	{ "restart", "fl-run" }, { "settle", "fl-run" }, { "qemu", "fl-run" },
+	{ "firecracker", "fl-run" }, { "cloudhypervisor", "fl-run" }, { "all", "fl-run" },
 };
 
 const struct fl_option fl_chain_up_options[] = {
@@ -42,6 +42,7 @@ const struct fl_option fl_chain_up_options[] = {
 	{ "auth-file", 0, "FILE", "where logins are (docker's and podman's files)" },
 	{ "retries", 0, "N", "times to try again what was cut or met a passing fault (3)" },
 	{ "limit-rate", 0, "SIZE", "bytes to take in per second, at most" },
+	{ "verify-key", 0, "FILE", "take only what cosign signed with this public key (PEM)" },
 	{ "progress", 0, "HOW", "auto (a bar on a terminal, default), none or json" },
 	{ "registries", 0, "FILE", "mirrors, certificates and more, by host (YAML)" },
 	{ "parent-iface", 0, "LINK", "the host's link that macvtaps are on" },

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/*
+ * Whether an image is signed with a key, as cosign signs: beside an image, under the tag
+ * sha256-<its digest>.sig, a manifest whose layers are payloads ("simple signing") and carry
+ * the signatures as annotations. Format: cosign's SIGNATURE_SPEC.md.
+ *
+ *     fl_cleanup_str struct fl_str key = FL_STR_INIT;
+ *     if (fl_verify_read_key("cosign.pub", &key, err) < 0) return -1;
+ *     if (fl_verify(&source, key.data, digest, err) < 0) return -1;
+ */
+#pragma once
+
+#include "cmd/fl-pull/source.h"
+
+int fl_verify_read_key(const char *file, struct fl_str *key, struct fl_err *err);
+
+/* The manifest of that digest, or the index that led to it, must be signed. FL_ERR_DENIED when
+ * neither is, or not with this key. */
+int fl_verify(struct fl_source *source, const char *key, const char *digest, struct fl_err *err);
