@@ -96,8 +96,8 @@ static int judge_range(struct running *run, long status)
 	if (status != 206 || (fl_http_header(run->transfer, "Content-Range", &range) &&
 			      fl_str_starts(range.data, wanted)))
 		return 0;
-	return fl_err_set(run->err, FL_ERR_CORRUPT, "%s: a part was asked for (%s) and another came "
-			  "(%.60s)", run->transfer->url, wanted, range.len ? range.data : "unnamed");
+	return fl_err_set(run->err, FL_ERR_CORRUPT, "%s: wanted %s, another part came (%.60s)",
+			  run->transfer->url, wanted, range.len ? range.data : "unnamed");
 }
 
 static int pass_on(struct running *run, long status, const char *data, size_t size)
@@ -197,8 +197,8 @@ static size_t on_send(char *buffer, size_t one, size_t size, void *arg)
 	size = size < left ? size : left;
 	got = size ? pread(file->fd, buffer, size, (off_t)(file->offset + run->sent)) : 0;
 	if (got < 0 || (size && got == 0)) {
-		fl_err_set(run->err, FL_ERR_CORRUPT, "%s: what is to be sent ends too early or cannot "
-			   "be read", run->transfer->url);
+		fl_err_set(run->err, FL_ERR_CORRUPT, "%s: what is to be sent cannot be read whole",
+			   run->transfer->url);
 		run->failed = true;
 		return CURL_READFUNC_ABORT;
 	}
@@ -397,8 +397,8 @@ static bool put_off(const struct fl_http *http, struct running *run, CURLcode co
 	curl_easy_getinfo(run->easy, CURLINFO_RETRY_AFTER, &wish);
 	if (transfer->received >= run->from + GOOD_TRY)
 		run->tries = 0;
-	if (run->failed || transfer->file || !is_passing(code, status) || run->tries >= http->options.retries ||
-	    wish > LONGEST_WISH_S)
+	if (run->failed || transfer->file || !is_passing(code, status) ||
+	    run->tries >= http->options.retries || wish > LONGEST_WISH_S)
 		return false;
 	for (unsigned i = 0; i < run->tries && pause < LONGEST_PAUSE_MS; i++)
 		pause *= 2;

@@ -72,7 +72,9 @@ void fl_http_destroy(struct fl_http *http); /* NULL is fine */
  * A connection that is cut or silent, and the statuses 408, 429, 500, 502, 503 and 504, are
  * tried again after half a second, twice that, and so on up to 30, or when Retry-After says
  * (up to a minute; longer ends it). What has a write goes on where it was, with a range; a try
- * that brought a mebibyte is not counted. What sends a file is tried once. An "Authorization" goes to the host that was asked alone. */
+ * that brought a mebibyte is not counted. What sends a file is tried once.
+ *
+ * An "Authorization" goes to the host that was asked alone. */
 int fl_http_run(struct fl_http *http, struct fl_http_transfer *transfers, size_t count,
 		unsigned parallel, const struct fl_cancel *cancel, struct fl_err *err);
 

@@ -44,7 +44,9 @@ const char *fl_image_host_platform(void)
 /* What a machine is when its variant is not said. */
 static const char *usual_variant(const char *arch)
 {
-	static const char *const usual[][2] = { { "arm", "v7" }, { "arm64", "v8" }, { "amd64", "v1" } };
+	static const char *const usual[][2] = {
+		{ "arm", "v7" }, { "arm64", "v8" }, { "amd64", "v1" },
+	};
 
 	for (size_t i = 0; arch && i < FL_COUNT(usual); i++)
 		if (strcmp(usual[i][0], arch) == 0)
@@ -129,9 +131,10 @@ static int check_layer(const fl_json *layer, const char *name, struct fl_err *er
 	for (size_t i = 0; i < FL_COUNT(layer_types); i++)
 		if (fl_str_equal(type, layer_types[i]))
 			return 0;
-	return fl_err_set(err, FL_ERR_UNSUPPORTED,
-			  "%s: a layer has the type \"%.200s\", which is not a tar, tar+gzip or tar+zstd",
-			  name, type ? type : "");
+	return fl_err_set(
+		err, FL_ERR_UNSUPPORTED,
+		"%s: a layer has the type \"%.200s\", which is not a tar, tar+gzip or tar+zstd",
+		name, type ? type : "");
 }
 
 int fl_image_check_manifest(const fl_json *manifest, const char *name, struct fl_err *err)
@@ -141,8 +144,8 @@ int fl_image_check_manifest(const fl_json *manifest, const char *name, struct fl
 
 	if (type && strcmp(type, OCI "manifest.v1+json") != 0 &&
 	    strcmp(type, DOCKER "distribution.manifest.v2+json") != 0)
-		return fl_err_set(err, FL_ERR_UNSUPPORTED, "%s: \"%.200s\" is not an image manifest",
-				  name, type);
+		return fl_err_set(err, FL_ERR_UNSUPPORTED,
+				  "%s: \"%.200s\" is not an image manifest", name, type);
 	if (fl_json_int(fl_json_get(manifest, "schemaVersion")) != 2 || !fl_json_is_array(layers))
 		return fl_err_set(err, FL_ERR_UNSUPPORTED,
 				  "%s: not an image manifest of schema version 2", name);

@@ -58,8 +58,8 @@ fl_json *fl_store_find(const struct fl_store *store, const char *text, const cha
 /* All descriptors of index.json; caller owns the list. */
 fl_json *fl_store_list(const struct fl_store *store, struct fl_err *err);
 
-/* Puts the descriptor (taken; its annotations stay) under the name text into index.json, in place of another of
- * that name and platform. */
+/* Puts the descriptor (taken; its annotations stay) under the name text into index.json, in
+ * place of another of that name and platform. */
 int fl_store_name(const struct fl_store *store, const char *text, fl_json *descriptor,
 		  struct fl_err *err);
 

@@ -34,8 +34,8 @@ static const char *type_of(struct fl_layout *layout, const struct fl_tar_member 
 {
 	unsigned char magic[4] = { 0 };
 
-	if (member->size < sizeof(magic) ||
-	    fl_io_pread(layout->tar.fd, magic, sizeof(magic), member->offset, layout->path, NULL) < 0)
+	if (member->size < sizeof(magic) || fl_io_pread(layout->tar.fd, magic, sizeof(magic),
+							member->offset, layout->path, NULL) < 0)
 		return LAYER_TYPE;
 	if (magic[0] == 0x1f && magic[1] == 0x8b)
 		return LAYER_TYPE "+gzip";
@@ -52,7 +52,8 @@ static int hash_member(struct fl_layout *layout, const struct fl_tar_member *mem
 	for (uint64_t at = 0; rc == 0 && at < member->size;) {
 		size_t now = member->size - at < AT_ONCE ? member->size - at : AT_ONCE;
 
-		rc = fl_io_pread(layout->tar.fd, buffer, now, member->offset + at, layout->path, err);
+		rc = fl_io_pread(layout->tar.fd, buffer, now, member->offset + at, layout->path,
+				 err);
 		fl_sha256_add(hash, buffer, now);
 		at += now;
 	}
@@ -82,16 +83,17 @@ static fl_json *arrange_layer(struct fl_layout *layout, const char *name, const 
 	return descriptor(type, digest, member->size);
 }
 
-static fl_json *arrange_layers(struct fl_layout *layout, const fl_json *entry, const fl_json *config,
-			       struct fl_err *err)
+static fl_json *arrange_layers(struct fl_layout *layout, const fl_json *entry,
+			       const fl_json *config, struct fl_err *err)
 {
 	fl_cleanup_json fl_json *list = fl_json_new_array();
 	const fl_json *layers = fl_json_get(entry, "Layers");
 	const fl_json *ids = fl_json_at(config, "rootfs.diff_ids");
 
 	if (fl_json_count(layers) != fl_json_count(ids)) {
-		fl_err_set(err, FL_ERR_CORRUPT, "%s: a config names %zu layers and manifest.json %zu",
-			   layout->path, fl_json_count(ids), fl_json_count(layers));
+		fl_err_set(err, FL_ERR_CORRUPT,
+			   "%s: a config names %zu layers and manifest.json %zu", layout->path,
+			   fl_json_count(ids), fl_json_count(layers));
 		return NULL;
 	}
 	for (size_t i = 0; i < fl_json_count(layers); i++) {

@@ -61,8 +61,10 @@ static int copy_blob(struct export *export, const char *digest, uint64_t size, i
 	fl_digest_end(hash, real);
 	fl_sha256_destroy(hash);
 	if (rc == 0 && strcmp(real, digest) != 0)
-		return fl_err_set(err, FL_ERR_CORRUPT, "%s: the store holds other bytes (%s); remove "
-				  "the file and pull the image again", digest, real);
+		return fl_err_set(err, FL_ERR_CORRUPT,
+				  "%s: the store holds other bytes (%s); remove "
+				  "the file and pull the image again",
+				  digest, real);
 	return rc;
 }
 
@@ -224,7 +226,8 @@ static int export_archive(struct export *export, struct fl_err *err)
 		export->name = "standard output";
 		export->fd = STDOUT_FILENO;
 		if (fl_cli_is_terminal())
-			return fl_err_set(err, FL_ERR_USAGE, "an archive is nothing for a terminal");
+			return fl_err_set(err, FL_ERR_USAGE,
+					  "an archive is nothing for a terminal");
 		return write_archive(export, err);
 	}
 	export->name = export->to.archive;

@@ -3,7 +3,7 @@
  * An image out of the store: into a layout folder, or an archive that skopeo, containerd and
  * docker read.
  *
- *     { "export", "REF TARGET", "write an image out of the store", fl_export_options, 2, 2, fl_export },
+ *     { "export", "REF TARGET", "write an image …", fl_export_options, 2, 2, fl_export },
  */
 #pragma once
 

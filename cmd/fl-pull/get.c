@@ -39,7 +39,8 @@ static void add_blob(const struct fl_store *store, const fl_json *descriptor,
 		blobs[(*count)++] = (struct fl_fetch_blob){ digest, size };
 }
 
-static int fetch_missing(struct get *get, struct fl_source *source, const fl_json *manifest, struct fl_err *err)
+static int fetch_missing(struct get *get, struct fl_source *source, const fl_json *manifest,
+			 struct fl_err *err)
 {
 	const fl_json *layers = fl_json_get(manifest, "layers");
 	size_t most = fl_json_count(layers) + 1, count = 0;
@@ -104,8 +105,9 @@ static int finish(struct get *get, struct fl_source *source, const struct fl_str
 		return fl_store_name(get->store, get->name,
 				     descriptor_of(get, manifest, text->len, platform), err);
 	fl_json_unref(platform);
-	fl_err_set(err, FL_ERR_UNSUPPORTED, "the image is for %s, not for %s; choose with --platform",
-		   image->platform, get->options->platform);
+	fl_err_set(err, FL_ERR_UNSUPPORTED,
+		   "the image is for %s, not for %s; choose with --platform", image->platform,
+		   get->options->platform);
 	fl_image_finish(image);
 	return -1;
 }
@@ -120,8 +122,9 @@ static bool have(struct get *get)
 	const fl_json *platform = fl_json_get(found, "platform");
 
 	if (get->key.len &&
-	    !fl_str_equal(fl_json_text(fl_json_get(fl_json_get(found, "annotations"), VERIFIED_WITH)),
-			  get->key_id))
+	    !fl_str_equal(
+		    fl_json_text(fl_json_get(fl_json_get(found, "annotations"), VERIFIED_WITH)),
+		    get->key_id))
 		return false;
 	/* The registry may have a better one than what fits in some way. */
 	if (get->options->policy == FL_GET_MISSING && platform &&
@@ -187,7 +190,8 @@ static int take_key(struct get *get, struct fl_err *err)
 	const char *file = get->options->verify_key;
 
 	if (!file && get->reference.host)
-		file = fl_config_host(&get->options->registry.config, get->reference.host).verify_key;
+		file = fl_config_host(&get->options->registry.config, get->reference.host)
+			       .verify_key;
 	if (!file)
 		return 0;
 	if (fl_verify_read_key(file, &get->key, err) < 0)

@@ -41,8 +41,8 @@ int fl_layout_open_archive(struct fl_layout *layout, const char *file, bool is_d
 		return -1;
 	if (!has(layout, is_docker ? "manifest.json" : "index.json") &&
 	    !(is_stdin && has(layout, "manifest.json")))
-		return fl_err_set(err, FL_ERR_INVALID, "%s: no %s in it: not %s archive", layout->path,
-				  is_docker ? "manifest.json" : "index.json",
+		return fl_err_set(err, FL_ERR_INVALID, "%s: no %s in it: not %s archive",
+				  layout->path, is_docker ? "manifest.json" : "index.json",
 				  is_docker ? "a docker" : "an OCI");
 	if (is_docker || !has(layout, "index.json"))
 		return fl_docker_arrange(layout, err);
@@ -67,7 +67,8 @@ static const struct fl_tar_member *find_member(const struct fl_layout *layout, c
 	const struct fl_tar_member *member = fl_tar_find(&layout->tar, place ? place : name);
 
 	if (!member)
-		fl_err_set(err, FL_ERR_NOT_FOUND, "%s: has no %s", layout->path, place ? place : name);
+		fl_err_set(err, FL_ERR_NOT_FOUND, "%s: has no %s", layout->path,
+			   place ? place : name);
 	return member;
 }
 
@@ -84,8 +85,8 @@ static int read_from_archive(const struct fl_layout *layout, const char *name,
 	if (!member)
 		return -1;
 	if (member->size > FL_MANIFEST_LIMIT)
-		return fl_err_set(err, FL_ERR_INVALID, "%s: %s is larger than %d bytes", layout->path,
-				  name, FL_MANIFEST_LIMIT);
+		return fl_err_set(err, FL_ERR_INVALID, "%s: %s is larger than %d bytes",
+				  layout->path, name, FL_MANIFEST_LIMIT);
 	fl_str_reserve(text, member->size + 1);
 	if (fl_io_pread(layout->tar.fd, text->data, member->size, member->offset, layout->path,
 			err) < 0)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
- * An image layout to read from, a folder or an archive. Format: OCI image specification, image-layout.md.
+ * An image layout to read from, a folder or an archive. Format: OCI image specification,
+ * image-layout.md.
  *
  *     fl_cleanup_layout struct fl_layout layout = FL_LAYOUT_INIT;
  *     if (fl_layout_open_folder(&layout, "images/layout", err) < 0) return -1;

@@ -19,8 +19,9 @@ static fl_json *platform_text(const fl_json *platform)
 	const char *os = fl_json_text(fl_json_get(platform, "os"));
 	const char *arch = fl_json_text(fl_json_get(platform, "architecture"));
 	const char *variant = fl_json_text(fl_json_get(platform, "variant"));
-	fl_cleanup_free char *text = fl_asprintf("%s/%s%s%s", os ? os : "linux", arch ? arch : "unknown",
-						 variant ? "/" : "", variant ? variant : "");
+	fl_cleanup_free char *text =
+		fl_asprintf("%s/%s%s%s", os ? os : "linux", arch ? arch : "unknown",
+			    variant ? "/" : "", variant ? variant : "");
 
 	return fl_json_new_text(text);
 }

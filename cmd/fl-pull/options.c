@@ -15,8 +15,8 @@ static int take_policy(const struct fl_args *args, enum fl_get_policy *policy, s
 			*policy = i;
 			return 0;
 		}
-	return fl_err_set(err, FL_ERR_USAGE, "option --pull: \"%s\" is not missing, always or never",
-			  text);
+	return fl_err_set(err, FL_ERR_USAGE,
+			  "option --pull: \"%s\" is not missing, always or never", text);
 }
 
 int fl_options_progress(const struct fl_args *args, struct fl_progress *bar, const char *name,
@@ -29,8 +29,10 @@ int fl_options_progress(const struct fl_args *args, struct fl_progress *bar, con
 	else if (strcmp(how, "auto") == 0 || strcmp(how, "none") == 0)
 		fl_progress_start(bar, name, *how == 'a' && fl_cli_shows_progress(args));
 	else
-		return fl_err_set(err, FL_ERR_USAGE, "option --progress: \"%s\" is not auto, none or "
-				  "json", how);
+		return fl_err_set(err, FL_ERR_USAGE,
+				  "option --progress: \"%s\" is not auto, none or "
+				  "json",
+				  how);
 	return 0;
 }
 

@@ -23,7 +23,7 @@
 	{ "registries", 0, "FILE", "mirrors, certificates and more, by host (YAML)" }
 
 #define FL_GET_OPTIONS                                                                         \
-	{ "platform", 'p', "OS/ARCH[/VARIANT]", "the platform to take (this machine's)" },               \
+	{ "platform", 'p', "OS/ARCH[/VARIANT]", "the platform (this machine's)" },             \
 	{ "pull", 0, "WHEN", "missing (default), always or never" },                           \
 	{ "parallel", 'j', "N", "blobs to fetch at once (4)" },                                \
 	FL_PROGRESS_OPTION,                                                                    \
@@ -33,8 +33,10 @@
 /* What the options say points into args; fl_get_options_finish it. */
 int fl_options_get(const struct fl_args *args, struct fl_get_options *options,
 		   struct fl_err *err);
+
 /* Starts the bar as --progress says; FL_ERR_USAGE when it says nothing known. */
 int fl_options_progress(const struct fl_args *args, struct fl_progress *bar, const char *name,
 			struct fl_err *err);
+
 int fl_options_registry(const struct fl_args *args, struct fl_registry_options *options,
 			struct fl_err *err);

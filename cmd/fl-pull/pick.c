@@ -28,8 +28,10 @@ int fl_pick(const struct fl_store *store, const char *text, const char *platform
 	found = fl_store_find(store, pick->reference.text, platform);
 	digest = fl_json_text(fl_json_get(found, "digest"));
 	if (!digest || !fl_digest_is_valid(digest))
-		return fl_err_set(err, FL_ERR_NOT_FOUND, "%s: not in the store for %s; \"fl-pull get\" "
-				  "brings it", pick->reference.text, platform);
+		return fl_err_set(err, FL_ERR_NOT_FOUND,
+				  "%s: not in the store for %s; \"fl-pull get\" "
+				  "brings it",
+				  pick->reference.text, platform);
 	pick->manifest = fl_store_read(store, digest, err);
 	if (!pick->manifest || fl_image_check_manifest(pick->manifest, digest, err) < 0)
 		return -1;

@@ -8,10 +8,10 @@
 
 #include <string.h>
 
-static const char accept_manifests[] =
-	"Accept: application/vnd.oci.image.index.v1+json, application/vnd.oci.image.manifest.v1+json, "
-	"application/vnd.docker.distribution.manifest.list.v2+json, "
-	"application/vnd.docker.distribution.manifest.v2+json";
+static const char accept_manifests[] = "Accept: application/vnd.oci.image.index.v1+json, "
+				       "application/vnd.oci.image.manifest.v1+json, "
+				       "application/vnd.docker.distribution.manifest.list.v2+json, "
+				       "application/vnd.docker.distribution.manifest.v2+json";
 
 /* The one registry whose API is not at the host of its names. */
 static const char *api_host(const char *host)

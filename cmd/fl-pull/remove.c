@@ -100,7 +100,8 @@ static int take_in_use(struct garbage *garbage, const struct fl_args *args, stru
 		record = fl_vm_load(&vm, NULL);
 		images = fl_json_at(record, "host.images");
 		for (void *one = fl_json_first(images); one; one = fl_json_next(images, one)) {
-			const char *digest = fl_json_text(fl_json_get(fl_json_value(one), "digest"));
+			const char *digest =
+				fl_json_text(fl_json_get(fl_json_value(one), "digest"));
 
 			if (digest)
 				fl_json_set(garbage->in_use, digest, fl_json_new_bool(true));

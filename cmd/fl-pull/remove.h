@@ -2,7 +2,7 @@
 /*
  * Images that are no longer wanted: "rm" takes names away, "gc" what no name leads to.
  *
- *     { "rm", "REF…", "remove names from the local store", fl_rm_options, 1, -1, fl_remove_names },
+ *     { "rm", "REF…", "remove names …", fl_rm_options, 1, -1, fl_remove_names },
  */
 #pragma once
 

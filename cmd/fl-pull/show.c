@@ -85,7 +85,11 @@ static void add_config(struct fl_str *out, const fl_json *config)
 {
 	static const struct {
 		const char *title, *key;
-	} lists[] = { { "entrypoint", "Entrypoint" }, { "command", "Cmd" }, { "environment", "Env" } };
+	} lists[] = {
+		{ "entrypoint", "Entrypoint" },
+		{ "command", "Cmd" },
+		{ "environment", "Env" },
+	};
 	const fl_json *runs = fl_json_get(config, "config");
 
 	add_line(out, "created", fl_json_text(fl_json_get(config, "created")));

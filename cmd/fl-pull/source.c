@@ -81,7 +81,8 @@ static bool is_tagged(const fl_json *descriptor, const char *tag)
 }
 
 /* The digest of the tag in a layout's index.json; without a tag there must be only one. */
-static int find_in_layout(struct fl_source *source, char digest[static FL_DIGEST_TEXT], struct fl_err *err)
+static int find_in_layout(struct fl_source *source, char digest[static FL_DIGEST_TEXT],
+			  struct fl_err *err)
 {
 	fl_cleanup_str struct fl_str text = FL_STR_INIT;
 	fl_cleanup_json fl_json *index = NULL;
@@ -107,8 +108,10 @@ static int find_in_layout(struct fl_source *source, char digest[static FL_DIGEST
 		found = one;
 	}
 	if (matches != 1 || !fl_json_text(fl_json_get(found, "digest")))
-		return fl_err_set(err, FL_ERR_NOT_FOUND, "%s: %s image for %s in it; name one with "
-				  ":TAG behind", source->layout.path, matches ? "more than one" : "no",
+		return fl_err_set(err, FL_ERR_NOT_FOUND,
+				  "%s: %s image for %s in it; name one with "
+				  ":TAG behind",
+				  source->layout.path, matches ? "more than one" : "no",
 				  source->wanted);
 	source->own_name = name_of(found);
 	snprintf(digest, FL_DIGEST_TEXT, "%s", fl_json_text(fl_json_get(found, "digest")));
@@ -259,14 +262,16 @@ int fl_source_tag(struct fl_source *source, const char *tag, struct fl_str *text
 		if (digest && fl_store_is_named(fl_json_item(list, i), tag))
 			return read_digest(source, digest, text, err);
 	}
-	return doc ? fl_err_set(err, FL_ERR_NOT_FOUND, "%s: has no %s", source->layout.path, tag) : -1;
+	return doc ? fl_err_set(err, FL_ERR_NOT_FOUND, "%s: has no %s", source->layout.path, tag)
+		   : -1;
 }
 
 int fl_source_blob(struct fl_source *source, const char *digest, struct fl_str *text,
 		   struct fl_err *err)
 {
-	int rc = source->registry.http ? fl_registry_small_blob(&source->registry, digest, text, err)
-				       : read_layout_blob(source, digest, text, err);
+	int rc = source->registry.http
+			 ? fl_registry_small_blob(&source->registry, digest, text, err)
+			 : read_layout_blob(source, digest, text, err);
 
 	return rc < 0 ? -1 : check_digest(text, digest, err);
 }

@@ -43,6 +43,7 @@ int fl_spool_stdin(const struct fl_cancel *cancel, struct fl_err *err)
 	folder = folder && *folder ? folder : "/var/tmp";
 	fd = open(folder, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
 	if (fd < 0)
-		return fl_err_errno(err, errno, "%s: no temporary file can be made; set TMPDIR", folder);
+		return fl_err_errno(err, errno, "%s: no temporary file can be made; set TMPDIR",
+				    folder);
 	return copy(fd, cancel, err) < 0 ? -1 : fl_steal_fd(&fd);
 }

@@ -94,8 +94,9 @@ static int check_header(const struct reader *reader, struct fl_err *err)
 
 	for (size_t i = 0; reader->at == 0 && i < FL_COUNT(packed); i++)
 		if (memcmp(reader->block, packed[i].magic, strlen(packed[i].magic)) == 0)
-			return fl_err_set(err, FL_ERR_UNSUPPORTED, "%s: compressed; send it through "
-					  "\"%s\"", reader->tar->path, packed[i].name);
+			return fl_err_set(err, FL_ERR_UNSUPPORTED,
+					  "%s: compressed; send it through \"%s\"",
+					  reader->tar->path, packed[i].name);
 	if (number_of(reader, CHECKSUM, &sum) < 0 || sum != sum_of(reader->block))
 		return corrupt(reader, "not the header of a tar's member", err);
 	return 0;

@@ -39,8 +39,9 @@ static char *location_of(const struct fl_registry *registry, const struct fl_htt
 	if (fl_str_starts(where.data, "https://") ||
 	    (fl_str_starts(where.data, "http://") && fl_str_starts(registry->base, "http://")))
 		return fl_str_steal(&where);
-	fl_err_set(err, FL_ERR_UNAVAILABLE, "%s: the blob would have to go to \"%.200s\", without TLS",
-		   answer->url, where.data);
+	fl_err_set(err, FL_ERR_UNAVAILABLE,
+		   "%s: the blob would have to go to \"%.200s\", without TLS", answer->url,
+		   where.data);
 	return NULL;
 }
 
@@ -67,7 +68,8 @@ static int send_to(struct fl_registry *registry, const char *where, struct fl_ht
 	fl_cleanup_free char *own = fl_host_of_url(registry->base);
 
 	if (strcmp(host, own) == 0)
-		return fl_registry_ask(registry, put, "Content-Type: application/octet-stream", err);
+		return fl_registry_ask(registry, put, "Content-Type: application/octet-stream",
+				       err);
 	return fl_http_run(registry->http, put, 1, 1, registry->cancel, err);
 }
 

@@ -21,7 +21,8 @@ int fl_verify_read_key(const char *file, struct fl_str *key, struct fl_err *err)
 	if (fl_io_read_file(AT_FDCWD, file, KEY_LIMIT, key, err) < 0)
 		return -1;
 	fl_str_add(key, "");
-	return fl_ecdsa_verify(key->data, "", 0, "", 0, err) < 0 ? fl_err_prefix(err, "%s", file) : 0;
+	return fl_ecdsa_verify(key->data, "", 0, "", 0, err) < 0 ? fl_err_prefix(err, "%s", file)
+								 : 0;
 }
 
 /* What was signed must speak of this image. */
@@ -77,8 +78,10 @@ static int check_digest(struct fl_source *source, const char *key, const char *d
 		if (good)
 			return good;
 	}
-	return fl_err_set(err, FL_ERR_DENIED, "%s: of its signatures none is good and made with the "
-			  "key that is asked for", digest);
+	return fl_err_set(err, FL_ERR_DENIED,
+			  "%s: of its signatures none is good and made with the "
+			  "key that is asked for",
+			  digest);
 }
 
 int fl_verify(struct fl_source *source, const char *key, const char *digest, struct fl_err *err)
@@ -90,7 +93,7 @@ int fl_verify(struct fl_source *source, const char *key, const char *digest, str
 	if (good == 0)
 		good = check_digest(source, key, digest, err);
 	if (good == 0)
-		return fl_err_set(err, FL_ERR_DENIED, "%s: not signed, and a signature is asked for",
-				  digest);
+		return fl_err_set(err, FL_ERR_DENIED,
+				  "%s: not signed, and a signature is asked for", digest);
 	return good < 0 ? -1 : 0;
 }

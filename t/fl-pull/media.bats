@@ -80,3 +80,19 @@ altered() {
 	fails_with 13 "not an image manifest" fl-pull get "$(altered 'del(.layers)')"
 	nothing_published
 }
+
+@test "manifests that are too large or too deep" {
+	fails_with 3 "larger than" fl-pull get "$(altered '.annotations = {a: ("x" * 5000000)}')"
+	local ref folder old new
+	ref=$(altered .)
+	folder=$BATS_TEST_TMPDIR/altered
+	old=$(jq -r '.manifests[0].digest' "$folder/index.json" | cut -d: -f2)
+	python3 -c 'print("[" * 100000 + "]" * 100000)' >"$folder/deep"
+	new=$(sha256sum <"$folder/deep" | cut -d' ' -f1)
+	mv "$folder/deep" "$folder/blobs/sha256/$new"
+	sed -i "s/$old/$new/" "$folder/index.json"
+	fails_with 3 "not JSON" fl-pull get "$ref"
+	echo '{"manifests": 7' >"$folder/index.json"
+	fails_with 3 "index.json" fl-pull get "$ref"
+	nothing_published
+}

@@ -54,7 +54,7 @@ blobs_are_whole() {
 }
 
 @test "a part that was not asked for is refused" {
-	fails_with 12 "another came" fl-pull get "$PROXY/otherrange/big:1"
+	fails_with 12 "another part came" fl-pull get "$PROXY/otherrange/big:1"
 	nothing_published
 }
 
