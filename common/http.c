@@ -241,8 +241,7 @@ static void set_request(const struct fl_http_transfer *transfer, CURL *easy)
 	curl_easy_setopt(easy, CURLOPT_MAXREDIRS, 10L);
 	if (transfer->send) {
 		curl_easy_setopt(easy, CURLOPT_POSTFIELDS, transfer->send);
-		curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE,
-				 (curl_off_t)transfer->send_size);
+		curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE, (long)transfer->send_size);
 	}
 	if (transfer->method && strcmp(transfer->method, "HEAD") == 0)
 		curl_easy_setopt(easy, CURLOPT_NOBODY, 1L);
@@ -283,6 +282,7 @@ static void set_options(struct fl_http *http, struct running *run)
 	curl_easy_setopt(easy, CURLOPT_URL, run->transfer->url);
 	curl_easy_setopt(easy, CURLOPT_USERAGENT, http->options.agent);
 	curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
+	curl_easy_setopt(easy, CURLOPT_NOPROXY, http->options.no_proxy);
 	set_request(run->transfer, easy);
 	if (run->transfer->file)
 		set_file(run);

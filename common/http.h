@@ -24,6 +24,7 @@ struct fl_http_options {
 	const char *ca_file; /* PEM bundle instead of the system's; NULL: the system's */
 	const char *cert_file, *key_file; /* PEM, who we are; NULL: nobody */
 	bool skip_verify;    /* take any certificate */
+	const char *no_proxy; /* hosts, in no_proxy's form; NULL: the environment's; borrowed */
 	unsigned retries;    /* of a transfer that was cut or met a fault that passes */
 	uint64_t rate;       /* bytes per second, of all transfers together; 0: no limit */
 	bool verbose;        /* what curl says goes to the log at level debug */

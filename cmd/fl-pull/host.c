@@ -58,6 +58,16 @@ char *fl_host_normal(const char *key)
 	return name;
 }
 
+char *fl_host_without_proxy(void)
+{
+	const char *lower = getenv("no_proxy"), *upper = getenv("NO_PROXY");
+	const char *said = lower ? lower : upper ? upper : "";
+
+	if (strcmp(said, "*") == 0)
+		return fl_strdup(said);
+	return fl_asprintf("%s%slocalhost,127.0.0.0/8,::1", said, *said ? "," : "");
+}
+
 const char *fl_host_docker_key(const char *host)
 {
 	return strcmp(host, "docker.io") == 0 ? "https://index.docker.io/v1/" : host;

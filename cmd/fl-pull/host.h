@@ -21,5 +21,9 @@ char *fl_host_of_url(const char *url) FL_MUST_USE;
  * an API's version, docker.io under one name. Caller frees. */
 char *fl_host_normal(const char *key) FL_MUST_USE;
 
+/* The environment's no_proxy with loopback added: a login that goes there without TLS must not
+ * go past anybody. Caller frees. */
+char *fl_host_without_proxy(void) FL_MUST_USE;
+
 /* What docker's own files and helpers call the host. */
 const char *fl_host_docker_key(const char *host);

@@ -39,13 +39,14 @@ void fl_registry_init(struct fl_registry *registry, const char *host, const char
 	struct fl_host_config said = fl_config_host(&options->config, host);
 	bool plain = is_plain(options, &said, host);
 
-	*registry = (struct fl_registry){ .cancel = cancel };
+	*registry = (struct fl_registry){ .cancel = cancel, .no_proxy = fl_host_without_proxy() };
 	registry->http = fl_http_create(&(struct fl_http_options){
 		.agent = "fl-pull/" FL_VERSION,
 		.ca_file = options->ca_file ? options->ca_file : said.ca_file,
 		.cert_file = said.cert_file,
 		.key_file = said.key_file,
 		.skip_verify = said.skip_verify,
+		.no_proxy = registry->no_proxy,
 		.retries = options->retries,
 		.rate = options->rate,
 		.verbose = options->verbose,
@@ -68,6 +69,7 @@ void fl_registry_finish(struct fl_registry *registry)
 	fl_auth_finish(&registry->auth);
 	fl_http_destroy(registry->http);
 	free(registry->base);
+	free(registry->no_proxy);
 	*registry = (struct fl_registry){ 0 };
 }
 

@@ -30,6 +30,7 @@ void fl_registry_options_finish(struct fl_registry_options *options);
 struct fl_registry {
 	struct fl_http *http;
 	char *base; /* "https://host/v2/name" */
+	char *no_proxy;
 	struct fl_auth auth;
 	const struct fl_cancel *cancel;
 };

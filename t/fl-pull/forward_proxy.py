@@ -4,7 +4,7 @@
 
     forward_proxy.py PORTFILE LOGFILE
 
-LOGFILE gets a line for every request: its method, where it goes, and the proxy's login.
+"registry.test" is 127.0.0.1. LOGFILE gets a line for every request: its method, where it goes, and the proxy's login.
 """
 import http.client
 import http.server
@@ -26,7 +26,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         url = urllib.parse.urlsplit(self.path)
         self.note(url.netloc)
-        upstream = http.client.HTTPConnection(url.netloc)
+        upstream = http.client.HTTPConnection(url.netloc.replace("registry.test", "127.0.0.1"))
         upstream.request("GET", url.path, headers={k: v for k, v in self.headers.items() if k != "Host"})
         answer = upstream.getresponse()
         body = answer.read()
@@ -39,7 +39,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def do_CONNECT(self):
         self.note(self.path)
         host, port = self.path.split(":")
-        with socket.create_connection((host, int(port))) as upstream:
+        with socket.create_connection((host.replace("registry.test", "127.0.0.1"), int(port))) as upstream:
             self.wfile.write(b"HTTP/1.1 200 OK\r\n\r\n")
             back = threading.Thread(target=pump, args=(upstream, self.connection), daemon=True)
             back.start()

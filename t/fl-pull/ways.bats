@@ -36,26 +36,35 @@ setup() {
 }
 
 @test "a proxy for HTTP, one for TLS, and hosts that need none" {
-	http_proxy=http://$PROXY fl-pull get "$REGISTRY/big:1"
-	grep -q "^GET $REGISTRY None$" "$LOG"
-	HTTPS_PROXY=http://$PROXY fl-pull get --ca-file "$CA" "$TLS/big:1"
-	grep -q "^CONNECT $TLS None$" "$LOG"
+	local plain=registry.test:${REGISTRY#*:} tls=registry.test:${TLS#*:}
+	export FL_REGISTRIES=$BATS_TEST_TMPDIR/r.yaml
+	echo "hosts: {\"$tls\": {skip-verify: true}, \"$plain\": {plain-http: true}}" >"$FL_REGISTRIES"
+	http_proxy=http://$PROXY fl-pull get "$plain/big:1"
+	grep -q "^GET $plain None$" "$LOG"
+	HTTPS_PROXY=http://$PROXY fl-pull get "$tls/big:1"
+	grep -q "^CONNECT $tls None$" "$LOG"
+	ALL_PROXY=http://$PROXY fl-pull get --pull always "$plain/big:1"
 	: >"$LOG"
-	NO_PROXY=127.0.0.1 ALL_PROXY=http://$PROXY fl-pull get --pull always "$REGISTRY/big:1"
+	NO_PROXY=registry.test ALL_PROXY=http://$PROXY fails_with 10 "registry.test" fl-pull get --pull always "$plain/big:1"
+	no_proxy="*" ALL_PROXY=http://$PROXY fails_with 10 "registry.test" fl-pull get --pull always "$plain/big:1"
 	[ ! -s "$LOG" ]
-	ALL_PROXY=http://$PROXY fl-pull get --pull always "$REGISTRY/big:1"
-	[ -s "$LOG" ]
+}
+
+@test "loopback is reached without a proxy, whatever is set" {
+	http_proxy=http://$PROXY ALL_PROXY=http://$PROXY fl-pull get "$REGISTRY/big:1"
+	NO_PROXY=other.example ALL_PROXY=http://$PROXY fl-pull get --pull always "localhost:${REGISTRY#*:}/big:1"
+	[ ! -s "$LOG" ]
 }
 
 @test "a proxy's login is used and not said" {
-	http_proxy="http://user:open%20sesame@$PROXY" run fl-pull get -v "$REGISTRY/big:1"
+	http_proxy="http://user:open%20sesame@$PROXY" run fl-pull get -v --plain-http "registry.test:${REGISTRY#*:}/big:1"
 	[ "$status" = 0 ]
 	grep -q "Basic $(printf 'user:open sesame' | base64)" "$LOG"
 	[[ "$output" != *sesame* && "$output" != *"$(printf 'user:open sesame' | base64)"* ]]
 }
 
 @test "a proxy that is away is an error" {
-	http_proxy=http://127.0.0.1:1 fails_with 10 "$REGISTRY" fl-pull get "$REGISTRY/big:1"
+	http_proxy=http://127.0.0.1:1 fails_with 10 "registry.test" fl-pull get --plain-http registry.test/big:1
 	nothing_published
 }
 
