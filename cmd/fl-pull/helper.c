@@ -103,6 +103,9 @@ static int ask(const struct fl_helper *helper, const char *verb, const struct fl
 		return 1;
 	if (status < 0)
 		return fl_err_prefix(err, "%s %s", program, verb);
+	/* The terminal's interrupt reaches both of us, the helper maybe first. */
+	if (status >= 256 && fl_cancel_wait(NULL, -1, 50, err) < 0)
+		return -1;
 	if (has_none(output))
 		return 0;
 	said = output->data && !strpbrk(output->data, "{}") ? output->data : "";

@@ -32,7 +32,7 @@ static char *escape(const char *text)
 
 static int choose_accel(struct compose *compose, struct fl_err *err)
 {
-	const char *accel = compose->request->accel, *why;
+	const char *accel = compose->request->accel, *why = "";
 
 	if (strcmp(accel, "kvm") == 0 && fl_vmm_need_kvm(compose->request, "--accel kvm", err) < 0)
 		return -1;
