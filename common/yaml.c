@@ -40,7 +40,9 @@ static void take_node(struct walk *walk, const yaml_event_t *event)
 			walk->yaml->is_mapping &&
 			event->data.mapping_start.style == YAML_FLOW_MAPPING_STYLE;
 		walk->yaml->flow_at = event->end_mark.index;
+		/* An empty text in quotes, or a block's, is a value: nothing can follow it. */
 		walk->yaml->is_empty = event->type == YAML_SCALAR_EVENT &&
+				       event->data.scalar.style == YAML_PLAIN_SCALAR_STYLE &&
 				       event->data.scalar.length == 0;
 	} else if (walk->depth == 1 && walk->yaml->is_mapping) {
 		if (!walk->is_value && event->type == YAML_SCALAR_EVENT)

@@ -70,6 +70,24 @@ static void check_api(const fl_json *spec, fl_json *violations)
 		violate(violations, "memory_in_mb", "is not between 1024 and 32768");
 }
 
+/* What this host was not given. */
+static void check_host(const struct fl_server *server, const fl_json *spec, fl_json *violations)
+{
+	fl_cleanup_spec struct fl_spec view = fl_spec_view(spec);
+
+	for (size_t i = 0; i < view.interface_count && !server->config->parent; i++) {
+		fl_cleanup_free char *path = fl_asprintf("interfaces[%zu]", i);
+
+		if (view.interfaces[i].type != FL_INTERFACE_MACVTAP)
+			continue;
+		violate(violations, path, "macvtap network interfaces not supported by this host: "
+			"it has no link for them; start the server with --parent-iface LINK, or set "
+			"the interface's type to TAP");
+		fl_json_set(fl_json_item(violations, fl_json_count(violations) - 1), "capability",
+			    fl_json_new_bool(true));
+	}
+}
+
 static bool are_capabilities(const fl_json *violations)
 {
 	for (size_t i = 0; i < fl_json_count(violations); i++)
@@ -89,12 +107,15 @@ static void add_all(const fl_json *violations, struct fl_str *text)
 }
 
 /* What no provider here can do is no mistake of the spec: another host may. */
-static int check(const fl_json *spec, struct fl_refusal *refusal)
+static int check(const struct fl_server *server, const fl_json *spec,
+		 struct fl_refusal *refusal)
 {
 	fl_cleanup_json fl_json *violations = fl_spec_violations(spec);
 	fl_cleanup_str struct fl_str text = FL_STR_INIT;
 
 	check_api(spec, violations);
+	if (fl_json_count(violations) == 0)
+		check_host(server, spec, violations);
 	if (fl_json_count(violations) == 0)
 		return 0;
 	if (are_capabilities(violations)) {
@@ -190,5 +211,5 @@ fl_json *fl_create(struct fl_server *server, const fl_json *sent, struct fl_refu
 	}
 	drop_ours(spec);
 	clean_images(spec);
-	return check(spec, refusal) < 0 ? NULL : save(server, spec, refusal);
+	return check(server, spec, refusal) < 0 ? NULL : save(server, spec, refusal);
 }

@@ -27,6 +27,7 @@ teardown_file() {
 @test "metadata that is refused" { checks traps metadata_refused; }
 @test "gateways" { checks traps gateways; }
 @test "what the provider cannot do" { checks traps macvtap_default; }
+@test "the spec of Cluster API's template, where no macvtap can be had" { checks traps cluster_api; }
 @test "unknown fields" { checks traps unknown_fields; }
 @test "a spec sent is the spec returned" { checks traps everything_returned; }
 @test "defaults" { checks traps defaults; }

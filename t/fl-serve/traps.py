@@ -8,7 +8,7 @@ import subprocess
 
 import grpc
 
-from client import (API, CREATED, DELETING, FAILED, PENDING, POOL, TYPES, Client, clear, main, message,
+from client import (API, CREATED, DELETING, FAILED, LAYOUT, PENDING, POOL, TYPES, Client, clear, main, message,
                     must_refuse, refused, spec)
 
 Code = grpc.StatusCode
@@ -130,7 +130,29 @@ def macvtap_default():
     client = Client()
     wanted = spec("macvtap")
     wanted.interfaces.add(device_id="eth1")
-    must_refuse(Code.FAILED_PRECONDITION, "macvtap network interfaces not supported", client.create, wanted)
+    must_refuse(Code.FAILED_PRECONDITION, ["macvtap network interfaces not supported", "--parent-iface"],
+                client.create, wanted)
+    assert not client.list()
+
+
+def cluster_api(link=None):
+    """What the template of Cluster API's provider asks for: a macvtap, no provider, a volume of
+    modules. link: the host has one for it, and it comes up."""
+    client = Client()
+    wanted = spec("capmvm", provider="")
+    wanted.interfaces.add(device_id="eth1", type=0)
+    volume = wanted.additional_volumes.add(id="modules", is_read_only=False, mount_point="/lib/modules/5.10.77")
+    volume.source.container_source = f"oci:{LAYOUT}:root"
+    volume.size_in_mb = 16
+    if not link:
+        must_refuse(Code.FAILED_PRECONDITION, "--parent-iface", client.create, wanted)
+        return
+    made = client.create(wanted)
+    assert made.spec.provider == "" and made.spec.additional_volumes[0].mount_point == "/lib/modules/5.10.77"
+    vm = client.wait(made.spec.uid, CREATED, 60)
+    assert vm.status.network_interfaces["eth1"].host_device_name.startswith("flvtap"), vm.status
+    assert set(vm.status.volumes) == {"root", "modules"}, vm.status
+    clear(client)
     must_refuse(Code.FAILED_PRECONDITION, "nosuch", client.create, spec("p", provider="nosuch"))
 
 

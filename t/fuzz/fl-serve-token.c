@@ -10,7 +10,7 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static struct fl_tokens *tokens;
-	fl_cleanup_free char *text = fl_strndup((const char *)data, size);
+	fl_cleanup_free char *text = fl_strndup(size ? (const char *)data : "", size);
 
 	if (!tokens) {
 		tokens = fl_tokens_create();

@@ -9,7 +9,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	fl_cleanup_free char *text = fl_strndup((const char *)data, size);
+	fl_cleanup_free char *text = fl_strndup(size ? (const char *)data : "", size);
 	fl_cleanup_reference struct fl_reference first = { 0 };
 	fl_cleanup_reference struct fl_reference second = { 0 };
 
