@@ -131,7 +131,8 @@ int fl_vm_lock_run(const struct fl_vm *vm, int timeout_ms, struct fl_err *err);
 struct fl_vm_watch {
 	struct fl_cancel cancel;
 	const struct fl_vm *vm;
-	int inotify;
+	int inotify;      /* -1: there was none left to have */
+	int64_t look_at; /* then: when to look next, on fl_clock_ms() */
 };
 
 int fl_vm_watch_init(struct fl_vm_watch *watch, const struct fl_vm *vm, struct fl_err *err);

@@ -13,6 +13,8 @@
 #include <sys/inotify.h>
 #include <sys/stat.h>
 
+#define LOOK_EVERY_MS 100
+
 int fl_vm_lock_step(const struct fl_vm *vm, const struct fl_cancel *cancel, struct fl_err *err)
 {
 	struct fl_err why = { 0 };
@@ -66,15 +68,32 @@ static void drain(int inotify)
 		;
 }
 
+/* Where a user's inotify instances are used up (fs.inotify.max_user_instances), it is looked
+ * at now and then instead. */
+static bool may_have_changed(struct fl_vm_watch *watch)
+{
+	char event[4096];
+
+	if (watch->inotify < 0) {
+		bool due = fl_clock_ms() >= watch->look_at;
+
+		if (due)
+			watch->look_at = fl_clock_ms() + LOOK_EVERY_MS;
+		return due;
+	}
+	if (read(watch->inotify, event, sizeof(event)) <= 0)
+		return false;
+	drain(watch->inotify);
+	return true;
+}
+
 static int check_wanted(void *arg, struct fl_err *err)
 {
 	struct fl_vm_watch *watch = arg;
 	fl_cleanup_json fl_json *record = NULL;
-	char event[4096];
 
-	if (read(watch->inotify, event, sizeof(event)) <= 0)
+	if (!may_have_changed(watch))
 		return 0;
-	drain(watch->inotify);
 	record = fl_vm_load(watch->vm, err);
 	if (!record)
 		return -1;
@@ -88,8 +107,9 @@ int fl_vm_watch_init(struct fl_vm_watch *watch, const struct fl_vm *vm, struct f
 {
 	*watch = (struct fl_vm_watch){ .vm = vm };
 	watch->inotify = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
-	if (watch->inotify < 0 ||
-	    inotify_add_watch(watch->inotify, vm->path, IN_MOVED_TO | IN_DELETE) < 0)
+	if ((watch->inotify < 0 && errno != EMFILE) ||
+	    (watch->inotify >= 0 &&
+	     inotify_add_watch(watch->inotify, vm->path, IN_MOVED_TO | IN_DELETE) < 0))
 		return fl_err_errno(err, errno, "%s: cannot be watched", vm->path);
 	watch->cancel = (struct fl_cancel){ watch->inotify, check_wanted, watch };
 	return 0;
@@ -135,8 +155,9 @@ int fl_vm_wait(const struct fl_vm *vm, int timeout_ms, fl_vm_judge *judge, void 
 	int64_t end = fl_clock_ms() + timeout_ms;
 
 	/* A supervisor that ends, however, closes run.lock. */
-	if (inotify < 0 || inotify_add_watch(inotify, vm->path,
-					     IN_MOVED_TO | IN_DELETE | IN_CLOSE_WRITE) < 0)
+	if ((inotify < 0 && errno != EMFILE) ||
+	    (inotify >= 0 && inotify_add_watch(inotify, vm->path, IN_MOVED_TO | IN_DELETE |
+							IN_CLOSE_WRITE) < 0))
 		return fl_err_errno(err, errno, "%s: cannot be watched", vm->path);
 	for (;;) {
 		int64_t left = timeout_ms < 0 ? -1 : end - fl_clock_ms();
@@ -147,9 +168,12 @@ int fl_vm_wait(const struct fl_vm *vm, int timeout_ms, fl_vm_judge *judge, void 
 		if (timeout_ms >= 0 && left <= 0)
 			return fl_err_set(err, FL_ERR_TIMEOUT, "%s/%s: not within %d ms",
 					  vm->name_space, vm->name, timeout_ms);
+		if (inotify < 0 && (left < 0 || left > LOOK_EVERY_MS))
+			left = LOOK_EVERY_MS;
 		if (fl_cancel_wait(NULL, inotify, (int)left, err) < 0)
 			return -1;
-		drain(inotify);
+		if (inotify >= 0)
+			drain(inotify);
 	}
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "cmd/fl-supervise/machine.h"
 
+#include "cmd/fl-supervise/changes.h"
 #include "cmd/fl-supervise/launch.h"
 #include "cmd/fl-supervise/requests.h"
 #include "cmd/fl-supervise/verdict.h"
@@ -11,7 +12,6 @@
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
-#include <sys/inotify.h>
 
 #define CONNECT_EVERY_MS 20
 #define LONGEST_PAUSE_MS 60000
@@ -57,7 +57,7 @@ int fl_machine_init(struct fl_machine *machine, const struct fl_vm *vm, struct f
 	fl_cleanup_free char *socket = fl_asprintf("%s/supervisor.sock", run);
 	fl_cleanup_free char *console = fl_asprintf("%s/console.sock", run);
 
-	*machine = (struct fl_machine){ .vm = vm, .out = -1, .errors = -1, .in = -1,
+	*machine = (struct fl_machine){ .vm = vm, .changes = -1, .out = -1, .errors = -1, .in = -1,
 					.vmm = { .pidfd = -1 },
 					.keyboard = FL_KEYBOARD_INIT };
 	machine->control.listener = -1;
@@ -72,9 +72,9 @@ int fl_machine_init(struct fl_machine *machine, const struct fl_vm *vm, struct f
 		return fl_err_set(err, FL_ERR_PRECONDITION, "%s: nothing to launch", vm->path);
 	machine->policy = policy_of(launch_text(machine, "restart"));
 	machine->settle_ms = (uint64_t)fl_json_int(fl_json_get(machine->launch, "settle_ms"));
-	machine->inotify = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
-	if (inotify_add_watch(machine->inotify, vm->path, IN_MOVED_TO | IN_DELETE) < 0)
-		return fl_err_errno(err, errno, "%s: cannot be watched", vm->path);
+	machine->changes = fl_changes_open(vm->dirfd, vm->path, err);
+	if (machine->changes < 0)
+		return -1;
 	fl_console_init(&machine->console, vm->dirfd, launch_text(machine, "console"), false);
 	fl_console_init(&machine->stderr_text, vm->dirfd, launch_text(machine, "stderr"), true);
 	if (fl_keyboard_listen(&machine->keyboard, console, err) < 0)
@@ -91,7 +91,8 @@ void fl_machine_finish(struct fl_machine *machine)
 	fl_console_finish(&machine->console);
 	fl_console_finish(&machine->stderr_text);
 	fl_json_unref(machine->launch);
-	close(machine->inotify);
+	if (machine->changes >= 0)
+		close(machine->changes);
 }
 
 static void kill_vmm(struct fl_machine *machine)
@@ -156,10 +157,7 @@ static void look_at_record(struct fl_machine *machine)
 {
 	enum fl_machine_wish before = machine->wish;
 	fl_cleanup_json fl_json *record = NULL;
-	char events[4096];
-
-	while (read(machine->inotify, events, sizeof(events)) > 0)
-		;
+	fl_changes_drain(machine->changes);
 	record = fl_vm_load(machine->vm, NULL);
 	read_record(machine, record);
 	if (machine->wish != before)
@@ -306,13 +304,13 @@ static int next_timeout(const struct fl_machine *machine)
 	return (int)left;
 }
 
-enum { AT_VMM, AT_OUT, AT_ERRORS, AT_MONITOR, AT_EVENTS, AT_INOTIFY, AT_SIGNAL, AT_LISTENER, AT_CLIENTS,
+enum { AT_VMM, AT_OUT, AT_ERRORS, AT_MONITOR, AT_EVENTS, AT_CHANGES, AT_SIGNAL, AT_LISTENER, AT_CLIENTS,
        AT_KEYBOARD = AT_CLIENTS + FL_CONTROL_CLIENTS, AT_END = AT_KEYBOARD + FL_KEYBOARD_POLLS };
 
 static void collect(const struct fl_machine *machine, struct pollfd *fds)
 {
 	const int numbers[] = { machine->vmm.pidfd, machine->out,  machine->errors,
-				machine->monitor.fd, machine->monitor.events, machine->inotify,
+				machine->monitor.fd, machine->monitor.events, machine->changes,
 				fl_cancel_signal_fd(), machine->control.listener };
 
 	for (size_t i = 0; i < FL_COUNT(numbers); i++)
@@ -360,7 +358,7 @@ void fl_machine_run(struct fl_machine *machine)
 			fl_verdict_save(machine, machine->monitor.paused ? "paused" : "running", NULL,
 					NULL);
 		end_if_over(machine);
-		if (fds[AT_INOTIFY].revents)
+		if (fds[AT_CHANGES].revents)
 			look_at_record(machine);
 		if (fds[AT_VMM].revents)
 			reap(machine);

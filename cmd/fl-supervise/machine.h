@@ -46,7 +46,7 @@ struct fl_machine {
 	struct fl_proc vmm;
 	int out, errors, in; /* from and to the VMM */
 	bool console_connected; /* out and in are the console's own socket */
-	int inotify;
+	int changes; /* of the folder with the record */
 	struct fl_console console, stderr_text;
 	struct fl_monitor monitor;
 	struct fl_control control;

@@ -56,6 +56,27 @@ field() {
 	fl down --all </dev/null
 }
 
+@test "where a user has no inotify instance left, all goes on" {
+	cd "$BATS_TEST_TMPDIR"
+	cat >hog.py <<-'END'
+		import ctypes, sys, time
+		libc = ctypes.CDLL(None)
+		while libc.inotify_init1(0) >= 0:
+		    pass
+		print("full", flush=True)
+		time.sleep(60)
+	END
+	python3 hog.py >full 3>&- &
+	hog=$!
+	for _ in $(seq 100); do grep -q full full && break; sleep 0.05; done
+	small_spec vm0 | quick_up >/dev/null
+	fl stop vm0
+	fl start vm0 --qemu "$FL_BUILD/drivers/fake-vmm" --settle 100ms
+	[ "$(field vm0 vmm_state)" = running ]
+	fl down vm0 >/dev/null
+	kill "$hog"
+}
+
 @test "up twice is one microVM" {
 	small_spec vm1 >"$BATS_TEST_TMPDIR/spec"
 	first=$(quick_up "$BATS_TEST_TMPDIR/spec" | jq -r .spec.uid)
