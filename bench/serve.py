@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: MPL-2.0
-"""Times of single calls, for bench/serve.sh: serve.py get UID | list | create SPEC | fsync FOLDER.
+"""Times of single calls, for bench/serve.sh: serve.py get UID | list | metrics URL | create SPEC | fsync FOLDER.
 Prints microseconds, the median of many."""
 import json
 import os
 import statistics
 import sys
 import time
+import urllib.request
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "../t/fl-serve"))
 from client import API, Client, message  # noqa: E402
@@ -43,6 +44,8 @@ def main():
         median(raw(client, "GetMicroVM", message(API + "GetMicroVMRequest")(uid=sys.argv[2])), 2000)
     elif what == "list":
         median(raw(client, "ListMicroVMs", message(API + "ListMicroVMsRequest")()), 20)
+    elif what == "metrics":
+        median(lambda: urllib.request.urlopen(sys.argv[2], timeout=60).read(), 20)
     elif what == "create":
         from google.protobuf import json_format
         request = message(API + "CreateMicroVMRequest")()

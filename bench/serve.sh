@@ -109,6 +109,18 @@ for _ in $(seq 30); do
 	sleep 0.5
 done
 
+python3 "$top/bench/records.py" "$work/some" 980 "$record" >/dev/null
+for number in $(seq 20); do
+	jq -c ".id = \"live$number\"" "$work/spec.json"
+done | fl up -q --state-dir "$work/some" --accel tcg --qemu "$build/drivers/fake-vmm" --settle 100ms >/dev/null
+serve "$work/some" --enable-http --http-endpoint "127.0.0.1:$((SERVE_HTTP = 40000 + RANDOM % 10000))"
+until (exec 9<>"/dev/tcp/127.0.0.1/$SERVE_HTTP") 2>/dev/null; do sleep 0.05; done
+scraped=$(python metrics "http://127.0.0.1:$SERVE_HTTP/metrics")
+listed=$(python list)
+row "/metrics, 20 live and 980 stopped / List of 1,000 (µs)" "$scraped / $listed" "ratio $(ratio "$scraped" "$listed") (3, aim 1)"
+stop
+fl down -q --all --state-dir "$work/some" >/dev/null
+
 for count in 0 1000 10000; do
 	rm -rf "$work/memory"
 	mkdir -p "$work/memory"

@@ -44,10 +44,16 @@ serve_stop() {
 
 # For teardown_file: the server ends, said nothing bad, and left nothing.
 serve_teardown() {
-	local left
+	local left try
+	# What it was told to delete last may still be on its way out.
+	for try in $(seq 200); do
+		is_alive "${SERVE_PID:-0}" || break
+		[ -n "$(fl ls --json | jq -r 'select(.state == "DELETING").uid')" ] || break
+		sleep 0.05
+	done
 	serve_stop
 	left=$(what_is_left)
-	fl down -q --all
+	fl down -q --all >/dev/null
 	! grep -sE 'Sanitizer|runtime error' "$BATS_FILE_TMPDIR/serve.log"
 	[ -z "$left" ] || {
 		echo "left: $left"

@@ -21,7 +21,7 @@ teardown_file() {
 }
 
 teardown() {
-	fl down -q --all
+	fl down -q --all >/dev/null
 	[ -z "$(what_is_left)" ]
 	[ -z "$(ip -o link show type macvtap)" ]
 }

@@ -17,7 +17,7 @@ setup() {
 
 teardown() {
 	serve_stop
-	fl down -q --all
+	fl down -q --all >/dev/null
 	ip link del wire0
 	[ -z "$(what_is_left)" ]
 	[ -z "$(ip -o link show type macvtap)" ]

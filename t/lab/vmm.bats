@@ -16,7 +16,7 @@ teardown_file() {
 }
 
 teardown() {
-	fl down -q --all
+	fl down -q --all >/dev/null
 	[ -z "$(what_is_left)" ]
 	[ -z "$(ip -o link show type tun)" ]
 	! ps -eo comm= | grep -E '^(firecracker|cloud-hyp|qemu-sys)'

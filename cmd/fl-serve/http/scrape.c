@@ -10,12 +10,16 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#define AT_ONCE 8
+
 struct fl_scrape {
 	const struct fl_state *state;
 	fl_vm_names live;
 	fl_json *list; /* of all; those that do not run are in it from the start */
 	struct fl_str text;
 	pthread_t thread;
+	pthread_mutex_t lock; /* on list and next */
+	size_t next;          /* of live, to be asked */
 	int ready;
 	struct event *event;
 	void (*done)(void *arg, const struct fl_str *text);
@@ -29,7 +33,7 @@ struct fl_scrape *fl_scrape_new(const struct fl_state *state)
 	scrape->state = state;
 	scrape->list = fl_json_new_array();
 	scrape->ready = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (scrape->ready < 0)
+	if (scrape->ready < 0 || pthread_mutex_init(&scrape->lock, NULL) != 0)
 		abort();
 	return scrape;
 }
@@ -64,20 +68,50 @@ struct fl_str *fl_scrape_head(struct fl_scrape *scrape)
 	return &scrape->text;
 }
 
-static void *ask_all(void *arg)
+/* The next that nobody has asked yet; NULL: none. one: what the last one said, or NULL. */
+static const struct fl_vm_name *take(struct fl_scrape *scrape, fl_json *one)
+{
+	const struct fl_vm_name *name = NULL;
+
+	pthread_mutex_lock(&scrape->lock);
+	if (one)
+		fl_json_add(scrape->list, one);
+	if (scrape->next < scrape->live.count)
+		name = &scrape->live.items[scrape->next++];
+	pthread_mutex_unlock(&scrape->lock);
+	return name;
+}
+
+static void *ask_some(void *arg)
 {
 	struct fl_scrape *scrape = arg;
+	const struct fl_vm_name *name = take(scrape, NULL);
 
-	for (size_t i = 0; i < scrape->live.count; i++) {
-		const struct fl_vm_name *name = &scrape->live.items[i];
+	while (name) {
 		fl_cleanup_vm struct fl_vm vm = FL_VM_INIT;
 		fl_json *one = NULL;
 
 		if (fl_vm_open(scrape->state, name->name_space, name->name, name->uid, &vm, NULL) == 0)
 			one = fl_metrics_read(&vm, FL_METRICS_WAIT_MS, NULL);
-		if (one) /* otherwise it went meanwhile, or its record is damaged */
-			fl_json_add(scrape->list, one);
+		/* Without an answer it went meanwhile, or its record is damaged. */
+		name = take(scrape, one);
 	}
+	return NULL;
+}
+
+/* Most of the time is waiting for one VMM or another. */
+static void *ask_all(void *arg)
+{
+	struct fl_scrape *scrape = arg;
+	pthread_t threads[AT_ONCE - 1];
+	size_t count = 0;
+
+	while (count < FL_COUNT(threads) && count + 1 < scrape->live.count &&
+	       pthread_create(&threads[count], NULL, ask_some, scrape) == 0)
+		count++;
+	ask_some(scrape);
+	while (count > 0)
+		pthread_join(threads[--count], NULL);
 	if (fl_json_count(scrape->list))
 		fl_metrics_print(scrape->list, &scrape->text);
 	eventfd_write(scrape->ready, 1);
@@ -87,6 +121,7 @@ static void *ask_all(void *arg)
 void fl_scrape_discard(struct fl_scrape *scrape)
 {
 	close(scrape->ready);
+	pthread_mutex_destroy(&scrape->lock);
 	fl_vm_names_finish(&scrape->live);
 	fl_json_unref(scrape->list);
 	fl_str_finish(&scrape->text);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
- * What microVMs use, asked of each of them in a thread of its own: a VMM that does not
+ * What microVMs use, asked of several at a time in threads of their own: a VMM that does not
  * answer keeps nobody else waiting, and never spoils the answer.
  *
  *     struct fl_scrape *scrape = fl_scrape_new(state);
