@@ -79,6 +79,15 @@ static int lock_record(const struct fl_vm *vm, struct fl_err *err)
 	return err->kind == FL_ERR_NOT_FOUND ? gone(vm, err) : fl_err_prefix(err, "%s", vm->path);
 }
 
+/* "deleted" is final, whatever a change that began before it would write. */
+static void keep_deleted(const fl_json *before, fl_json *record)
+{
+	if (!fl_str_equal(fl_json_text(fl_json_at(before, "host.desired")), "deleted"))
+		return;
+	fl_json_put(record, "host.desired", fl_json_new_text("deleted"));
+	fl_json_put(record, "status.state", fl_json_new_text("DELETING"));
+}
+
 int fl_vm_change(const struct fl_vm *vm, enum fl_save how, fl_vm_changer *change, void *arg,
 		 struct fl_err *err)
 {
@@ -91,6 +100,7 @@ int fl_vm_change(const struct fl_vm *vm, enum fl_save how, fl_vm_changer *change
 	before = fl_json_copy(record);
 	if (change(arg, record, err) < 0)
 		return -1;
+	keep_deleted(before, record);
 	if (fl_json_equal(before, record))
 		return 0;
 	return fl_record_save(vm, record, "changed", how, err);

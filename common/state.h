@@ -89,7 +89,8 @@ enum fl_save { FL_SAVE_PLAIN, FL_SAVE_SYNC /* on disk when it returns */ };
 char *fl_vm_address(const fl_json *record);
 
 /* Loads, lets change alter the record, saves with a line in the journal; all under the
- * microVM's lock. A change that alters nothing saves nothing; one that returns -1 neither. */
+ * microVM's lock. A change that alters nothing saves nothing; one that returns -1 neither. None
+ * takes back that it is to be deleted. */
 typedef int fl_vm_changer(void *arg, fl_json *record, struct fl_err *err);
 int fl_vm_change(const struct fl_vm *vm, enum fl_save save, fl_vm_changer *change, void *arg,
 		 struct fl_err *err);

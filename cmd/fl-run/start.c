@@ -95,9 +95,12 @@ int fl_start_plan(struct fl_step_call *call, struct fl_str *out, struct fl_err *
 
 static int put_launch(void *arg, fl_json *record, struct fl_err *err)
 {
+	const char *desired = fl_json_text(fl_json_at(record, "host.desired"));
 	char boot[FL_BOOT_ID_TEXT];
 
-	(void)err;
+	/* The last word that a microVM ever hears, also when it comes only now. */
+	if (fl_str_equal(desired, "deleted"))
+		return fl_err_set(err, FL_ERR_ABORTED, "the microVM is being deleted");
 	fl_boot_id(boot);
 	fl_json_put(record, "host.boot_id", fl_json_new_text(boot));
 	fl_json_put(record, "host.desired", fl_json_new_text("running"));
