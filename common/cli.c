@@ -311,6 +311,12 @@ static const struct fl_command *choose(const struct fl_program *program, int arg
 	return command ? command : program->commands;
 }
 
+/* A command's own option may have the name of a common one, and goes before it. */
+static bool is_asked(const struct fl_args *args, const char *name)
+{
+	return !find_in(args->command->options, name, strlen(name), 0) && fl_args_flag(args, name);
+}
+
 static int run(struct fl_args *args, bool named, int argc, char **argv, struct fl_err *err)
 {
 	enum fl_log_level level;
@@ -320,7 +326,7 @@ static int run(struct fl_args *args, bool named, int argc, char **argv, struct f
 		return -1;
 	if (fl_args_flag(args, "help"))
 		return fl_help_print(args->program, named ? args->command : NULL, err);
-	if (fl_args_flag(args, "version"))
+	if (is_asked(args, "version"))
 		return fl_help_print_version(args->program, err);
 	shell = fl_args_text(args, "completion", NULL);
 	if (shell)

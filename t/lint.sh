@@ -84,7 +84,8 @@ facades() {
 	done <<-LIST
 		jansson common/json.c
 		curl/ common/http.c
-		openssl/e[vr] common/sha256.c common/ecdsa.c cmd/fl-serve/tls.c
+		openssl/e[vr] common/sha256.c common/ecdsa.c cmd/fl-serve/tls.c cmd/fl-provision/certificate.c
+		openssl/[prx] common/ecdsa.c cmd/fl-provision/certificate.c
 		openssl/ssl cmd/fl-serve/tls.c
 		nghttp2/ cmd/fl-serve/rpc/http2.c
 		event2/ cmd/fl-serve/

@@ -64,3 +64,9 @@ examples() {
 	examples fl-serve
 	[ ! -e serve.sock ]
 }
+
+@test "fl-provision" {
+	unshare -n true 2>/dev/null || skip "no right to make a network namespace"
+	export -f examples
+	unshare -n bash -c 'examples fl-provision'
+}

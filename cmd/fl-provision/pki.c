@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* The folder of keys and certificates. */
+#include "cmd/fl-provision/certificate.h"
+#include "cmd/fl-provision/file.h"
+#include "cmd/fl-provision/host.h"
+#include "cmd/fl-provision/route.h"
+#include "cmd/fl-provision/service.h"
+
+#include "common/alloc.h"
+#include "common/io.h"
+
+#include <fcntl.h>
+#include <limits.h>
+#include <string.h>
+
+#define DAYS_OF_CA 3650
+#define DAYS 825
+#define DAYS_LEFT 30
+
+static int write_key(const struct fl_host *host, const fl_json *about, const struct fl_str *now,
+		     struct fl_str *text, struct fl_str *why, struct fl_err *err)
+{
+	(void)host;
+	(void)about;
+	(void)now;
+	(void)why;
+	return fl_certificate_make_key(text, err);
+}
+
+static int read_one(const char *name, struct fl_str *text, struct fl_err *err)
+{
+	fl_cleanup_free char *path = fl_asprintf(FL_PKI_DIR "/%s", name);
+
+	return fl_io_read_file(AT_FDCWD, path, 1 << 20, text, err);
+}
+
+/* All that the server may be called by: what others dial must stand in its certificate. */
+static void list_hosts(const struct fl_host *host, struct fl_str *list)
+{
+	fl_cleanup_free char *address = fl_service_address(host);
+	char name[HOST_NAME_MAX + 1] = "";
+
+	fl_str_add(list, "localhost,127.0.0.1,::1");
+	if (gethostname(name, sizeof(name) - 1) == 0 && *name && strcmp(name, "localhost") != 0)
+		fl_str_addf(list, ",%s", name);
+	if (strcmp(address, "0.0.0.0") == 0 || strcmp(address, "::") == 0) {
+		fl_str_add(list, ",");
+		fl_route_addresses(list);
+	} else if (strcmp(address, "127.0.0.1") != 0 && strcmp(address, "localhost") != 0) {
+		fl_str_addf(list, ",%s", address);
+	}
+}
+
+/* "ca", "server" or "client": the file's own name, without what is behind the dot. */
+static char *who_of(const fl_json *about)
+{
+	const char *slash = strrchr(fl_about_text(about, "name"), '/');
+
+	return fl_strndup(slash + 1, strcspn(slash + 1, "."));
+}
+
+static int sign(const char *who, const struct fl_certificate *want, struct fl_str *text,
+		struct fl_err *err)
+{
+	fl_cleanup_free char *name = fl_asprintf("%s.key", who);
+	fl_cleanup_str struct fl_str key = FL_STR_INIT, ca = FL_STR_INIT, ca_key = FL_STR_INIT;
+
+	if (read_one(name, &key, err) < 0)
+		return -1;
+	if (want->is_ca)
+		return fl_certificate_make(want, &key, NULL, NULL, text, err);
+	if (read_one("ca.pem", &ca, err) < 0 || read_one("ca.key", &ca_key, err) < 0)
+		return -1;
+	return fl_certificate_make(want, &key, &ca, &ca_key, text, err);
+}
+
+static int write_cert(const struct fl_host *host, const fl_json *about, const struct fl_str *now,
+		      struct fl_str *text, struct fl_str *why, struct fl_err *err)
+{
+	fl_cleanup_free char *who = who_of(about), *name = fl_asprintf("flintlock %s", who);
+	fl_cleanup_str struct fl_str hosts = FL_STR_INIT;
+	struct fl_certificate want = { .name = name, .days = DAYS };
+
+	(void)now;
+	(void)why;
+	if (strcmp(who, "ca") == 0) {
+		want.is_ca = true;
+		want.days = DAYS_OF_CA;
+	} else if (strcmp(who, "server") == 0) {
+		want.is_server = true;
+		list_hosts(host, &hosts);
+		want.hosts = hosts.data;
+	}
+	return sign(who, &want, text, err);
+}
+
+static bool is_good(const struct fl_site *site, const fl_json *about, const struct fl_str *now)
+{
+	fl_cleanup_free char *who = who_of(about), *name = fl_asprintf("%s.key", who);
+	fl_cleanup_str struct fl_str key = FL_STR_INIT, ca = FL_STR_INIT, hosts = FL_STR_INIT;
+
+	if (read_one(name, &key, NULL) < 0 || read_one("ca.pem", &ca, NULL) < 0)
+		return false;
+	if (strcmp(who, "server") == 0)
+		list_hosts(site->host, &hosts);
+	return fl_certificate_is_good(now, &key, &ca, hosts.data, DAYS_LEFT);
+}
+
+void fl_pki_add(fl_acts *acts)
+{
+	static const struct fl_file key = { .mode = 0600, .keeps = true, .write = write_key };
+	static const struct fl_file cert = { .mode = 0644, .write = write_cert, .is_good = is_good };
+
+	fl_file_add(acts, "flintlock", FL_PKI_DIR "/ca.key", &key);
+	fl_file_add(acts, "flintlock", FL_PKI_DIR "/ca.pem", &cert);
+	fl_file_add(acts, "flintlock", FL_PKI_DIR "/server.key", &key);
+	fl_file_add(acts, "flintlock", FL_PKI_DIR "/server.pem", &cert);
+	fl_file_add(acts, "flintlock", FL_PKI_DIR "/client.key", &key);
+	fl_file_add(acts, "flintlock", FL_PKI_DIR "/client.pem", &cert);
+}

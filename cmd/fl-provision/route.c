@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+#include "cmd/fl-provision/route.h"
+
+#include "common/alloc.h"
+#include "common/io.h"
+
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <ifaddrs.h>
+#include <linux/ethtool.h>
+#include <linux/sockios.h>
+#include <net/if.h>
+#include <net/route.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+
+#define FL_CLEANUP_ADDRS FL_CLEANUP(free_addresses)
+
+static void free_addresses(struct ifaddrs **list)
+{
+	if (*list)
+		freeifaddrs(*list);
+}
+
+/* /proc/net/route (proc(5)): a default route has no destination and no mask. */
+char *fl_route_interface(void)
+{
+	fl_cleanup_str struct fl_str text = FL_STR_INIT;
+	char link[IF_NAMESIZE], best[IF_NAMESIZE] = "";
+	unsigned destination, flags, metric, mask, least = UINT32_MAX;
+
+	if (fl_io_read_file(AT_FDCWD, "/proc/net/route", 1 << 20, &text, NULL) < 0 || !text.len)
+		return NULL;
+	for (const char *line = text.data; line && *line; line = strchr(line, '\n')) {
+		line += *line == '\n';
+		if (sscanf(line, "%15s %x %*x %x %*d %*d %u %x", link, &destination, &flags, &metric,
+			   &mask) == 5 &&
+		    !destination && !mask && (flags & RTF_UP) && metric < least) {
+			least = metric;
+			snprintf(best, sizeof(best), "%s", link);
+		}
+	}
+	return *best ? fl_strdup(best) : NULL;
+}
+
+/* By its driver: /sys may be another namespace's. */
+bool fl_route_is_bridge(const char *link)
+{
+	struct ethtool_drvinfo info = { .cmd = ETHTOOL_GDRVINFO };
+	struct ifreq request = { .ifr_data = (char *)&info };
+	fl_cleanup_close int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	snprintf(request.ifr_name, sizeof(request.ifr_name), "%s", link);
+	return fd >= 0 && ioctl(fd, SIOCETHTOOL, &request) == 0 &&
+	       strcmp(info.driver, "bridge") == 0;
+}
+
+static bool to_cidr(const struct sockaddr *address, const struct sockaddr *mask,
+		    struct fl_cidr *cidr)
+{
+	const void *from, *bits = NULL;
+	size_t size;
+
+	if (!address || (address->sa_family != AF_INET && address->sa_family != AF_INET6))
+		return false;
+	*cidr = (struct fl_cidr){ .family = address->sa_family };
+	size = cidr->family == AF_INET ? 4 : 16;
+	from = cidr->family == AF_INET ? (const void *)&((const struct sockaddr_in *)address)->sin_addr
+				       : &((const struct sockaddr_in6 *)address)->sin6_addr;
+	memcpy(cidr->byte, from, size);
+	if (mask)
+		bits = cidr->family == AF_INET
+			       ? (const void *)&((const struct sockaddr_in *)mask)->sin_addr
+			       : &((const struct sockaddr_in6 *)mask)->sin6_addr;
+	for (size_t i = 0; bits && i < size; i++)
+		cidr->prefix += (unsigned)__builtin_popcount(((const unsigned char *)bits)[i]);
+	return true;
+}
+
+/* Neither loopback nor of one link only. */
+static bool is_ordinary(const struct fl_cidr *cidr)
+{
+	if (cidr->family == AF_INET)
+		return cidr->byte[0] != 127 && !(cidr->byte[0] == 169 && cidr->byte[1] == 254);
+	return cidr->byte[0] && !(cidr->byte[0] == 0xfe && (cidr->byte[1] & 0xc0) == 0x80);
+}
+
+char *fl_route_address(const char *link)
+{
+	struct ifaddrs *list FL_CLEANUP_ADDRS = NULL;
+	char text[FL_CIDR_TEXT], found[FL_CIDR_TEXT] = "";
+	struct fl_cidr cidr;
+
+	if (getifaddrs(&list) < 0)
+		return NULL;
+	for (struct ifaddrs *one = list; one; one = one->ifa_next) {
+		if (strcmp(one->ifa_name, link) != 0 || !to_cidr(one->ifa_addr, NULL, &cidr) ||
+		    !is_ordinary(&cidr) || (*found && cidr.family != AF_INET))
+			continue;
+		fl_inet_print_address(&cidr, text);
+		memcpy(found, text, sizeof(found));
+		if (cidr.family == AF_INET)
+			break;
+	}
+	return *found ? fl_strdup(found) : NULL;
+}
+
+void fl_route_addresses(struct fl_str *list)
+{
+	struct ifaddrs *addresses FL_CLEANUP_ADDRS = NULL;
+	char text[FL_CIDR_TEXT];
+	struct fl_cidr cidr;
+
+	if (getifaddrs(&addresses) < 0)
+		return;
+	for (struct ifaddrs *one = addresses; one; one = one->ifa_next) {
+		if (!to_cidr(one->ifa_addr, NULL, &cidr) || !is_ordinary(&cidr))
+			continue;
+		fl_inet_print_address(&cidr, text);
+		fl_str_addf(list, "%s%s", list->len ? "," : "", text);
+	}
+}
+
+char *fl_route_overlap(const struct fl_cidr *net, const char *but)
+{
+	struct ifaddrs *list FL_CLEANUP_ADDRS = NULL;
+	struct fl_cidr cidr;
+
+	if (getifaddrs(&list) < 0)
+		return NULL;
+	for (struct ifaddrs *one = list; one; one = one->ifa_next)
+		if (strcmp(one->ifa_name, but) != 0 &&
+		    to_cidr(one->ifa_addr, one->ifa_netmask, &cidr) && is_ordinary(&cidr) &&
+		    (fl_inet_contains(net, &cidr) || fl_inet_contains(&cidr, net)))
+			return fl_strdup(one->ifa_name);
+	return NULL;
+}

@@ -1,0 +1,45 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: MPL-2.0
+# A host of a test's own: network and mounts of its own, and /etc as a copy that is thrown away.
+
+load ../lib
+
+# Once per file.
+provision_setup_file() {
+	[ "$(id -u)" = 0 ] || skip "needs root"
+	mkdir -p "$BATS_FILE_TMPDIR/o/up" "$BATS_FILE_TMPDIR/o/work"
+	unshare -mn mount -t overlay overlay -o "lowerdir=/etc,upperdir=$BATS_FILE_TMPDIR/o/up,workdir=$BATS_FILE_TMPDIR/o/work" /etc ||
+		skip "no right to mount over /etc in a namespace of its own"
+}
+
+# on_host SCRIPT: $ETC has what differs from /etc; stand-ins in $BIN go before programs.
+on_host() {
+	export ETC=$BATS_TEST_TMPDIR/etc BIN=$BATS_TEST_TMPDIR/bin SCRIPT=$1
+	export FL_STATE_DIR=$BATS_TEST_TMPDIR/state FL_RUN_DIR=$BATS_TEST_TMPDIR/run
+	mkdir -p "$ETC" "$BATS_TEST_TMPDIR/work" "$BIN"
+	cd "$BATS_TEST_TMPDIR" || return 1
+	# shellcheck disable=SC2016 # expanded by the inner shell
+	PATH=$BIN:$PATH unshare -mn bash -c '
+		mount -t overlay overlay -o "lowerdir=/etc,upperdir=$ETC,workdir=$PWD/work" /etc
+		ip link set lo up
+		ip link add up0 type bridge
+		ip link set up0 up
+		ip address add 192.168.7.5/24 dev up0
+		ip route add default via 192.168.7.1
+		set -euo pipefail
+		trap "echo failed: \$BASH_COMMAND" ERR
+		eval "$SCRIPT"'
+}
+
+# All that the host has of the kinds that fl-provision changes, but for the ledger's own folder.
+host_is() (
+	set +e +o pipefail
+	trap - ERR
+	find /etc/flintlock /etc/systemd /etc/opt -printf '%p %m %l\n' 2>/dev/null | LC_ALL=C sort
+	find /etc/flintlock -type f -exec sha256sum {} + 2>/dev/null | LC_ALL=C sort
+	ip -o link | grep -o 'flbr[0-9]*' | sort -u
+	findmnt -rno TARGET | grep "^$FL_STATE_DIR"
+	ls -A "$FL_STATE_DIR" "$FL_STATE_DIR-provision" 2>/dev/null
+	true
+)
+export -f host_is
