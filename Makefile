@@ -71,7 +71,13 @@ COMMON_SRC := $(sort $(wildcard common/*.c))
 COMMON_OBJ := $(COMMON_SRC:%.c=$(B)/obj/%.o)
 LIB := $(B)/libcommon.a
 
-all: $(BINARIES:%=$(B)/bin/%) $(LIBEXEC:%=$(B)/libexec/flintlock/%)
+# Data that programs read, in the same place relative to them as when installed.
+SHARE := $(notdir $(wildcard contrib/share/*))
+all: $(BINARIES:%=$(B)/bin/%) $(LIBEXEC:%=$(B)/libexec/flintlock/%) $(SHARE:%=$(B)/share/flintlock/%)
+
+$(B)/share/flintlock/%: contrib/share/%
+	@mkdir -p $(@D)
+	$(Q)cp $< $@
 
 $(LIB): $(COMMON_OBJ)
 	$(call say,AR,$@)
@@ -212,6 +218,8 @@ install: all man
 	for proto in $(PROTOS); do \
 		install -D -m 644 $(PROTO_DIR)/$$proto $(DESTDIR)$(PREFIX)/share/flintlock/proto/$$proto || exit 1; \
 	done
+	install -d $(DESTDIR)$(PREFIX)/share/flintlock
+	install -m 644 $(SHARE:%=$(B)/share/flintlock/%) $(DESTDIR)$(PREFIX)/share/flintlock
 	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system
 	for unit in $(UNITS); do \
 		sed 's|/usr/bin/|$(PREFIX)/bin/|' contrib/systemd/$$unit > $(DESTDIR)$(PREFIX)/lib/systemd/system/$$unit || exit 1; \
@@ -224,7 +232,7 @@ install: all man
 uninstall:
 	rm -f $(BINARIES:%=$(DESTDIR)$(PREFIX)/bin/%) $(LIBEXEC:%=$(DESTDIR)$(PREFIX)/libexec/flintlock/%)
 	for page in $(notdir $(MAN)); do rm -f $(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$$page; done
-	rm -rf $(DESTDIR)$(PREFIX)/share/flintlock/proto
+	rm -rf $(DESTDIR)$(PREFIX)/share/flintlock
 	rm -f $(UNITS:%=$(DESTDIR)$(PREFIX)/lib/systemd/system/%)
 	rm -f $(BINARIES:%=$(DESTDIR)$(PREFIX)/share/bash-completion/completions/%)
 

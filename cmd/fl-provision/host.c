@@ -103,21 +103,25 @@ static int take_network(struct fl_host *host, const struct fl_args *args, struct
 
 static int take_storage(struct fl_host *host, const struct fl_args *args, struct fl_err *err)
 {
-	const char *variable;
-
 	host->dev = fl_args_flag(args, "dev");
 	host->thinpool = fl_args_text(args, "thinpool", host->dev ? "flintlock-dev" : "flintlock");
 	host->disk = fl_args_text(args, "disk", NULL);
 	host->wipe = fl_args_text(args, "wipe", NULL);
-	variable = getenv("FIRECRACKER");
-	host->firecracker.version = fl_args_text(args, "firecracker-version", variable);
-	host->firecracker.sha256 = fl_args_text(args, "firecracker-sha256", NULL);
-	variable = getenv("CLOUD_HYPERVISOR");
-	host->cloudhypervisor.version = fl_args_text(args, "cloudhypervisor-version", variable);
-	host->cloudhypervisor.sha256 = fl_args_text(args, "cloudhypervisor-sha256", NULL);
 	if (check_name("thinpool", host->thinpool, 64, err) < 0)
 		return -1;
 	return fl_args_size(args, "reflink", 0, &host->reflink_size, err);
+}
+
+/* A step of its own calls them --version and --sha256; the step is the command's name. */
+static void take_release(const struct fl_args *args, const char *vmm, const char *variable,
+			 struct fl_release *release)
+{
+	fl_cleanup_free char *version = fl_asprintf("%s-version", vmm);
+	fl_cleanup_free char *sha256 = fl_asprintf("%s-sha256", vmm);
+	bool is_own = strcmp(args->command->name, vmm) == 0;
+
+	release->version = fl_args_text(args, is_own ? "version" : version, getenv(variable));
+	release->sha256 = fl_args_text(args, is_own ? "sha256" : sha256, NULL);
 }
 
 /* Other programs and units are told the state folder; they have another working folder. */
@@ -144,6 +148,8 @@ int fl_host_read(struct fl_host *host, struct fl_args *args, const char *file,
 	host->mirror = fl_args_text(args, "mirror", NULL);
 	host->offline = fl_args_text(args, "offline", NULL);
 	host->ca_file = fl_args_text(args, "ca-file", NULL);
+	take_release(args, "firecracker", "FIRECRACKER", &host->firecracker);
+	take_release(args, "cloudhypervisor", "CLOUD_HYPERVISOR", &host->cloudhypervisor);
 	if (take_service(host, args, err) < 0 || take_network(host, args, err) < 0)
 		return -1;
 	return take_storage(host, args, err);

@@ -147,6 +147,8 @@ static const struct fl_command commands[] = {
 	{ "bridge", "", "the bridge for guests", fl_bridge_options, 0, 0, run_step },
 	{ "reflink", "", "a file system that shares blocks between files", fl_reflink_options, 0, 0,
 	  run_step },
+	{ "firecracker", "", "Firecracker of a release", fl_release_options, 0, 0, run_step },
+	{ "cloudhypervisor", "", "Cloud Hypervisor of a release", fl_release_options, 0, 0, run_step },
 	{ "flintlock", "", "keys, certificates, a token and settings of fl-serve",
 	  fl_service_options, 0, 0, run_step },
 	{ "containerd", "", "nothing: it is not needed", fl_unused_options, 0, 0, run_containerd },

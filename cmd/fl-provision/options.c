@@ -16,6 +16,11 @@
 	{ "parent-iface", 'i', "LINK", "for macvtap interfaces" },                              \
 	{ "insecure", 'k', NULL, "serve without TLS and tokens" }
 
+#define PLACES                                                                                  \
+	{ "mirror", 0, "URL", "fetch releases from there" },                                    \
+	{ "offline", 0, "DIR", "take them from a folder; fetch nothing" },                      \
+	{ "ca-file", 0, "FILE", "trust these certificates (PEM)" }
+
 const struct fl_option fl_provision_options[] = {
 	UNATTENDED,
 	{ "skip-apt", 's', NULL, "install no packages" },
@@ -25,6 +30,11 @@ const struct fl_option fl_provision_options[] = {
 	{ "flintlock-config-file", 'f', "FILE", "settings that go into fl-serve's" },
 	BRIDGE,
 	REFLINK,
+	{ "firecracker-version", 0, "TAG", "(FIRECRACKER; the pinned one)" },
+	{ "firecracker-sha256", 0, "HEX", "of its release's file (the pinned one's)" },
+	{ "cloudhypervisor-version", 0, "TAG", "(CLOUD_HYPERVISOR; the pinned one)" },
+	{ "cloudhypervisor-sha256", 0, "HEX", "of its release's file (the pinned one's)" },
+	PLACES,
 	{ 0 },
 };
 
@@ -35,6 +45,13 @@ const struct fl_option fl_undo_options[] = {
 
 const struct fl_option fl_bridge_options[] = { BRIDGE, { 0 } };
 const struct fl_option fl_reflink_options[] = { REFLINK, { 0 } };
+
+const struct fl_option fl_release_options[] = {
+	{ "version", 'v', "TAG", "the release (the pinned one)" },
+	{ "sha256", 0, "HEX", "of its file (the pinned one's)" },
+	PLACES,
+	{ 0 },
+};
 
 const struct fl_option fl_service_options[] = {
 	SERVICE,

@@ -4,6 +4,7 @@
 #include "cmd/fl-provision/file.h"
 #include "cmd/fl-provision/host.h"
 #include "cmd/fl-provision/reflink.h"
+#include "cmd/fl-provision/release.h"
 #include "cmd/fl-provision/route.h"
 #include "cmd/fl-provision/service.h"
 
@@ -56,6 +57,8 @@ static const struct {
 } steps[] = {
 	{ "reflink", fl_reflink_add },
 	{ "bridge", add_bridge },
+	{ "firecracker", fl_release_firecracker_add },
+	{ "cloudhypervisor", fl_release_cloudhypervisor_add },
 	{ "flintlock", add_service },
 };
 

@@ -16,11 +16,12 @@ provision_setup_file() {
 on_host() {
 	export ETC=$BATS_TEST_TMPDIR/etc BIN=$BATS_TEST_TMPDIR/bin SCRIPT=$1
 	export FL_STATE_DIR=$BATS_TEST_TMPDIR/state FL_RUN_DIR=$BATS_TEST_TMPDIR/run
-	mkdir -p "$ETC" "$BATS_TEST_TMPDIR/work" "$BIN"
+	mkdir -p "$ETC" "$BATS_TEST_TMPDIR/work" "$BATS_TEST_TMPDIR/local" "$BATS_TEST_TMPDIR/work2" "$BIN"
 	cd "$BATS_TEST_TMPDIR" || return 1
 	# shellcheck disable=SC2016 # expanded by the inner shell
 	PATH=$BIN:$PATH unshare -mn bash -c '
 		mount -t overlay overlay -o "lowerdir=/etc,upperdir=$ETC,workdir=$PWD/work" /etc
+		mount -t overlay overlay -o "lowerdir=/usr/local,upperdir=$PWD/local,workdir=$PWD/work2" /usr/local
 		ip link set lo up
 		ip link add up0 type bridge
 		ip link set up0 up
@@ -36,6 +37,7 @@ host_is() (
 	set +e +o pipefail
 	trap - ERR
 	find /etc/flintlock /etc/systemd /etc/opt -printf '%p %m %l\n' 2>/dev/null | LC_ALL=C sort
+	find /usr/local/bin -printf '%p %m %s\n' | LC_ALL=C sort
 	find /etc/flintlock -type f -exec sha256sum {} + 2>/dev/null | LC_ALL=C sort
 	ip -o link | grep -o 'flbr[0-9]*' | sort -u
 	findmnt -rno TARGET | grep "^$FL_STATE_DIR"

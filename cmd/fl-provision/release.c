@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+#include "cmd/fl-provision/release.h"
+
+#include "cmd/fl-provision/download.h"
+#include "cmd/fl-provision/file.h"
+#include "cmd/fl-provision/host.h"
+#include "cmd/fl-provision/program.h"
+
+#include "common/alloc.h"
+#include "common/io.h"
+#include "common/log.h"
+#include "common/path.h"
+#include "common/sha256.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/utsname.h>
+
+/* A pattern of the table with {version} and {arch} filled in; caller frees. */
+static char *expand(const char *pattern, const char *version, const char *arch)
+{
+	fl_cleanup_str struct fl_str out = FL_STR_INIT;
+
+	for (const char *at = pattern; *at;) {
+		bool is_version = fl_str_starts(at, "{version}");
+
+		if (is_version || fl_str_starts(at, "{arch}")) {
+			fl_str_add(&out, is_version ? version : arch);
+			at = strchr(at, '}') + 1;
+		} else {
+			fl_str_add_bytes(&out, at++, 1);
+		}
+	}
+	return fl_str_steal(&out);
+}
+
+/* The table's part of one VMM; caller owns it. */
+static fl_json *read_table(const char *vmm, struct fl_err *err)
+{
+	fl_cleanup_free char *folder = fl_path_of_program();
+	fl_cleanup_free char *path = fl_asprintf("%s/../share/flintlock/releases.json", folder);
+	fl_cleanup_str struct fl_str text = FL_STR_INIT;
+	fl_cleanup_json fl_json *table = NULL;
+
+	if (fl_io_read_file(AT_FDCWD, path, 1 << 20, &text, err) < 0)
+		return NULL;
+	table = fl_json_parse(text.data, text.len, path, err);
+	if (!table)
+		return NULL;
+	if (!fl_json_is_object(fl_json_get(table, vmm)))
+		fl_err_set(err, FL_ERR_INVALID, "%s: has no \"%s\"", path, vmm);
+	return fl_json_ref(fl_json_get(table, vmm));
+}
+
+static const struct fl_release *release_of(const struct fl_host *host, const char *vmm)
+{
+	return strcmp(vmm, "firecracker") == 0 ? &host->firecracker : &host->cloudhypervisor;
+}
+
+/* It becomes part of paths and addresses. */
+static int check_version(const char *version, struct fl_err *err)
+{
+	if (*version == 'v' && fl_path_is_name(version))
+		return 0;
+	return fl_err_set(err, FL_ERR_USAGE, "--version %s: is no release's tag, such as v1.2.3; what "
+			  "is \"latest\" changes, and is not taken", version);
+}
+
+static int unpack(const struct fl_str *archive, const char *member, struct fl_str *text,
+		  struct fl_err *err)
+{
+	const char *argv[] = { "tar", "--extract", "--gzip", "--to-stdout", "--file=-", "--", member,
+			       NULL };
+
+	return fl_program_filter(argv, archive, text, err);
+}
+
+/* Before it gets its name: what is for another machine, or is no program, never does. */
+static int try_out(const char *name, const struct fl_str *program, struct fl_err *err)
+{
+	fl_cleanup_close int fd = memfd_create("vmm", MFD_CLOEXEC), readable = -1;
+	fl_cleanup_free char *path = NULL;
+	fl_cleanup_str struct fl_str said = FL_STR_INIT;
+
+	if (fd < 0 || fl_io_write(fd, program->data, program->len, name, err) < 0)
+		return fd < 0 ? fl_err_errno(err, errno, "%s", name) : -1;
+	/* What someone may write to is not executed. */
+	path = fl_asprintf("/proc/self/fd/%d", fd);
+	readable = open(path, O_RDONLY | O_CLOEXEC);
+	close(fl_steal_fd(&fd));
+	free(path);
+	path = fl_asprintf("/proc/%d/fd/%d", (int)getpid(), readable);
+	if (FL_RUN(&said, err, path, "--version") < 0)
+		return fl_err_prefix(err, "%s: does not run here", name);
+	fl_log(FL_LOG_INFO, "%s: %.*s", name, (int)strcspn(said.len ? said.data : "", "\n"),
+	       said.len ? said.data : "");
+	return 0;
+}
+
+static int write_program(const struct fl_host *host, const fl_json *about,
+			 const struct fl_str *now, struct fl_str *text, struct fl_str *why,
+			 struct fl_err *err)
+{
+	const char *member = fl_about_text(about, "member");
+	fl_cleanup_str struct fl_str bytes = FL_STR_INIT;
+
+	(void)now;
+	(void)why;
+	if (fl_download(host, fl_about_text(about, "url"), fl_about_text(about, "file"),
+			fl_about_text(about, "archive"), &bytes, err) < 0)
+		return -1;
+	if (!*member)
+		fl_str_add_bytes(text, bytes.data, bytes.len);
+	else if (unpack(&bytes, member, text, err) < 0)
+		return -1;
+	return try_out(fl_about_text(about, "file"), text, err);
+}
+
+/* The same release's, and as we wrote it. */
+static bool is_good(const struct fl_site *site, const fl_json *about, const struct fl_str *now)
+{
+	const char *path = fl_about_text(about, "name");
+	const fl_json *entry = fl_ledger_find(site->ledger, "file", path);
+
+	return entry && fl_file_is_ours(site, path, now) &&
+	       strcmp(fl_about_text(entry, "archive"), fl_about_text(about, "archive")) == 0;
+}
+
+static int check_sha256(const char *text, struct fl_err *err)
+{
+	if (strlen(text) == FL_SHA256_HEX - 1 &&
+	    strspn(text, "0123456789abcdef") == FL_SHA256_HEX - 1)
+		return 0;
+	return fl_err_set(err, FL_ERR_USAGE, "--sha256 %s: 64 hexadecimal digits in lower case belong "
+			  "here", text);
+}
+
+/* What the file must be: said by the user, pinned for the pinned version, or listed beside an
+ * offline copy. NULL: unknown. Caller frees. */
+static char *digest_of(const struct fl_host *host, const char *vmm, const fl_json *table,
+		       const char *version, const char *arch, const char *file)
+{
+	const struct fl_release *release = release_of(host, vmm);
+	const char *pinned = fl_about_text(fl_json_get(table, "sha256"), arch);
+
+	if (release->sha256)
+		return fl_strdup(release->sha256);
+	if (*pinned && strcmp(version, fl_about_text(table, "version")) == 0)
+		return fl_strdup(pinned);
+	return fl_download_listed(host, file);
+}
+
+static int no_digest(const char *vmm, const char *version, const char *file, bool wanted,
+		     struct fl_err *err)
+{
+	if (!wanted) {
+		fl_log(FL_LOG_WARN, "%s: left out: no sha256 of %s (%s) is known; give "
+		       "--%s-sha256", vmm, file, version, vmm);
+		return 0;
+	}
+	return fl_err_set(err, FL_ERR_PRECONDITION, "%s: no sha256 of %s (%s) is known, and without one "
+			  "it is not trusted; give --sha256, or --offline DIR with a SHA256SUMS", vmm,
+			  file, version);
+}
+
+static void set_text(fl_json *about, const char *key, char *owned)
+{
+	fl_json_set(about, key, fl_json_new_text(owned));
+	free(owned);
+}
+
+static void add(fl_acts *acts, const char *vmm, const fl_json *table, const char *version,
+		const char *arch, const char *file, const char *sha256)
+{
+	static const struct fl_file program = { .mode = 0755, .write = write_program,
+						.is_good = is_good };
+	fl_json *about = fl_file_add(acts, vmm, fl_about_text(table, "program"), &program)->about;
+
+	set_text(about, "version", fl_strdup(version));
+	set_text(about, "file", fl_strdup(file));
+	set_text(about, "archive", fl_strdup(sha256));
+	set_text(about, "url", expand(fl_about_text(table, "url"), version, arch));
+	set_text(about, "member", expand(fl_about_text(table, "member"), version, arch));
+}
+
+static int add_vmm(const struct fl_site *site, const char *vmm, bool wanted, fl_acts *acts,
+		   struct fl_err *err)
+{
+	fl_cleanup_json fl_json *table = read_table(vmm, err);
+	const char *version = release_of(site->host, vmm)->version;
+	fl_cleanup_free char *file = NULL, *sha256 = NULL;
+	struct utsname machine;
+
+	if (!table || uname(&machine) < 0)
+		return -1;
+	version = version && *version ? version : fl_about_text(table, "version");
+	file = expand(fl_about_text(fl_json_get(table, "file"), machine.machine), version,
+		      machine.machine);
+	if (check_version(version, err) < 0)
+		return -1;
+	if (!*file)
+		return fl_err_set(err, FL_ERR_UNSUPPORTED, "%s: has no release for %s", vmm,
+				  machine.machine);
+	sha256 = digest_of(site->host, vmm, table, version, machine.machine, file);
+	if (!sha256)
+		return no_digest(vmm, version, file, wanted, err);
+	if (check_sha256(sha256, err) < 0)
+		return -1;
+	add(acts, vmm, table, version, machine.machine, file, sha256);
+	return 0;
+}
+
+int fl_release_firecracker_add(const struct fl_site *site, bool wanted, fl_acts *acts,
+			       struct fl_err *err)
+{
+	return add_vmm(site, "firecracker", wanted, acts, err);
+}
+
+int fl_release_cloudhypervisor_add(const struct fl_site *site, bool wanted, fl_acts *acts,
+				   struct fl_err *err)
+{
+	return add_vmm(site, "cloudhypervisor", wanted, acts, err);
+}
