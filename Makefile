@@ -27,6 +27,7 @@ PKGS_fl-snap := ext2fs com_err libzstd zlib
 PKGS_fl-pack := libzstd zlib
 PKGS_fl-serve := libnghttp2 libevent libevent_openssl openssl zlib
 PKGS_fl-net := libnl-3.0 libnl-route-3.0 libnftables
+PKGS_fl-provision := blkid
 HAVE_ISAL := $(shell $(PKG_CONFIG) --exists libisal 2>/dev/null && echo yes)
 ifeq ($(HAVE_ISAL),yes)
 PKGS_fl-snap += libisal

@@ -97,6 +97,7 @@ facades() {
 		netlink/ cmd/fl-net/link.c
 		nftables/ cmd/fl-net/nat.c
 		libdevmapper cmd/fl-snap/thin.c
+		blkid/ cmd/fl-provision/disk.c
 	LIST
 }
 report "a foreign library's header is included by its owner only" "$(facades)"

@@ -11,6 +11,7 @@
 
 static const struct fl_act_kind *const kinds[] = {
 	&fl_act_file, &fl_act_folder, &fl_act_bridge, &fl_act_image, &fl_act_mount, &fl_act_unit,
+	&fl_act_lvm,  &fl_act_pool,   &fl_act_package,
 };
 
 static const char *const words[] = { "done", "make", "change", "keep" };
@@ -90,18 +91,22 @@ int fl_acts_plan(const struct fl_site *site, const fl_acts *acts, bool json, str
 	return first.kind == FL_ERR_NONE ? 0 : fl_err_set(err, first.kind, "%s", first.text);
 }
 
-int fl_acts_are_done(const struct fl_site *site, const fl_acts *acts, struct fl_err *err)
+int fl_acts_losses(const struct fl_site *site, const fl_acts *acts, struct fl_str *losses,
+		   struct fl_err *err)
 {
 	for (size_t i = 0; i < acts->count; i++) {
+		const struct fl_act *act = &acts->items[i];
 		fl_cleanup_str struct fl_str why = FL_STR_INIT;
-		int look = acts->items[i].kind->look(site, &acts->items[i], &why, err);
+		int look = act->kind->destroys ? act->kind->look(site, act, &why, err) : FL_LOOK_DONE;
 
 		if (look < 0)
-			return fl_err_prefix(err, "%s", acts->items[i].step);
-		if (look == FL_LOOK_MAKE || look == FL_LOOK_CHANGE)
-			return 0;
+			return fl_err_prefix(err, "%s", act->step);
+		if (look == FL_LOOK_MAKE)
+			fl_str_addf(losses, "%s%s (%s)%s%s", losses->len ? "; " : "",
+				    fl_about_text(act->about, "disk"), act->step, why.len ? ": " : "",
+				    why.len ? why.data : "");
 	}
-	return 1;
+	return 0;
 }
 
 /* The entry before the deed: whatever dies in between is found by the ledger. */

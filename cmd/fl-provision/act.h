@@ -44,6 +44,7 @@ typedef FL_VEC(struct fl_act) fl_acts;
 
 struct fl_act_kind {
 	const char *name;
+	bool destroys; /* what is on a disk; asked for before it is made */
 	/* A fl_look; -1: it cannot be made so, or must not be. why is for people. */
 	int (*look)(const struct fl_site *site, const struct fl_act *act, struct fl_str *why,
 		    struct fl_err *err);
@@ -74,8 +75,9 @@ const char *fl_about_text(const fl_json *about, const char *key);
  * list, and is the error at its end. */
 int fl_acts_plan(const struct fl_site *site, const fl_acts *acts, bool json, struct fl_err *err);
 
-/* Whether all is as it should be: 1, 0, or -1. */
-int fl_acts_are_done(const struct fl_site *site, const fl_acts *acts, struct fl_err *err);
+/* Adds, by name and remark, what of a disk would be lost; nothing when nothing would. */
+int fl_acts_losses(const struct fl_site *site, const fl_acts *acts, struct fl_str *losses,
+		   struct fl_err *err);
 
 int fl_acts_make(const struct fl_site *site, fl_acts *acts, struct fl_err *err);
 
@@ -93,3 +95,6 @@ extern const struct fl_act_kind fl_act_file, fl_act_folder;         /* file.c */
 extern const struct fl_act_kind fl_act_bridge;                      /* bridge.c */
 extern const struct fl_act_kind fl_act_image, fl_act_mount;         /* mount.c */
 extern const struct fl_act_kind fl_act_unit;                        /* unit.c */
+extern const struct fl_act_kind fl_act_lvm;                         /* lvm.c */
+extern const struct fl_act_kind fl_act_pool;                        /* pool.c */
+extern const struct fl_act_kind fl_act_package;                     /* packages.c */

@@ -143,4 +143,11 @@ static int undo(const struct fl_site *site, const fl_json *entry, struct fl_str 
 	return 0;
 }
 
-const struct fl_act_kind fl_act_bridge = { "bridge", look, before, make, undo, restore };
+const struct fl_act_kind fl_act_bridge = {
+	.name = "bridge",
+	.look = look,
+	.before = before,
+	.make = make,
+	.undo = undo,
+	.restore = restore,
+};

@@ -64,4 +64,9 @@ static int undo(const struct fl_site *site, const fl_json *entry, struct fl_str 
 	return 0;
 }
 
-const struct fl_act_kind fl_act_folder = { "folder", look, NULL, make, undo, NULL };
+const struct fl_act_kind fl_act_folder = {
+	.name = "folder",
+	.look = look,
+	.make = make,
+	.undo = undo,
+};

@@ -103,7 +103,7 @@ static int take_network(struct fl_host *host, const struct fl_args *args, struct
 
 static int take_storage(struct fl_host *host, const struct fl_args *args, struct fl_err *err)
 {
-	host->dev = fl_args_flag(args, "dev");
+	host->dev = fl_args_flag(args, "dev") || strcmp(args->command->name, "devpool") == 0;
 	host->thinpool = fl_args_text(args, "thinpool", host->dev ? "flintlock-dev" : "flintlock");
 	host->disk = fl_args_text(args, "disk", NULL);
 	host->wipe = fl_args_text(args, "wipe", NULL);

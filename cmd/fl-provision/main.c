@@ -20,6 +20,27 @@ static int check_root(struct fl_err *err)
 
 enum way { PLAN, MAKE };
 
+/* Before the first thing is made: a "no" leaves the host as it was. */
+static int confirm(const struct fl_site *site, const fl_acts *acts, struct fl_err *err)
+{
+	fl_cleanup_str struct fl_str losses = FL_STR_INIT;
+	char answer[8] = "";
+
+	if (site->host->unattended)
+		return 0;
+	if (fl_acts_losses(site, acts, &losses, err) < 0)
+		return -1;
+	if (!losses.len)
+		return 0;
+	if (!isatty(STDIN_FILENO))
+		return fl_err_set(err, FL_ERR_USAGE, "takes a disk: %s; nobody can be asked here: give "
+				  "--unattended", losses.data);
+	fprintf(stderr, "Takes a disk: %s. Go on? Type yes: ", losses.data);
+	if (fgets(answer, sizeof(answer), stdin) && strcmp(answer, "yes\n") == 0)
+		return 0;
+	return fl_err_set(err, FL_ERR_NO, "nothing was changed");
+}
+
 static int go(const struct fl_args *args, const struct fl_host *host, struct fl_ledger *ledger,
 	      const char *step, enum way way, struct fl_err *err)
 {
@@ -30,6 +51,8 @@ static int go(const struct fl_args *args, const struct fl_host *host, struct fl_
 		return -1;
 	if (way == PLAN)
 		return fl_acts_plan(&site, &acts, fl_args_flag(args, "json"), err);
+	if (confirm(&site, &acts, err) < 0)
+		return -1;
 	return fl_acts_make(&site, &acts, err);
 }
 
@@ -146,6 +169,10 @@ static const struct fl_command commands[] = {
 	{ "restore", "", "make again what a reboot has taken", NULL, 0, 0, run_restore },
 	{ "bridge", "", "the bridge for guests", fl_bridge_options, 0, 0, run_step },
 	{ "reflink", "", "a file system that shares blocks between files", fl_reflink_options, 0, 0,
+	  run_step },
+	{ "apt", "", "packages of the distribution", NULL, 0, 0, run_step },
+	{ "direct_lvm", "", "a thin pool on a disk", fl_lvm_options, 0, 0, run_step },
+	{ "devpool", "", "a thin pool in loop devices, for development", fl_devpool_options, 0, 0,
 	  run_step },
 	{ "firecracker", "", "Firecracker of a release", fl_release_options, 0, 0, run_step },
 	{ "cloudhypervisor", "", "Cloud Hypervisor of a release", fl_release_options, 0, 0, run_step },

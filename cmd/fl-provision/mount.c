@@ -25,7 +25,9 @@ static bool is_xfs(const fl_json *about)
 	return strcmp(fl_about_text(about, "filesystem"), "xfs") == 0;
 }
 
-static int check_room(const char *path, uint64_t size, struct fl_err *err)
+/* sparse: no more is taken than is written, and more may be promised than there is. */
+static int check_room(const char *path, uint64_t size, bool sparse, struct fl_str *why,
+		      struct fl_err *err)
 {
 	const char *slash = strrchr(path, '/');
 	fl_cleanup_free char *folder = fl_strndup(path, (size_t)(slash - path));
@@ -43,6 +45,10 @@ static int check_room(const char *path, uint64_t size, struct fl_err *err)
 		return FL_LOOK_MAKE;
 	fl_num_print_size(size, want);
 	fl_num_print_size(space, have);
+	if (sparse) {
+		fl_str_addf(why, "%s, of which only %s are free now", want, have);
+		return FL_LOOK_MAKE;
+	}
 	return fl_err_set(err, FL_ERR_EXHAUSTED, "%s: is to hold %s, and only %s are free; ask for "
 			  "less", path, want, have);
 }
@@ -65,7 +71,7 @@ static int look_image(const struct fl_site *site, const struct fl_act *act, stru
 	}
 	if (is_xfs(act->about) && size < LEAST_XFS)
 		return fl_err_set(err, FL_ERR_INVALID, "--reflink: a file system needs at least 300M");
-	return check_room(path, size, err);
+	return check_room(path, size, fl_json_bool(fl_json_get(act->about, "sparse")), why, err);
 }
 
 static int fill(const struct fl_atomic *file, const char *path, const fl_json *about,
@@ -195,6 +201,16 @@ static int undo_mount(const struct fl_site *site, const fl_json *entry, struct f
 	return fl_err_errno(err, errno, "%s: cannot be unmounted", folder);
 }
 
-const struct fl_act_kind fl_act_image = { "image", look_image, NULL, make_image, undo_image, NULL };
-const struct fl_act_kind fl_act_mount = { "mount",    look_mount, NULL,
-					  make_mount, undo_mount, restore_mount };
+const struct fl_act_kind fl_act_image = {
+	.name = "image",
+	.look = look_image,
+	.make = make_image,
+	.undo = undo_image,
+};
+const struct fl_act_kind fl_act_mount = {
+	.name = "mount",
+	.look = look_mount,
+	.make = make_mount,
+	.undo = undo_mount,
+	.restore = restore_mount,
+};

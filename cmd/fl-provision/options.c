@@ -4,6 +4,9 @@
 #define UNATTENDED { "unattended", 'y', NULL, "ask nothing" }
 #define THINPOOL { "thinpool", 't', "NAME", "the pool's name (flintlock; with --dev flintlock-dev)" }
 #define DEV { "dev", 0, NULL, "a pool in loop devices, for development" }
+#define DISK                                                                                    \
+	{ "disk", 'd', "DISK", "the disk for a pool; none is guessed" },                        \
+	{ "wipe", 0, "NAME:SERIAL", "what is on that disk may go" }
 #define BRIDGE                                                                                  \
 	{ "bridge", 'b', "NAME", "for guests; made when it is missing (flbr0, without -i)" },   \
 	{ "bridge-address", 0, "CIDR", "its address and net (10.77.0.1/24)" },                  \
@@ -30,6 +33,9 @@ const struct fl_option fl_provision_options[] = {
 	{ "flintlock-config-file", 'f', "FILE", "settings that go into fl-serve's" },
 	BRIDGE,
 	REFLINK,
+	THINPOOL,
+	DISK,
+	DEV,
 	{ "firecracker-version", 0, "TAG", "(FIRECRACKER; the pinned one)" },
 	{ "firecracker-sha256", 0, "HEX", "of its release's file (the pinned one's)" },
 	{ "cloudhypervisor-version", 0, "TAG", "(CLOUD_HYPERVISOR; the pinned one)" },
@@ -45,6 +51,16 @@ const struct fl_option fl_undo_options[] = {
 
 const struct fl_option fl_bridge_options[] = { BRIDGE, { 0 } };
 const struct fl_option fl_reflink_options[] = { REFLINK, { 0 } };
+
+const struct fl_option fl_lvm_options[] = {
+	UNATTENDED,
+	THINPOOL,
+	DISK,
+	{ "skip-apt", 's', NULL, "not used" },
+	{ 0 },
+};
+
+const struct fl_option fl_devpool_options[] = { THINPOOL, { 0 } };
 
 const struct fl_option fl_release_options[] = {
 	{ "version", 'v', "TAG", "the release (the pinned one)" },

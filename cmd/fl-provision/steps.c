@@ -3,6 +3,8 @@
 
 #include "cmd/fl-provision/file.h"
 #include "cmd/fl-provision/host.h"
+#include "cmd/fl-provision/packages.h"
+#include "cmd/fl-provision/pools.h"
 #include "cmd/fl-provision/reflink.h"
 #include "cmd/fl-provision/release.h"
 #include "cmd/fl-provision/route.h"
@@ -55,7 +57,10 @@ static const struct {
 	const char *name;
 	fl_step_adder *add;
 } steps[] = {
+	{ "apt", fl_packages_add },
 	{ "reflink", fl_reflink_add },
+	{ "direct_lvm", fl_pools_direct_lvm_add },
+	{ "devpool", fl_pools_devpool_add },
 	{ "bridge", add_bridge },
 	{ "firecracker", fl_release_firecracker_add },
 	{ "cloudhypervisor", fl_release_cloudhypervisor_add },
@@ -68,7 +73,7 @@ static int check_list(const char *option, const char *list, struct fl_err *err)
 	char *save = NULL;
 
 	for (char *name = strtok_r(names, ",", &save); name; name = strtok_r(NULL, ",", &save)) {
-		bool known = strcmp(name, "apt") == 0;
+		bool known = false;
 
 		for (size_t i = 0; i < FL_COUNT(steps); i++)
 			known |= strcmp(steps[i].name, name) == 0;

@@ -99,4 +99,10 @@ static int undo(const struct fl_site *site, const fl_json *entry, struct fl_str 
 	return 0;
 }
 
-const struct fl_act_kind fl_act_unit = { "unit", look, before, make, undo, NULL };
+const struct fl_act_kind fl_act_unit = {
+	.name = "unit",
+	.look = look,
+	.before = before,
+	.make = make,
+	.undo = undo,
+};

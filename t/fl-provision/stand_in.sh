@@ -1,0 +1,47 @@
+#!/bin/bash
+# SPDX-License-Identifier: MPL-2.0
+# What needs a device-mapper in the kernel, as far as fl-provision runs it: lvs, lvcreate and
+# dmsetup by their names, with their state in the folder $STAND_IN. Groups are LVM's own.
+set -eu
+name=${0##*/}
+last=${*: -1}
+groups=$STAND_IN/groups devices=$STAND_IN/devices
+mkdir -p "$groups" "$devices"
+echo "$name $*" >>"$STAND_IN/calls"
+
+value() { # OPTION, its value among the arguments that follow
+	local option=$1
+	shift
+	while [ $# -gt 0 ]; do
+		[ "$1" = "$option" ] && { printf '%s\n' "$2"; return; }
+		shift
+	done
+}
+
+case $name in
+lvs) # GROUP lists, GROUP/VOLUME asks
+	case $last in
+	*/*) [ -e "$groups/$last" ] ;;
+	*) ls "$groups/$last" 2>/dev/null || true ;;
+	esac
+	;;
+lvcreate) mkdir -p "$groups/$last" && touch "$groups/$last/$(value --name "$@")" ;;
+vgcreate) # killed when it has written its label, as LVM may be
+	if [ -e "$STAND_IN/die-in-vgcreate" ]; then
+		rm "$STAND_IN/die-in-vgcreate"
+		/sbin/pvcreate -q "$last" >/dev/null
+		kill -9 $PPID
+		exit 1
+	fi
+	exec /sbin/vgcreate "$@"
+	;;
+vgremove) rm -rf "${groups:?}/$last" && exec /sbin/vgremove "$@" ;;
+dmsetup)
+	case $1 in
+	version) [ ! -e "$STAND_IN/no-device-mapper" ] ;;
+	info) cat "$devices/$last" ;;
+	create) [ ! -e "$devices/$2" ] && value --uuid "$@" >"$devices/$2" ;;
+	remove) rm "$devices/$last" ;;
+	esac
+	;;
+esac
