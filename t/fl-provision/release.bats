@@ -43,9 +43,9 @@ setup_file() {
 @test "SHA256SUMS of the folder tells the digests; all takes both" {
 	on_host '
 		cp -r "$DIR" own; (cd own && sha256sum -- * >SHA256SUMS)
-		FIRECRACKER=v9.9.9 CLOUD_HYPERVISOR=v9.9 fl-provision all -q --offline own --skip flintlock,bridge
+		FIRECRACKER=v9.9.9 CLOUD_HYPERVISOR=v9.9 fl-provision all -s -q --offline own --skip flintlock,bridge
 		firecracker --version && cloud-hypervisor-static --version | grep -q v9.9
-		FIRECRACKER=v9.9.9 CLOUD_HYPERVISOR=v9.9 fl-provision plan --json --offline own --skip flintlock,bridge >plan
+		FIRECRACKER=v9.9.9 CLOUD_HYPERVISOR=v9.9 fl-provision plan -s --json --offline own --skip flintlock,bridge >plan
 		[ "$(jq -r .change plan | sort -u)" = done ]'
 }
 
@@ -53,7 +53,7 @@ setup_file() {
 	on_host '
 		rc=0; fl-provision firecracker -v v9.9.9 --offline "$DIR" 2>said || rc=$?
 		[ $rc = 8 ]; grep -q "no sha256" said
-		fl-provision all --offline "$DIR" --skip bridge,flintlock 2>said
+		fl-provision all -s --offline "$DIR" --skip bridge,flintlock 2>said
 		[ "$(grep -c "left out" said)" = 2 ]
 		for bad in latest "v1/../../x" v..; do
 			rc=0; fl-provision firecracker -v "$bad" --sha256 $FC_SHA256 --offline "$DIR" 2>said || rc=$?
