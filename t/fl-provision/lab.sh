@@ -1,0 +1,58 @@
+#!/bin/bash
+# SPDX-License-Identifier: MPL-2.0
+# Run in the lab, whose kernel has a device-mapper: both pools as they are on a host.
+set -eux
+
+export FL_STATE_DIR=/var/lib/fl-provision-lab/state
+mkdir -p "${FL_STATE_DIR%/*}"
+devices() {
+	dmsetup ls | LC_ALL=C sort
+	losetup --list --noheadings --output NAME,BACK-FILE
+	vgs --noheadings
+}
+
+# devpool: made, of use, brought back after its devices are gone, taken back.
+devices >before
+fl-provision devpool -q
+dmsetup status flintlock-dev-thinpool | grep 'thin-pool .* rw '
+dmsetup message flintlock-dev-thinpool 0 'create_thin 0'
+dmsetup create thin0 --table '0 32768 thin /dev/mapper/flintlock-dev-thinpool 0'
+mkfs.ext4 -q /dev/mapper/thin0
+[ "$(fl-provision plan --json --only devpool --dev | jq -r .change | sort -u)" = done ]
+if fl-provision undo; then exit 1; fi # thin0 is on it
+dmsetup remove thin0
+dmsetup remove flintlock-dev-thinpool
+losetup --detach-all
+fl-provision restore
+dmsetup create thin0 --table '0 32768 thin /dev/mapper/flintlock-dev-thinpool 0'
+fsck.ext4 -fn /dev/mapper/thin0
+dmsetup remove thin0
+fl-provision undo -q
+devices | diff - before
+
+# direct_lvm, on a disk that is a loop device.
+truncate -s 3G disk
+disk=$(losetup --find --show disk)
+devices >before
+fl-provision direct_lvm -q -y -d "$disk" -t labpool
+lvs --noheadings --options lv_attr,profile,tags labpool/thinpool | grep -E 't[a-z-]+.* labpool-thinpool +fl-provision'
+dmsetup status labpool-thinpool | grep thin-pool
+[ "$(fl-provision plan --json --only direct_lvm -d "$disk" -t labpool | jq -r .change | sort -u)" = done ]
+fl-provision direct_lvm -q -y -d "$disk" -t labpool
+if fl-provision direct_lvm -y -d "$disk" -t otherpool 2>said; then exit 1; fi
+grep -E 'is in use|something is on it' said
+lvcreate --quiet --thin --virtualsize 100M --name user labpool/thinpool
+if fl-provision undo 2>said; then exit 1; fi
+grep 'volume user' said
+lvremove --quiet --yes labpool/user
+fl-provision undo -q
+devices | diff - before
+[ -z "$(blkid -p "$disk" || true)" ]
+
+# RAID and encryption have signatures, too; a disk under device-mapper is in use.
+dmsetup create over --table "0 8192 linear $disk 0"
+if fl-provision direct_lvm -y -d "$disk" 2>said; then exit 1; fi
+grep 'is in use' said
+dmsetup remove over
+fl-provision undo -q
+echo all good
