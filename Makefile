@@ -209,6 +209,7 @@ bench: all tests
 	@bench/serve.sh $(B)
 
 UNITS := $(notdir $(wildcard contrib/systemd/*))
+EXAMPLES := prometheus/scrape.yml prometheus/alerts.yml grafana/flintlock.json
 install: all man
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/libexec/flintlock
 	install -m 755 $(BINARIES:%=$(B)/bin/%) $(DESTDIR)$(PREFIX)/bin
@@ -225,6 +226,11 @@ install: all man
 	for unit in $(UNITS); do \
 		sed 's|/usr/bin/|$(PREFIX)/bin/|' contrib/systemd/$$unit > $(DESTDIR)$(PREFIX)/lib/systemd/system/$$unit || exit 1; \
 	done
+	install -D -m 644 contrib/sysusers/flintlock.conf $(DESTDIR)$(PREFIX)/lib/sysusers.d/flintlock.conf
+	install -D -m 644 contrib/tmpfiles/flintlock.conf $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/flintlock.conf
+	for example in $(EXAMPLES); do \
+		install -D -m 644 contrib/$$example $(DESTDIR)$(PREFIX)/share/flintlock/examples/$$example || exit 1; \
+	done
 	install -d $(DESTDIR)$(PREFIX)/share/bash-completion/completions
 	for p in $(BINARIES); do \
 		$(B)/bin/$$p --completion bash > $(DESTDIR)$(PREFIX)/share/bash-completion/completions/$$p || exit 1; \
@@ -235,6 +241,7 @@ uninstall:
 	for page in $(notdir $(MAN)); do rm -f $(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$$page; done
 	rm -rf $(DESTDIR)$(PREFIX)/share/flintlock
 	rm -f $(UNITS:%=$(DESTDIR)$(PREFIX)/lib/systemd/system/%)
+	rm -f $(DESTDIR)$(PREFIX)/lib/sysusers.d/flintlock.conf $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/flintlock.conf
 	rm -f $(BINARIES:%=$(DESTDIR)$(PREFIX)/share/bash-completion/completions/%)
 
 clean:
