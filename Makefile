@@ -201,6 +201,15 @@ check-fuzz:
 	@contrib/deps.sh packages.list
 	@t/fuzz/run.sh $(or $(SECONDS),60)
 
+# Debian packages, in build/deb; check-deb looks at them and installs them into a root of their own.
+deb:
+	@contrib/deps.sh packages.list
+	@contrib/deb.sh $(B)/deb
+
+check-deb:
+	@contrib/deps.sh packages.list
+	@FL_CHECK_DEB=1 bats --tap t/contrib/deb.bats
+
 lint:
 	@t/lint.sh
 
@@ -248,5 +257,5 @@ clean:
 	rm -rf build build-*
 
 -include $(wildcard $(DEPS))
-.PHONY: all fuzzers check-fuzz check-long tests man deps demo demo-serve check lint bench install uninstall clean
+.PHONY: all fuzzers check-fuzz check-long tests man deps demo demo-serve check deb check-deb lint bench install uninstall clean
 .DELETE_ON_ERROR:

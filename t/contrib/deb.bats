@@ -1,0 +1,89 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MPL-2.0
+# The Debian packages: clean, whole, and installed into a root of their own. By "make
+# check-deb" only: it builds them and fetches a distribution.
+
+bats_require_minimum_version 1.5.0
+load ../lib
+
+setup_file() {
+	[ "${FL_CHECK_DEB:-}" ] || skip "builds packages and fetches a distribution; run make check-deb"
+	is_sanitized && skip "packages are not built with sanitizers"
+	export DEB=$FL_TOP/build/deb
+	"$FL_TOP/contrib/deb.sh" "$DEB"
+	for package in tools serve; do
+		dpkg-deb -x "$DEB"/flintlock-${package}_*.deb "$BATS_FILE_TMPDIR/$package"
+		# Together, too: programs look for each other beside themselves.
+		dpkg-deb -x "$DEB"/flintlock-${package}_*.deb "$BATS_FILE_TMPDIR/root"
+	done
+	export ROOT=$BATS_FILE_TMPDIR/root
+}
+
+@test "lintian has nothing to say" {
+	run lintian --allow-root --fail-on error,warning "$DEB"/*.changes
+	echo "$output"
+	[ "$status" = 0 ]
+	[ -z "$(grep '^[EW]:' <<<"$output")" ]
+}
+
+@test "every program is in one package, with its man page and completion" {
+	for program in "$FL_BUILD"/bin/*; do
+		name=${program##*/}
+		[ -x "$ROOT/usr/bin/$name" ]
+		[ -s "$ROOT/usr/share/man/man8/$name.8.gz" ]
+		bash -n "$ROOT/usr/share/bash-completion/completions/$name"
+	done
+	for page in "$FL_TOP"/man/*.scd; do
+		name=$(basename "$page" .scd)
+		[ -s "$ROOT/usr/share/man/man${name##*.}/$name.gz" ]
+	done
+	[ "$(cd "$BATS_FILE_TMPDIR" && comm -12 <(cd tools && find . -type f | sort) <(cd serve && find . -type f | sort))" = "" ]
+	[ -x "$ROOT/usr/libexec/flintlock/fl-supervise" ]
+}
+
+@test "programs run from there, and find each other and their data" {
+	own_state "$BATS_TEST_TMPDIR"
+	for program in "$ROOT"/usr/bin/*; do
+		"$program" --version
+	done
+	run "$ROOT/usr/bin/fl" doctor --json
+	[ "$(jq -r 'select(.check == "supervisor").level' <<<"$output")" = ok ]
+	run "$ROOT/usr/bin/fl-provision" plan --only firecracker
+	[[ "$output" == *"no sha256"* ]]
+}
+
+@test "units and examples are those of the tree" {
+	for unit in "$FL_TOP"/contrib/systemd/*; do
+		cmp "$unit" "$ROOT/lib/systemd/system/${unit##*/}"
+	done
+	cmp "$FL_TOP/contrib/sysusers/flintlock.conf" "$ROOT/usr/lib/sysusers.d/flintlock.conf"
+	[ -e "$ROOT/usr/share/doc/flintlock-serve/examples/grafana/flintlock.json" ]
+	[ -e "$ROOT/usr/share/doc/flintlock-serve/examples/prometheus/alerts.yml" ] ||
+		[ -e "$ROOT/usr/share/doc/flintlock-serve/examples/prometheus/alerts.yml.gz" ]
+}
+
+@test "installed, installed again, removed and purged in a root of its own" {
+	[ "$(id -u)" = 0 ] || skip "needs root"
+	root=$BATS_TEST_TMPDIR/root
+	mmdebstrap --quiet --variant=minbase --include=systemd bookworm "$root"
+	mkdir "$root/debs"
+	cp "$DEB"/*.deb "$root/debs"
+	# With processes of its own: systemd's tools want /proc.
+	inside() {
+		# shellcheck disable=SC2016 # expanded by the inner shell
+		unshare --mount --pid --fork sh -euc 'mount -t proc proc "$0/proc"; exec chroot "$0" "$@"' "$root" \
+			env DEBIAN_FRONTEND=noninteractive PATH=/usr/sbin:/usr/bin:/sbin:/bin bash -euc "$1"
+	}
+	inside 'apt-get -qq update'
+	inside 'apt-get -qq --no-install-recommends install -y /debs/*.deb >/dev/null'
+	inside 'fl --version; getent group flintlock; [ -d /var/lib/flintlock ]'
+	inside 'systemctl is-enabled fl-restore.service'
+	[ "$(inside 'systemctl is-enabled fl-serve.service || true')" = disabled ]
+	# A host made by fl-provision is enabled, and stays so when the package comes again.
+	inside 'fl-provision flintlock -q -a 127.0.0.1; systemctl is-enabled fl-serve.service; fl-serve run --check-config'
+	inside 'dpkg -i /debs/*.deb >/dev/null; systemctl is-enabled fl-serve.service; [ -s /etc/flintlock/config.yaml ]'
+	inside 'fl-provision undo -q; [ ! -e /etc/flintlock ]'
+	inside 'apt-get -qq purge -y flintlock-serve flintlock-tools >/dev/null'
+	[ -z "$(inside 'dpkg -l | grep flintlock || true')" ]
+	[ -z "$(find "$root/usr" "$root/lib/" "$root/etc" -name '*flintlock*' -o -name 'fl-*' | grep -v /dpkg/)" ]
+}
