@@ -35,10 +35,14 @@ static void add_command(const struct fl_program *program, const struct fl_comman
 
 static void add_program(const struct fl_program *program, struct fl_str *out)
 {
+	size_t width = 10;
+
 	fl_str_addf(out, "usage: %s COMMAND [OPTIONS] [OPERANDS]\n\n%s\n\nCommands:\n",
 		    program->name, program->help);
 	for (const struct fl_command *command = program->commands; command->name; command++)
-		fl_str_addf(out, "  %-12s%s\n", command->name, command->help);
+		width = strlen(command->name) > width ? strlen(command->name) : width;
+	for (const struct fl_command *command = program->commands; command->name; command++)
+		fl_str_addf(out, "  %-*s  %s\n", (int)width, command->name, command->help);
 	fl_str_addf(out, "\n\"%s COMMAND --help\" tells a command's options; the first command is "
 		    "the default.\n", program->name);
 }

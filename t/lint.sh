@@ -159,7 +159,7 @@ man_pages() {
 	for program in build/bin/*; do
 		page=man/$(basename "$program").8.scd
 		[ -e "$page" ] || { echo "$page is missing"; continue; }
-		for command in $("$program" --help | sed -n '/^Commands:/,/^$/s/^  \([a-z-]*\) .*/\1/p'); do
+		for command in $("$program" --help | sed -n '/^Commands:/,/^$/s/^  \([a-z_-]*\) .*/\1/p'); do
 			help=$("$program" "$command" --help)
 			for option in $(printf '%s\n' "$help" | grep -oE '^ .*--[a-z-]+' | grep -oE -- '--[a-z-]+$'); do
 				grep -q -- "$(printf '%s' "$option" | sed 's/-/\\\\\\?-/g')" "$page" man/fl.7.scd ||

@@ -18,7 +18,7 @@ dmsetup status flintlock-dev-thinpool | grep 'thin-pool .* rw '
 dmsetup message flintlock-dev-thinpool 0 'create_thin 0'
 dmsetup create thin0 --table '0 32768 thin /dev/mapper/flintlock-dev-thinpool 0'
 mkfs.ext4 -q /dev/mapper/thin0
-[ "$(fl-provision plan --json --only devpool --dev | jq -r .change | sort -u)" = done ]
+[ "$(fl-provision plan --json --only devpool --dev | jq -r .change | sort -u)" = "done" ]
 if fl-provision undo; then exit 1; fi # thin0 is on it
 dmsetup remove thin0
 dmsetup remove flintlock-dev-thinpool
@@ -37,7 +37,7 @@ devices >before
 fl-provision direct_lvm -q -y -d "$disk" -t labpool
 lvs --noheadings --options lv_attr,profile,tags labpool/thinpool | grep -E 't[a-z-]+.* labpool-thinpool +fl-provision'
 dmsetup status labpool-thinpool | grep thin-pool
-[ "$(fl-provision plan --json --only direct_lvm -d "$disk" -t labpool | jq -r .change | sort -u)" = done ]
+[ "$(fl-provision plan --json --only direct_lvm -d "$disk" -t labpool | jq -r .change | sort -u)" = "done" ]
 fl-provision direct_lvm -q -y -d "$disk" -t labpool
 if fl-provision direct_lvm -y -d "$disk" -t otherpool 2>said; then exit 1; fi
 grep -E 'is in use|something is on it' said
