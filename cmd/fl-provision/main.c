@@ -153,8 +153,9 @@ static int run_restore(struct fl_args *args, struct fl_err *err)
 	fl_cleanup_ledger struct fl_ledger ledger = FL_LEDGER_INIT;
 	const struct fl_site site = { &host, &ledger };
 
+	/* Not for changing: the unit that runs this is also started by an fl-provision at work. */
 	if (check_root(err) < 0 || fl_host_read(&host, args, NULL, err) < 0 ||
-	    fl_ledger_open(&ledger, host.state_dir, true, err) < 0)
+	    fl_ledger_open(&ledger, host.state_dir, false, err) < 0)
 		return -1;
 	return fl_acts_restore(&site, err);
 }
