@@ -42,7 +42,15 @@ static bool place_all(const struct fl_proc_spec *spec)
 	return place(spec->in, 0) >= 0 && place(spec->out, 1) >= 0 && place(spec->errfd, 2) >= 0;
 }
 
-static FL_NORETURN void child_main(const struct fl_proc_spec *spec, pid_t parent, int report)
+static bool join(int cgroup)
+{
+	int fd = openat(cgroup, "cgroup.procs", O_WRONLY | O_CLOEXEC);
+
+	return fd >= 0 && write(fd, "0", 1) == 1;
+}
+
+static FL_NORETURN void child_main(const struct fl_proc_spec *spec, bool is_placed, pid_t parent,
+				   int report)
 {
 	int errnum;
 
@@ -52,7 +60,7 @@ static FL_NORETURN void child_main(const struct fl_proc_spec *spec, pid_t parent
 		_exit(127);
 	if (spec->new_session)
 		setsid();
-	if (place_all(spec))
+	if ((is_placed || spec->cgroup <= 0 || join(spec->cgroup)) && place_all(spec))
 		execvp(spec->argv[0], (char *const *)spec->argv);
 	errnum = errno;
 	if (write(report, &errnum, sizeof(errnum)) < 0)
@@ -60,7 +68,26 @@ static FL_NORETURN void child_main(const struct fl_proc_spec *spec, pid_t parent
 	_exit(127);
 }
 
-static pid_t clone_child(int *pidfd, int cgroup)
+/* Where clone3 is forbidden (systemd's RestrictNamespaces=, containers' filters): a fork, whose
+ * child moves itself. */
+static pid_t fork_child(int *pidfd)
+{
+	pid_t pid = fork();
+	int errnum;
+
+	if (pid <= 0)
+		return pid;
+	*pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+	if (*pidfd >= 0)
+		return pid;
+	errnum = errno;
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+	errno = errnum;
+	return -1;
+}
+
+static pid_t clone_child(int *pidfd, int cgroup, bool *is_placed)
 {
 	struct clone_args args = {
 		.flags = CLONE_PIDFD | (cgroup > 0 ? CLONE_INTO_CGROUP : 0),
@@ -69,7 +96,10 @@ static pid_t clone_child(int *pidfd, int cgroup)
 		.cgroup = cgroup > 0 ? (uint64_t)cgroup : 0,
 	};
 
-	return (pid_t)syscall(SYS_clone3, &args, sizeof(args));
+	pid_t pid = (pid_t)syscall(SYS_clone3, &args, sizeof(args));
+
+	*is_placed = pid >= 0 || errno != ENOSYS;
+	return *is_placed ? pid : fork_child(pidfd);
 }
 
 int fl_proc_spawn(struct fl_proc *child, const struct fl_proc_spec *spec, struct fl_err *err)
@@ -77,15 +107,16 @@ int fl_proc_spawn(struct fl_proc *child, const struct fl_proc_spec *spec, struct
 	fl_cleanup_close int from = -1, to = -1;
 	pid_t parent = getpid();
 	int report[2], errnum = 0;
+	bool is_placed;
 
 	*child = (struct fl_proc){ .pidfd = -1 };
 	if (pipe2(report, O_CLOEXEC) < 0)
 		return fl_err_errno(err, errno, "%s: cannot be started", spec->argv[0]);
 	from = report[0];
 	to = report[1];
-	child->pid = clone_child(&child->pidfd, spec->cgroup);
+	child->pid = clone_child(&child->pidfd, spec->cgroup, &is_placed);
 	if (child->pid == 0)
-		child_main(spec, parent, to);
+		child_main(spec, is_placed, parent, to);
 	if (child->pid < 0)
 		return fl_err_errno(err, errno, "%s: cannot be started", spec->argv[0]);
 	close(fl_steal_fd(&to));

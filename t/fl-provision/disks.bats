@@ -267,11 +267,5 @@ keep" ]
 }
 
 @test "both pools by a kernel that has a device-mapper, in the lab" {
-	is_sanitized && skip "the sanitizers are too slow under emulation"
-	[ -e "${LAB_KERNEL:-$FL_TOP/build/images/kernel}/tree/boot/vmlinux" ] || skip "no kernel for the lab; run t/images.sh build"
-	case $FL_TOP in /tmp/*) skip "the lab has a /tmp of its own, and does not see $FL_TOP" ;; esac
-	run timeout 400 "$FL_TOP/t/lab/run" -t 300 bash -c "mkdir /tmp/w && cd /tmp/w && $FL_TOP/t/fl-provision/lab.sh"
-	echo "$output" | tail -n 30
-	[ "$status" = 0 ]
-	[[ "$output" == *"all good"* ]]
+	in_lab pools.sh
 }

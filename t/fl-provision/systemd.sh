@@ -1,0 +1,105 @@
+#!/bin/bash
+# SPDX-License-Identifier: MPL-2.0
+# Run in the lab: a host with a real systemd, installed, provisioned, restarted, and taken back.
+#     systemd.sh host            boots systemd twice, in a container; each boot runs what follows
+#     systemd.sh boot 1|2
+set -eux
+
+self=$(realpath "$0")
+top=$(dirname "$(dirname "$(dirname "$self")")")
+note=/var/lib/lab-systemd
+
+# systemd.sh boot N is run by a unit; its output and status are left in $note.
+boot() {
+	rm -f "$note/status"
+	printf '[Unit]\nWants=basic.target\nAfter=basic.target\n' >/etc/systemd/system/lab.target
+	printf '[Unit]\nAfter=basic.target\n[Service]\nType=oneshot\nExecStart=%s\n' \
+		"/bin/bash -c '$self boot $1 >$note/output 2>&1; echo \$? >$note/status'" >/etc/systemd/system/lab.service
+	mkdir -p /run/systemd/system
+	rm -rf /etc/systemd/system/lab.target.wants
+	mkdir /etc/systemd/system/lab.target.wants
+	ln -s ../lab.service /etc/systemd/system/lab.target.wants/
+	# shellcheck disable=SC2016 # expanded by the inner shell
+	timeout 240 unshare --pid --fork --kill-child --mount --cgroup --mount-proc bash -c '
+		mount -t tmpfs tmpfs /run
+		umount /sys/fs/cgroup
+		mount -t cgroup2 cgroup2 /sys/fs/cgroup
+		exec env container=lab /lib/systemd/systemd --unit=lab.target --show-status=false --log-target=null' &
+	for _ in $(seq 200); do
+		[ ! -e "$note/status" ] || break
+		sleep 1
+	done
+	cat "$note/output"
+	kill -9 $!
+	wait || true
+	[ "$(cat "$note/status")" = 0 ]
+}
+
+ask() { # PATH [curl's options…]
+	local path=$1
+	shift
+	curl -sf --cacert /etc/flintlock/pki/ca.pem --cert /etc/flintlock/pki/client.pem --key /etc/flintlock/pki/client.key \
+		-H "Authorization: Bearer $(tail -n1 /etc/flintlock/tokens)" "$@" "https://127.0.0.1:8090$path"
+}
+
+created() {
+	for _ in $(seq 30); do
+		[ "$(fl ls --json | jq -r .state)" != CREATED ] || return 0
+		sleep 1
+	done
+	fl ls
+	journalctl --no-pager -u fl-serve | tail -n 20
+	return 1
+}
+
+case $1 in
+host)
+	make -s -C "$top" install PREFIX=/usr >/dev/null
+	# The service sees neither /tmp nor /var/tmp.
+	cp "$top/build/drivers/fake-vmm" /usr/local/bin/
+	mkdir -p "$note"
+	systemd-sysusers /usr/lib/sysusers.d/flintlock.conf
+	boot 1
+	ip link del flbr0
+	boot 2
+	echo all good
+	;;
+boot)
+	export PATH=/usr/bin:/usr/sbin:/bin:/sbin
+	unset FL_STATE_DIR FL_RUN_DIR
+	if [ "$2" = 1 ]; then
+		printf 'qemu: /usr/local/bin/fake-vmm\naccel: tcg\nenable-http: "true"\nhttp-endpoint: "127.0.0.1:8090"\n' >"$note/config.yaml"
+		find /etc/flintlock /etc/systemd/system 2>/dev/null | sort >"$note/before"
+		fl-provision all -s -y -a 127.0.0.1 -f "$note/config.yaml"
+		systemctl is-active fl-provision.service fl-serve.service
+		# shellcheck source=t/lib.bash
+		. "$top/t/lib.bash"
+		PATH=/usr/bin:$PATH
+		IMAGES=$note/images
+		small_images "$IMAGES"
+		small_spec vm0 --memory 1024 --bridge flbr0 >"$note/spec"
+		ask /v1alpha1/microvm -d "@$note/spec"
+		created
+		vmm=$(fl inspect default/vm0 | jq .host.vmm.pid)
+		# In a control group of its own, not the service's; under the service's seccomp.
+		grep -q "fl.slice/.*/vmm" "/proc/$vmm/cgroup"
+		grep -q '^Seccomp:.2' "/proc/$vmm/status"
+		systemctl restart fl-serve.service
+		ask /v1alpha1/microvm | grep -q CREATED
+		[ "$(fl inspect default/vm0 | jq .host.vmm.pid)" = "$vmm" ]
+		systemctl stop fl-serve.service
+		is_alive "$vmm"
+	else
+		# All that the last boot had is gone but for what is on the disk.
+		if ip link show flbr0; then exit 1; fi
+		FL_BOOT_ID=second systemctl start fl-restore.service fl-serve.service
+		ip -o -4 address show flbr0 | grep 10.77.0.1/24
+		created
+		fl down -q default/vm0 >/dev/null
+		fl-provision undo
+		if systemctl is-active fl-serve.service || systemctl is-enabled fl-serve.service; then exit 1; fi
+		find /etc/flintlock /etc/systemd/system 2>/dev/null | sort | diff - "$note/before"
+		if ip link show flbr0; then exit 1; fi
+	fi
+	;;
+esac
