@@ -196,6 +196,13 @@ check-long:
 	@$(MAKE) --no-print-directory -j2 tests
 	@t/fl-serve/long.sh $(or $(SECONDS),600)
 
+# On a real kernel, with the VMMs that are here: FL_FIRECRACKER, FL_CLOUDHYPERVISOR or PATH.
+check-lab:
+	@contrib/deps.sh packages.list
+	@$(MAKE) --no-print-directory -j2 tests
+	@t/images.sh $(B) >/dev/null
+	@t/lab/run -m 4096 -t 2400 bats --tap t/lab/*.bats </dev/null
+
 # SECONDS per target; hours are better.
 check-fuzz:
 	@contrib/deps.sh packages.list
@@ -257,5 +264,5 @@ clean:
 	rm -rf build build-*
 
 -include $(wildcard $(DEPS))
-.PHONY: all fuzzers check-fuzz check-long tests man deps demo demo-serve check deb check-deb lint bench install uninstall clean
+.PHONY: all fuzzers check-fuzz check-lab check-long tests man deps demo demo-serve check deb check-deb lint bench install uninstall clean
 .DELETE_ON_ERROR:

@@ -59,7 +59,8 @@ run_tests() {
 		[ -f "$test" ] && tap "fuzz ${test##*/}" replay "$test"
 	done
 	# shellcheck disable=SC2046 # a list of files
-	tap bats timeout 2400 bats --tap $(git ls-files 't/*.bats' | grep -vE "${2:-^$}")
+	tap bats timeout 2400 bats --tap $(git ls-files 't/*.bats' |
+		grep -vE "^t/lab/|^t/contrib/deb.bats${2:+|$2}")
 }
 
 mkdir -p build
@@ -75,6 +76,14 @@ if [ "$mode" != quick ]; then
 	export UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1
 	# A preloaded library does not go with the sanitizers; the guest sees no difference.
 	build build-san SAN=address,undefined && run_tests build-san 't/fl/walker|t/guest/'
+fi
+
+section "tests on a real kernel, in the lab"
+export FL_BUILD=$PWD/build
+if [ "$(uname -m)" != x86_64 ] || [ "$(id -u)" != 0 ]; then
+	echo "ok - lab # skip not root on x86_64" | tee -a "$log"
+else
+	tap lab t/lab/run -m 4096 -t 1500 bats --tap t/lab/*.bats </dev/null
 fi
 
 passed=$(grep -c '^ok' "$log")

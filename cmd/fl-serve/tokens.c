@@ -53,9 +53,12 @@ static bool holds(const char *list, const char *word)
 {
 	size_t size = strlen(word);
 
-	for (; list; list = strchr(list, ','), list += list != NULL)
+	while (list) {
 		if (strncmp(list, word, size) == 0 && (!list[size] || list[size] == ','))
 			return true;
+		list = strchr(list, ',');
+		list = list ? list + 1 : NULL;
+	}
 	return false;
 }
 
