@@ -47,7 +47,10 @@ class Worker(threading.Thread):
                 self.wrong.append(f"delete {uid}: {error.code()} {error.details()}")
 
     def run(self):
-        client, turn = Client(), 0
+        # A client that stays away ever longer would hardly meet a server that is killed.
+        channel = grpc.insecure_channel(os.environ["SERVE"], options=[
+            ("grpc.initial_reconnect_backoff_ms", 100), ("grpc.max_reconnect_backoff_ms", 500)])
+        client, turn = Client(channel=channel), 0
         while time.time() < self.end:
             turn += 1
             if len(self.live) < MOST_EACH:
