@@ -34,14 +34,16 @@ static int open_and_call(const struct fl_state *state, const struct fl_vm_name *
 
 static void sweep(const struct fl_state *state, const char *text)
 {
-	const char *slash = strchr(text, '/');
+	const char *slash = strchr(text, '/'), *last = slash ? strchr(slash + 1, '/') : NULL;
 	fl_cleanup_free char *name_space = slash ? fl_strndup(text, slash - text)
 						 : fl_strdup("default");
+	const char *from = slash ? slash + 1 : text;
+	fl_cleanup_free char *name = fl_strndup(from, last ? (size_t)(last - from) : strlen(from));
 
 	if (fl_ulid_is_valid(text))
 		fl_state_sweep_uid(state, text);
 	else
-		fl_state_sweep_name(state, name_space, slash ? slash + 1 : text);
+		fl_state_sweep_name(state, name_space, name);
 }
 
 static int each_of_name(struct fl_args *args, const struct fl_state *state, const char *text,
@@ -92,9 +94,10 @@ static int each_of_document(void *arg, fl_json *document, struct fl_err *err)
 	name_space = fl_json_text(fl_json_get(spec, "namespace"));
 	if (!uid && !name)
 		return fl_err_set(err, FL_ERR_INVALID, "the document names no microVM (uid or id)");
-	if (!uid)
-		text = fl_asprintf("%s/%s", name_space && *name_space ? name_space : "default", name);
-	return each_of_name(from->args, from->state, uid ? uid : text, from->none_is_fine,
+	if (name)
+		text = fl_asprintf("%s/%s%s%s", name_space && *name_space ? name_space : "default",
+				   name, uid ? "/" : "", uid ? uid : "");
+	return each_of_name(from->args, from->state, name ? text : uid, from->none_is_fine,
 			    from->each, from->arg, err);
 }
 

@@ -237,6 +237,24 @@ static int match_uid(const struct fl_state *state, const char *uid, fl_vm_names 
 	return 0;
 }
 
+/* Of one name, the one of that uid alone. */
+static void keep_uid(fl_vm_names *names, const char *uid)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < names->count; i++) {
+		struct fl_vm_name *one = &names->items[i];
+
+		if (strcmp(one->uid, uid) == 0) {
+			names->items[kept++] = *one;
+			continue;
+		}
+		free(one->name_space);
+		free(one->name);
+	}
+	names->count = kept;
+}
+
 int fl_state_match(const struct fl_state *state, const char *text, fl_vm_names *names,
 		   struct fl_err *err)
 {
@@ -244,13 +262,19 @@ int fl_state_match(const struct fl_state *state, const char *text, fl_vm_names *
 	fl_cleanup_free char *name_space = slash ? fl_strndup(text, slash - text)
 						 : fl_strdup("default");
 	const char *name = slash ? slash + 1 : text;
+	const char *last = slash ? strchr(name, '/') : NULL;
+	fl_cleanup_free char *short_name = NULL;
 
 	*names = (fl_vm_names){ 0 };
 	if (fl_ulid_is_valid(text))
 		return match_uid(state, text, names, err);
+	if (last && fl_ulid_is_valid(last + 1))
+		name = short_name = fl_strndup(name, last - name);
 	if (!fl_path_is_name(name_space) || !fl_path_is_name(name))
 		return fl_err_set(err, FL_ERR_INVALID,
 				  "\"%s\" is neither NAMESPACE/NAME nor a uid", text);
 	match_name(state, name_space, name, names);
+	if (short_name)
+		keep_uid(names, last + 1);
 	return 0;
 }

@@ -60,7 +60,8 @@ int fl_state_list(const struct fl_state *state, fl_vm_names *names, struct fl_er
 void fl_vm_names_finish(fl_vm_names *names);
 #define fl_cleanup_vm_names FL_CLEANUP(fl_vm_names_finish)
 
-/* Those that "NS/NAME", "NAME" (namespace default) or a UID means; maybe none. */
+/* Those that "NS/NAME", "NAME" (namespace default), "NS/NAME/UID" or a UID means; maybe none.
+ * By a uid alone all microVMs are gone through. */
 int fl_state_match(const struct fl_state *state, const char *text, fl_vm_names *names,
 		   struct fl_err *err);
 

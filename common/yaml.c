@@ -130,27 +130,35 @@ static void add_keys(const struct fl_yaml *yaml, const struct fl_yaml_addition *
 	}
 }
 
+static void complete(const char *text, size_t size, const struct fl_yaml *yaml,
+		     const struct fl_yaml_addition *additions, size_t count, struct fl_str *out)
+{
+	if (!yaml->is_flow) {
+		fl_str_add_bytes(out, text, size);
+		if (out->len && out->data[out->len - 1] != '\n')
+			fl_str_add(out, "\n");
+		add_keys(yaml, additions, count, out);
+		return;
+	}
+	fl_str_add_bytes(out, text, yaml->flow_at);
+	add_keys(yaml, additions, count, out);
+	fl_str_add_bytes(out, text + yaml->flow_at, size - yaml->flow_at);
+}
+
 int fl_yaml_complete(const char *text, size_t size, const char *name,
 		     const struct fl_yaml_addition *additions, size_t count, struct fl_str *out,
 		     struct fl_err *err)
 {
 	fl_cleanup_yaml struct fl_yaml yaml = { 0 };
+	fl_cleanup_yaml struct fl_yaml whole = { 0 };
 
 	if (fl_yaml_look(text, size, name, &yaml, err) < 0)
 		return -1;
 	if (!yaml.is_mapping && !yaml.is_empty)
 		return fl_err_set(err, FL_ERR_INVALID, "%s: not a YAML mapping", name);
-	if (!yaml.is_flow) {
-		fl_str_add_bytes(out, text, size);
-		if (out->len && out->data[out->len - 1] != '\n')
-			fl_str_add(out, "\n");
-		add_keys(&yaml, additions, count, out);
-		return 0;
-	}
-	fl_str_add_bytes(out, text, yaml.flow_at);
-	add_keys(&yaml, additions, count, out);
-	fl_str_add_bytes(out, text + yaml.flow_at, size - yaml.flow_at);
-	return 0;
+	complete(text, size, &yaml, additions, count, out);
+	/* What follows the first document may be anything. */
+	return fl_yaml_look(out->data ? out->data : "", out->len, name, &whole, err);
 }
 
 static const char *text_of(const yaml_node_t *node)

@@ -194,12 +194,14 @@ static void start(struct job *job)
 {
 	struct fl_jobs *jobs = job->jobs;
 	fl_cleanup_free char *record = fl_asprintf("%s/record.json", job->path);
+	/* "NAMESPACE/NAME/UID", the end of its folder's path: found without looking at others. */
+	const char *whole = job->path + strlen(jobs->options.state->dir) + strlen("/vm/");
 	const char *argv[16];
 	struct fl_err err = { 0 };
 	size_t count = 0;
 
 	add_options(jobs, job, argv, &count);
-	argv[count++] = job->kind == UP ? record : job->uid;
+	argv[count++] = job->kind == UP ? record : whole;
 	argv[count] = NULL;
 	job->run = fl_program_start(jobs->options.base,
 				    &(struct fl_program_spec){ argv, job->uid, false }, on_ended,
