@@ -21,6 +21,7 @@ def main():
             digits, rest = ALPHABET[rest % 32] + digits, rest // 32
         record["spec"]["uid"] = "01BENCH00000000000000000"[:20] + digits
         record["spec"]["id"] = f"vm{number}"
+        record["spec"]["namespace"] = f"ns{number % 10}"
         folder = f"{state}/vm/ns{number % 10}/vm{number}/{record['spec']['uid']}"
         os.makedirs(folder)
         with open(folder + "/record.json", "w") as out:
