@@ -114,7 +114,7 @@ def info():
     uid = client.create(spec("one")).spec.uid
     client.wait(uid, CREATED)
     answer = client.info()
-    assert answer.version and [p.name for p in answer.providers] == ["qemu"], answer
+    assert answer.version and [p.name for p in answer.providers] == ["qemu", "firecracker", "cloudhypervisor"], answer
     assert answer.providers[0].available and answer.providers[0].max_vcpu == 64
     assert answer.capacity.vcpu == os.cpu_count() and answer.capacity.memory_bytes > 1 << 30
     assert (answer.used.vcpu, answer.used.memory_bytes, answer.running) == (2, 1 << 30, 1), answer
