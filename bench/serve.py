@@ -1,21 +1,23 @@
 # SPDX-License-Identifier: MPL-2.0
-"""Times of single calls, for bench/serve.sh: serve.py get UID | list | metrics URL | create SPEC | fsync FOLDER.
-Prints microseconds, the median of many."""
+"""Times of single calls, for bench/serve.sh: serve.py get UID | list | metrics URL REST | create SPEC | fsync FOLDER.
+Prints microseconds, the median of many; REST: seconds between two."""
+import http.client
 import json
 import os
 import statistics
 import sys
 import time
-import urllib.request
+import urllib.parse
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "../t/fl-serve"))
 from client import API, Client, message  # noqa: E402
 
 
-def median(call, times):
+def median(call, times, rest=0.0):
     call()
     taken = []
     for _ in range(times):
+        time.sleep(rest)
         begun = time.perf_counter()
         call()
         taken.append(time.perf_counter() - begun)
@@ -27,6 +29,17 @@ def raw(client, method, request):
     call = client.channel.unary_unary(f"/{API}MicroVM/{method}", request_serializer=None)
     data = request.SerializeToString()
     return lambda: call(data, timeout=60)
+
+
+def scrape(url, rest):
+    """On one connection, as Prometheus does."""
+    connection = http.client.HTTPConnection(url.netloc, timeout=60)
+
+    def once():
+        connection.request("GET", url.path)
+        connection.getresponse().read()
+
+    median(once, 20, rest)
 
 
 def write(folder):
@@ -45,7 +58,7 @@ def main():
     elif what == "list":
         median(raw(client, "ListMicroVMs", message(API + "ListMicroVMsRequest")()), 20)
     elif what == "metrics":
-        median(lambda: urllib.request.urlopen(sys.argv[2], timeout=60).read(), 20)
+        scrape(urllib.parse.urlsplit(sys.argv[2]), float(sys.argv[3]))
     elif what == "create":
         from google.protobuf import json_format
         request = message(API + "CreateMicroVMRequest")()

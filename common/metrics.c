@@ -138,6 +138,9 @@ fl_json *fl_metrics_read(const struct fl_vm *vm, int wait_ms, struct fl_err *err
 	fl_json_set(metrics, "namespace", fl_json_new_text(vm->name_space));
 	fl_json_set(metrics, "name", fl_json_new_text(vm->name));
 	fl_json_set(metrics, "uid", fl_json_new_text(vm->uid));
+	if (fl_json_is_text(fl_json_at(record, "status.state")))
+		fl_json_set(metrics, "state", fl_json_ref(fl_json_at(record, "status.state")));
+	put_number(metrics, "restarts", (uint64_t)fl_json_int(fl_json_at(record, "host.vmm.restarts")));
 	fl_json_set(metrics, "running", fl_json_new_bool(running));
 	if (!running)
 		return metrics;
@@ -155,10 +158,34 @@ struct family {
 	const char *list; /* NULL: of the microVM itself */
 	const char *label, *key;
 	bool is_gauge, is_us; /* is_us: microseconds, told in seconds */
+	void (*rest)(struct fl_str *out, const struct fl_metrics_rest *one); /* ends such a line */
 };
 
+static void rest_running(struct fl_str *out, const struct fl_metrics_rest *one)
+{
+	(void)one;
+	fl_str_add(out, "} 0\n");
+}
+
+static void rest_state(struct fl_str *out, const struct fl_metrics_rest *one)
+{
+	fl_str_add(out, ",state=\"");
+	fl_str_add(out, one->state);
+	fl_str_add(out, "\"} 1\n");
+}
+
+static void rest_restarts(struct fl_str *out, const struct fl_metrics_rest *one)
+{
+	fl_str_addf(out, "} %" PRIu64 "\n", one->restarts);
+}
+
 static const struct family families[] = {
-	{ "running", "Whether a VMM runs.", NULL, NULL, "running", .is_gauge = true },
+	{ "running", "Whether a VMM runs.", NULL, NULL, "running", .is_gauge = true,
+	  .rest = rest_running },
+	{ "state", "1 for the state that flintlock's API tells.", NULL, "state", "state",
+	  .is_gauge = true, .rest = rest_state },
+	{ "restarts_total", "Starts of the VMM after the first.", NULL, NULL, "restarts",
+	  .rest = rest_restarts },
 	{ "answered", "Whether the VMM answered in time.", NULL, NULL, "answered", .is_gauge = true },
 	{ "vcpus", "Virtual processors.", NULL, NULL, "vcpu", .is_gauge = true },
 	{ "cpu_seconds_total", "Processor time of the VMM.", NULL, NULL, "cpu_us", .is_us = true },
@@ -185,55 +212,121 @@ static const struct family families[] = {
 };
 
 /* In a label's value, a backslash, a quote and a newline are escaped. */
+static void add_value(struct fl_str *out, const char *value)
+{
+	for (size_t plain; value && *value; value++) {
+		plain = strcspn(value, "\\\"\n");
+		fl_str_add_bytes(out, value, plain);
+		value += plain;
+		if (!*value)
+			return;
+		fl_str_add(out, *value == '\n' ? "\\n" : *value == '"' ? "\\\"" : "\\\\");
+	}
+}
+
 static void add_label(struct fl_str *out, const char *name, const char *value)
 {
-	fl_str_addf(out, "%s%s=\"", out->data[out->len - 1] == '{' ? "" : ",", name);
-	for (; value && *value; value++)
-		if (*value == '\n')
-			fl_str_add(out, "\\n");
-		else
-			fl_str_addf(out, "%s%c", *value == '\\' || *value == '"' ? "\\" : "", *value);
+	fl_str_add(out, name);
+	fl_str_add(out, "=\"");
+	add_value(out, value);
 	fl_str_add(out, "\"");
 }
 
-static void add_sample(struct fl_str *out, const struct family *family, const fl_json *vm,
-		       const fl_json *part)
+char *fl_metrics_labels(const char *name_space, const char *name, const char *uid)
 {
-	const fl_json *value = fl_json_get(part ? part : vm, family->key);
-	static const char *const labels[] = { "namespace", "name", "uid" };
+	struct fl_str labels = FL_STR_INIT;
 
-	if (!value)
-		return;
-	fl_str_addf(out, "flintlock_microvm_%s{", family->name);
-	for (size_t i = 0; i < FL_COUNT(labels); i++)
-		add_label(out, labels[i], fl_json_text(fl_json_get(vm, labels[i])));
-	if (part)
-		add_label(out, family->label, fl_json_text(fl_json_get(part, "id")));
-	if (family->is_us)
+	add_label(&labels, "namespace", name_space);
+	add_label(&labels, ",name", name);
+	add_label(&labels, ",uid", uid);
+	return fl_str_steal(&labels);
+}
+
+/* A line up to its "}". */
+static void begin_sample(struct fl_str *out, const struct family *family, const char *labels)
+{
+	fl_str_add(out, "flintlock_microvm_");
+	fl_str_add(out, family->name);
+	fl_str_add(out, "{");
+	fl_str_add(out, labels);
+}
+
+static void end_sample(struct fl_str *out, const struct family *family, const fl_json *value)
+{
+	if (fl_json_text(value))
+		fl_str_add(out, "} 1\n");
+	else if (family->is_us)
 		fl_str_addf(out, "} %.6f\n", (double)fl_json_int(value) / 1e6);
 	else
 		fl_str_addf(out, "} %" PRId64 "\n",
 			    fl_json_is_bool(value) ? fl_json_bool(value) : fl_json_int(value));
 }
 
-static void add_family(struct fl_str *out, const struct family *family, const fl_json *list)
+static void add_sample(struct fl_str *out, const struct family *family, const char *labels,
+		       const fl_json *part)
 {
-	fl_str_addf(out, "# HELP flintlock_microvm_%s %s\n# TYPE flintlock_microvm_%s %s\n",
-		    family->name, family->help, family->name,
-		    family->is_gauge ? "gauge" : "counter");
+	const fl_json *value = fl_json_get(part, family->key);
+
+	if (!value)
+		return;
+	begin_sample(out, family, labels);
+	if (family->label) {
+		fl_str_add(out, ",");
+		add_label(out, family->label,
+			  fl_json_text(family->list ? fl_json_get(part, "id") : value));
+	}
+	end_sample(out, family, value);
+}
+
+static void add_family(struct fl_str *out, const struct family *family, const fl_json *list,
+		       char **labels)
+{
 	for (size_t i = 0; i < fl_json_count(list); i++) {
 		const fl_json *vm = fl_json_item(list, i);
 		const fl_json *parts = family->list ? fl_json_get(vm, family->list) : NULL;
 
 		if (!family->list)
-			add_sample(out, family, vm, NULL);
+			add_sample(out, family, labels[i], vm);
 		for (size_t k = 0; k < fl_json_count(parts); k++)
-			add_sample(out, family, vm, fl_json_item(parts, k));
+			add_sample(out, family, labels[i], fl_json_item(parts, k));
 	}
 }
 
-void fl_metrics_print(const fl_json *list, struct fl_str *out)
+static void add_resting(struct fl_str *out, const struct family *family,
+			const struct fl_metrics_rest *resting, size_t count)
 {
-	for (size_t i = 0; i < FL_COUNT(families); i++)
-		add_family(out, &families[i], list);
+	for (size_t i = 0; family->rest && i < count; i++) {
+		/* Most never were, and a line for each would be a third of it all. */
+		if (family->rest == rest_restarts && !resting[i].restarts)
+			continue;
+		begin_sample(out, family, resting[i].labels);
+		family->rest(out, &resting[i]);
+	}
+}
+
+static char *labels_of(const fl_json *vm)
+{
+	return fl_metrics_labels(fl_json_text(fl_json_get(vm, "namespace")),
+				 fl_json_text(fl_json_get(vm, "name")),
+				 fl_json_text(fl_json_get(vm, "uid")));
+}
+
+void fl_metrics_print(const fl_json *list, const struct fl_metrics_rest *resting, size_t count,
+		      struct fl_str *out)
+{
+	size_t told = fl_json_count(list);
+	fl_cleanup_free char **labels = fl_alloc_zero(told + 1, sizeof(*labels));
+
+	for (size_t i = 0; i < told; i++)
+		labels[i] = labels_of(fl_json_item(list, i));
+	fl_str_reserve(out, (told * FL_COUNT(families) + count * 4) * 128);
+	for (size_t i = 0; i < FL_COUNT(families) && (count || told); i++) {
+		fl_str_addf(out, "# HELP flintlock_microvm_%s %s\n# TYPE flintlock_microvm_%s %s\n",
+			    families[i].name, families[i].help, families[i].name,
+			    families[i].is_gauge ? "gauge" : "counter");
+		add_family(out, &families[i], list, labels);
+		add_resting(out, &families[i], resting, count);
+	}
+	for (size_t i = 0; i < told; i++)
+		free(labels[i]);
 }

@@ -16,13 +16,24 @@
 #define FL_METRICS_WAIT_MS 200
 
 /*
- * {"namespace","name","uid","running","answered","vcpu","memory_limit_bytes","cpu_us",
+ * {"namespace","name","uid","state","restarts","running","answered","vcpu","memory_limit_bytes","cpu_us",
  * "memory_bytes","disks":[{"id","read_bytes",…}],"links":[{"id","link","received_bytes",…}]}.
- * What is not known is left out: of one that does not run, all but the first; "answered" tells
+ * What is not known is left out: of one that does not run, all from "answered" on, which tells
  * whether the VMM told of its disks within wait_ms. Links are seen from the guest. Caller owns it;
  * NULL when the record cannot be read.
  */
 fl_json *fl_metrics_read(const struct fl_vm *vm, int wait_ms, struct fl_err *err);
 
-/* Adds the text of a list of these: every family once, with its help and type. */
-void fl_metrics_print(const fl_json *list, struct fl_str *out);
+/* The labels that name a microVM, as they stand in its samples. Caller frees it. */
+char *fl_metrics_labels(const char *name_space, const char *name, const char *uid) FL_MUST_USE;
+
+/* What a microVM that does not run has samples of; borrowed. */
+struct fl_metrics_rest {
+	const char *labels, *state;
+	uint64_t restarts;
+};
+
+/* Adds the text of a list of these, and of "count" that do not run: every family once, with its
+ * help and type; nothing when there are none. */
+void fl_metrics_print(const fl_json *list, const struct fl_metrics_rest *resting, size_t count,
+		      struct fl_str *out);

@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#define MOST_FIT 64 /* what is formatted is mostly shorter */
+
 void fl_str_finish(struct fl_str *str)
 {
 	free(str->data);
@@ -41,16 +43,19 @@ void fl_str_add(struct fl_str *str, const char *text)
 
 void fl_str_vaddf(struct fl_str *str, const char *fmt, va_list args)
 {
+	char *at = fl_str_reserve(str, MOST_FIT);
+	size_t room = str->cap - str->len;
 	va_list again;
 	int size;
 
 	va_copy(again, args);
-	size = vsnprintf(NULL, 0, fmt, again);
-	va_end(again);
+	size = vsnprintf(at, room, fmt, args);
 	if (size < 0)
 		abort();
-	vsnprintf(fl_str_reserve(str, size), (size_t)size + 1, fmt, args);
-	str->len += size;
+	if ((size_t)size >= room)
+		vsnprintf(fl_str_reserve(str, (size_t)size), (size_t)size + 1, fmt, again);
+	va_end(again);
+	str->len += (size_t)size;
 }
 
 void fl_str_addf(struct fl_str *str, const char *fmt, ...)

@@ -51,6 +51,6 @@ int fl_metrics_show(struct fl_args *args, struct fl_err *err)
 		return -1;
 	if (fl_args_flag(args, "json"))
 		return print_lines(list, err);
-	fl_metrics_print(list, &text);
+	fl_metrics_print(list, NULL, 0, &text);
 	return fl_cli_print(text.data, text.len, err);
 }

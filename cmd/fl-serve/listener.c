@@ -33,15 +33,22 @@ static void accepted(struct evconnlistener *socket, evutil_socket_t fd, struct s
 {
 	struct fl_listener *listener = arg;
 	char host[NI_MAXHOST] = "local";
-	int on = 1;
 
 	(void)socket;
-	if (from->sa_family != AF_UNIX) {
+	if (from->sa_family != AF_UNIX)
 		getnameinfo(from, (socklen_t)size, host, sizeof(host), NULL, 0, NI_NUMERICHOST);
-		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-		setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
-	}
 	listener->take(listener->arg, fd, host);
+}
+
+/* Answers leave at once, and a peer that vanished is noticed; connections inherit both from the
+ * socket that they come to (tcp(7)). */
+static void add_socket(struct fl_listener *listener, struct evconnlistener *socket)
+{
+	int on = 1, fd = evconnlistener_get_fd(socket);
+
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)); /* fails on a unix socket */
+	setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
+	FL_VEC_ADD(&listener->sockets, socket);
 }
 
 static int listen_at(struct fl_listener *listener, struct event_base *base,
@@ -55,7 +62,7 @@ static int listen_at(struct fl_listener *listener, struct event_base *base,
 
 	if (!socket)
 		return -1;
-	FL_VEC_ADD(&listener->sockets, socket);
+	add_socket(listener, socket);
 	return 0;
 }
 
@@ -136,7 +143,7 @@ static int listen_given(struct fl_listener *listener, struct event_base *base, c
 				    LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC, 0, (int)fd);
 	if (!socket)
 		return fl_err_errno(err, errno, "fd:%s: cannot be used", number);
-	FL_VEC_ADD(&listener->sockets, socket);
+	add_socket(listener, socket);
 	return 0;
 }
 

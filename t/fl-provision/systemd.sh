@@ -57,7 +57,10 @@ host)
 	make -s -C "$top" install PREFIX=/usr >/dev/null
 	# The service sees neither /tmp nor /var/tmp.
 	cp "$top/build/drivers/fake-vmm" /usr/local/bin/
-	mkdir -p "$note"
+	mkdir -p "$note" /etc/tmpfiles.d
+	# The project may lie below /tmp, which a boot would empty.
+	ln -sf /dev/null /etc/tmpfiles.d/tmp.conf
+	ln -sf /dev/null /etc/systemd/system/tmp.mount
 	systemd-sysusers /usr/lib/sysusers.d/flintlock.conf
 	boot 1
 	ip link del flbr0

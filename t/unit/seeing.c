@@ -119,7 +119,7 @@ static void exposition(void)
 	fl_cleanup_json fl_json *list = fl_json_parse(text, strlen(text), "list", NULL);
 	fl_cleanup_str struct fl_str out = FL_STR_INIT;
 
-	fl_metrics_print(list, &out);
+	fl_metrics_print(list, NULL, 0, &out);
 	CHECK(strstr(out.data, "flintlock_microvm_running{namespace=\"a\\\"b\",name=\"c\\\\d\",uid=\"e\\nf\"} 1\n"));
 	CHECK(strstr(out.data, "flintlock_microvm_cpu_seconds_total{namespace=\"a\\\"b\",name=\"c\\\\d\","
 			       "uid=\"e\\nf\"} 1.500000\n"));

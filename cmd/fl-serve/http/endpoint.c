@@ -74,14 +74,21 @@ void fl_http_close(struct fl_http_endpoint *endpoint)
 	free(endpoint);
 }
 
+static void free_body(const void *body, size_t size, void *arg)
+{
+	(void)size;
+	(void)arg;
+	free((void *)body);
+}
+
 void fl_http_answer(struct evhttp_request *request, int status, const char *content_type,
-		    const void *body, size_t size)
+		    struct fl_str *body)
 {
 	struct evbuffer *buffer = evbuffer_new();
+	size_t size = body->len;
 
-	if (!buffer)
+	if (!buffer || evbuffer_add_reference(buffer, fl_str_steal(body), size, free_body, NULL) < 0)
 		abort();
-	evbuffer_add(buffer, body, size);
 	evhttp_add_header(evhttp_request_get_output_headers(request), "Content-Type", content_type);
 	evhttp_send_reply(request, status, NULL, buffer);
 	evbuffer_free(buffer);

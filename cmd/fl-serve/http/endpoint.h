@@ -9,6 +9,7 @@
 #pragma once
 
 #include "cmd/fl-serve/tls.h"
+#include "common/str.h"
 
 struct evhttp_request;
 struct fl_http_endpoint;
@@ -26,6 +27,6 @@ struct fl_http_endpoint *fl_http_open(struct event_base *base, const char *addre
 				      const struct fl_http_handler *handler, struct fl_err *err);
 void fl_http_close(struct fl_http_endpoint *endpoint); /* NULL is fine */
 
-/* A whole answer. */
+/* A whole answer; the body is taken over, not copied, and empty afterwards. */
 void fl_http_answer(struct evhttp_request *request, int status, const char *content_type,
-		    const void *body, size_t size);
+		    struct fl_str *body);

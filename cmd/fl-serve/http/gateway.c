@@ -137,7 +137,7 @@ static void finish_stream(struct http_call *call, int code, const char *text,
 	if (code)
 		send_line(call, "error", problem);
 	if (!call->started)
-		fl_http_answer(call->request, HTTP_OK, "application/x-ndjson", "", 0);
+		fl_http_answer(call->request, HTTP_OK, "application/x-ndjson", &call->out);
 	else
 		evhttp_send_reply_end(call->request);
 }
@@ -155,8 +155,7 @@ static void finish_unary(struct http_call *call, int code, const char *text,
 	if (code == FL_RPC_UNAUTHENTICATED)
 		evhttp_add_header(evhttp_request_get_output_headers(call->request),
 				  "WWW-Authenticate", "Bearer");
-	fl_http_answer(call->request, fl_problem_http_status(code), JSON, call->out.data,
-		       call->out.len);
+	fl_http_answer(call->request, fl_problem_http_status(code), JSON, &call->out);
 }
 
 static void finish(struct fl_call *base, int code, const char *text, const struct fl_str *details)
@@ -217,7 +216,7 @@ void fl_gateway_refuse(struct evhttp_request *request, int code, const char *tex
 	fl_cleanup_str struct fl_str body = FL_STR_INIT;
 
 	fl_json_print(problem, false, &body);
-	fl_http_answer(request, fl_problem_http_status(code), JSON, body.data, body.len);
+	fl_http_answer(request, fl_problem_http_status(code), JSON, &body);
 }
 
 static fl_json *read_body(struct evhttp_request *request, struct fl_err *err)

@@ -145,8 +145,7 @@ static void add_process(struct fl_str *out)
 
 static void add_states(struct fl_str *out, struct fl_server *server)
 {
-	static const char *const names[] = { "PENDING", "CREATED", "FAILED", "DELETING" };
-	size_t counts[FL_COUNT(names)] = { 0 }, live = 0, damaged = 0;
+	size_t counts[FL_INDEX_DELETING + 1] = { 0 }, live = 0, damaged = 0;
 
 	for (size_t i = 0; i < fl_index_count(server->index); i++) {
 		struct fl_index_entry *entry = fl_index_at(server->index, i);
@@ -157,8 +156,9 @@ static void add_states(struct fl_str *out, struct fl_server *server)
 		damaged += entry->damaged;
 	}
 	add_head(out, "flintlock_microvms", "gauge", "MicroVMs by the state that flintlock's API has.");
-	for (size_t i = 0; i < FL_COUNT(names); i++)
-		fl_str_addf(out, "flintlock_microvms{state=\"%s\"} %zu\n", names[i], counts[i]);
+	for (size_t i = 0; i < FL_COUNT(counts); i++)
+		fl_str_addf(out, "flintlock_microvms{state=\"%s\"} %zu\n",
+			    fl_index_state_name((uint8_t)i), counts[i]);
 	add_gauge(out, "flintlock_microvms_live", "MicroVMs that have a VMM.", (double)live);
 	add_gauge(out, "flintlock_records_damaged", "Records that cannot be read.", (double)damaged);
 }

@@ -28,6 +28,7 @@ struct fl_observer {
 	struct event_base *base;
 	struct look *looks;
 	size_t count;
+	struct fl_samples samples;
 };
 
 struct fl_observer *fl_observer_create(struct fl_server *server, struct fl_rpc *rpc,
@@ -70,6 +71,7 @@ void fl_observer_destroy(struct fl_observer *observer)
 		fl_scrape_abandon(look->scrape);
 		look_free(look);
 	}
+	fl_samples_finish(&observer->samples);
 	free(observer);
 }
 
@@ -81,13 +83,12 @@ static void on_close(struct evhttp_connection *connection, void *arg)
 	look->request = NULL;
 }
 
-static void done(void *arg, const struct fl_str *text)
+static void done(void *arg, struct fl_str *text)
 {
 	struct look *look = arg;
 
 	if (look->request)
-		fl_http_answer(look->request, HTTP_OK, CONTENT_TYPE, text->data ? text->data : "",
-			       text->len);
+		fl_http_answer(look->request, HTTP_OK, CONTENT_TYPE, text);
 	unlink_look(look->observer, look);
 	look_free(look);
 }
@@ -149,7 +150,7 @@ void fl_observer_metrics(struct fl_observer *observer, struct evhttp_request *re
 	if (!is_free(observer, request))
 		return;
 	fl_index_refresh(observer->server->index);
-	scrape = fl_scrape_new(&observer->server->state);
+	scrape = fl_scrape_new(&observer->server->state, &observer->samples);
 	fl_server_metrics(observer->server, observer->rpc, fl_scrape_head(scrape));
 	add_range(observer, "", "", caller, scrape);
 	start(observer, request, scrape);
@@ -190,7 +191,7 @@ void fl_observer_machine(struct fl_observer *observer, struct evhttp_request *re
 	if (!is_free(observer, request))
 		return;
 	fl_index_refresh(observer->server->index);
-	scrape = fl_scrape_new(&observer->server->state);
+	scrape = fl_scrape_new(&observer->server->state, &observer->samples);
 	if (add_named(observer, path, caller, scrape) || is_all) {
 		start(observer, request, scrape);
 		return;

@@ -2,35 +2,48 @@
 #include "cmd/fl-serve/http/scrape.h"
 
 #include "common/alloc.h"
+#include "common/clock.h"
 #include "common/metrics.h"
 
 #include <event2/event.h>
 #include <pthread.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
 #define AT_ONCE 8
+#define FRESH_MS 1000
 
 struct fl_scrape {
 	const struct fl_state *state;
+	struct fl_samples *samples;
 	fl_vm_names live;
-	fl_json *list; /* of all; those that do not run are in it from the start */
+	FL_VEC(struct fl_metrics_rest) resting; /* with labels of their own */
+	fl_json *list;                          /* what the live ones said */
 	struct fl_str text;
 	pthread_t thread;
 	pthread_mutex_t lock; /* on list and next */
 	size_t next;          /* of live, to be asked */
 	int ready;
 	struct event *event;
-	void (*done)(void *arg, const struct fl_str *text);
+	void (*done)(void *arg, struct fl_str *text);
 	void *arg;
 };
 
-struct fl_scrape *fl_scrape_new(const struct fl_state *state)
+void fl_samples_finish(struct fl_samples *samples)
+{
+	fl_vm_names_finish(&samples->live);
+	fl_json_unref(samples->list);
+	*samples = (struct fl_samples){ 0 };
+}
+
+struct fl_scrape *fl_scrape_new(const struct fl_state *state, struct fl_samples *samples)
 {
 	struct fl_scrape *scrape = fl_alloc_zero(1, sizeof(*scrape));
 
 	scrape->state = state;
+	scrape->samples = samples;
 	scrape->list = fl_json_new_array();
 	scrape->ready = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (scrape->ready < 0 || pthread_mutex_init(&scrape->lock, NULL) != 0)
@@ -38,23 +51,14 @@ struct fl_scrape *fl_scrape_new(const struct fl_state *state)
 	return scrape;
 }
 
-static fl_json *of_one_at_rest(const struct fl_index_entry *entry)
-{
-	fl_json *one = fl_json_new_object();
-
-	fl_json_set(one, "namespace", fl_json_new_text(entry->name_space));
-	fl_json_set(one, "name", fl_json_new_text(entry->name));
-	fl_json_set(one, "uid", fl_json_new_text(entry->uid));
-	fl_json_set(one, "running", fl_json_new_bool(false));
-	return one;
-}
-
 void fl_scrape_add(struct fl_scrape *scrape, const struct fl_index_entry *entry)
 {
 	struct fl_vm_name name = { 0 };
 
 	if (!entry->live) {
-		fl_json_add(scrape->list, of_one_at_rest(entry));
+		FL_VEC_ADD(&scrape->resting, ((struct fl_metrics_rest){
+				fl_metrics_labels(entry->name_space, entry->name, entry->uid),
+				fl_index_state_name(entry->state), entry->restarts }));
 		return;
 	}
 	name.name_space = fl_strdup(entry->name_space);
@@ -112,8 +116,6 @@ static void *ask_all(void *arg)
 	ask_some(scrape);
 	while (count > 0)
 		pthread_join(threads[--count], NULL);
-	if (fl_json_count(scrape->list))
-		fl_metrics_print(scrape->list, &scrape->text);
 	eventfd_write(scrape->ready, 1);
 	return NULL;
 }
@@ -123,6 +125,9 @@ void fl_scrape_discard(struct fl_scrape *scrape)
 	close(scrape->ready);
 	pthread_mutex_destroy(&scrape->lock);
 	fl_vm_names_finish(&scrape->live);
+	for (size_t i = 0; i < scrape->resting.count; i++)
+		free((char *)scrape->resting.items[i].labels);
+	free(scrape->resting.items);
 	fl_json_unref(scrape->list);
 	fl_str_finish(&scrape->text);
 	free(scrape);
@@ -135,21 +140,53 @@ void fl_scrape_abandon(struct fl_scrape *scrape)
 	fl_scrape_discard(scrape);
 }
 
+static void answer(struct fl_scrape *scrape, const fl_json *list)
+{
+	fl_metrics_print(list, scrape->resting.items, scrape->resting.count, &scrape->text);
+	scrape->done(scrape->arg, &scrape->text);
+}
+
+static void keep(struct fl_scrape *scrape)
+{
+	struct fl_samples *samples = scrape->samples;
+
+	fl_samples_finish(samples);
+	*samples = (struct fl_samples){ scrape->live, fl_json_ref(scrape->list), fl_clock_ms() };
+	memset(&scrape->live, 0, sizeof(scrape->live));
+}
+
+static bool are_fresh(const struct fl_samples *samples, const fl_vm_names *live)
+{
+	if (!samples->list || samples->live.count != live->count ||
+	    fl_clock_ms() - samples->taken_ms > FRESH_MS)
+		return false;
+	for (size_t i = 0; i < live->count; i++)
+		if (strcmp(samples->live.items[i].uid, live->items[i].uid) != 0)
+			return false;
+	return true;
+}
+
 static void on_ready(evutil_socket_t fd, short what, void *arg)
 {
 	struct fl_scrape *scrape = arg;
 
 	(void)fd;
 	(void)what;
-	scrape->done(scrape->arg, &scrape->text);
+	answer(scrape, scrape->list);
+	keep(scrape);
 	fl_scrape_abandon(scrape);
 }
 
 void fl_scrape_start(struct fl_scrape *scrape, struct event_base *base,
-		     void (*done)(void *arg, const struct fl_str *text), void *arg)
+		     void (*done)(void *arg, struct fl_str *text), void *arg)
 {
 	scrape->done = done;
 	scrape->arg = arg;
+	if (!scrape->live.count || are_fresh(scrape->samples, &scrape->live)) {
+		answer(scrape, scrape->live.count ? scrape->samples->list : NULL);
+		fl_scrape_discard(scrape);
+		return;
+	}
 	scrape->event = event_new(base, scrape->ready, EV_READ, on_ready, scrape);
 	if (!scrape->event || pthread_create(&scrape->thread, NULL, ask_all, scrape) != 0)
 		abort();

@@ -30,7 +30,10 @@ struct page {
 
 static void say(struct evhttp_request *request, int status, const char *text)
 {
-	fl_http_answer(request, status, "text/plain; charset=utf-8", text, strlen(text));
+	fl_cleanup_str struct fl_str body = FL_STR_INIT;
+
+	fl_str_add(&body, text);
+	fl_http_answer(request, status, "text/plain; charset=utf-8", &body);
 }
 
 static void show_health(struct fl_web *web, struct evhttp_request *request, const char *rest,

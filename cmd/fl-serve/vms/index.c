@@ -240,13 +240,19 @@ static fl_json *stand_in(const struct fl_index_entry *entry)
 	return record;
 }
 
+static const char *const state_names[] = { "PENDING", "CREATED", "FAILED", "DELETING" };
+
+const char *fl_index_state_name(uint8_t state)
+{
+	return state_names[state];
+}
+
 static uint8_t state_of(const fl_json *record)
 {
-	static const char *const names[] = { "PENDING", "CREATED", "FAILED", "DELETING" };
 	const char *state = fl_json_text(fl_json_at(record, "status.state"));
 
-	for (uint8_t i = 0; state && i < FL_COUNT(names); i++)
-		if (strcmp(state, names[i]) == 0)
+	for (uint8_t i = 0; state && i < FL_COUNT(state_names); i++)
+		if (strcmp(state, state_names[i]) == 0)
 			return i;
 	return FL_INDEX_PENDING;
 }
@@ -272,6 +278,7 @@ static void compose(struct fl_index *index, struct fl_index_entry *entry, struct
 	entry->live = has_vmm(record);
 	entry->vcpu = (uint32_t)fl_json_int(fl_json_at(record, "spec.vcpu"));
 	entry->memory_mb = (uint32_t)fl_json_int(fl_json_at(record, "spec.memory_in_mb"));
+	entry->restarts = (uint32_t)fl_json_int(fl_json_at(record, "host.vmm.restarts"));
 	fl_codec_encode(index->type, record, out);
 }
 

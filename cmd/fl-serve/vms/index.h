@@ -19,6 +19,9 @@ struct fl_index;
 
 enum fl_index_state { FL_INDEX_PENDING, FL_INDEX_CREATED, FL_INDEX_FAILED, FL_INDEX_DELETING };
 
+/* As flintlock's API names it. */
+const char *fl_index_state_name(uint8_t state);
+
 struct fl_index_entry {
 	char uid[FL_ULID_TEXT];
 	char *name_space, *name;
@@ -28,7 +31,7 @@ struct fl_index_entry {
 	bool seen;          /* while all are looked at */
 	uint8_t state;      /* enum fl_index_state */
 	uint32_t size;      /* of the message */
-	uint32_t vcpu, memory_mb;
+	uint32_t vcpu, memory_mb, restarts;
 	uint8_t *message;   /* NULL: large, or not loaded; read it from disk */
 	void *job;          /* whoever works on it */
 };
