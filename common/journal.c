@@ -75,6 +75,8 @@ static void compose(const struct fl_event *event, uint64_t seq, struct fl_str *l
 	fl_json_set(doc, "namespace", fl_json_new_text(event->name_space));
 	fl_json_set(doc, "name", fl_json_new_text(event->name));
 	fl_json_set(doc, "what", fl_json_new_text(event->what));
+	if (event->request)
+		fl_json_set(doc, "request", fl_json_new_text(event->request));
 	fl_json_print(doc, false, line);
 	fl_str_add(line, "\n");
 }

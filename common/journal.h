@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
  * The journal of changes, STATE/events.jsonl: a line {seq,time,uid,namespace,name,what}
- * for every save. A line means "look again": there may be one too many, never one too few.
+ * for every save, and "request" in it where a call to fl-serve asked for the change. A line
+ * means "look again": there may be one too many, never one too few.
  * seq only grows, also across rotation (events.1.jsonl is the older part).
  *
  *     fl_cleanup_close int lock = fl_journal_lock(dirfd, err);   // before the change
@@ -15,7 +16,8 @@
 
 struct fl_event {
 	const char *uid, *name_space, *name;
-	const char *what; /* "created", "changed", "deleted" */
+	const char *what;    /* "created", "changed", "deleted" */
+	const char *request; /* who asked for it; NULL: nobody in particular */
 };
 
 /* Holds events.lock until the descriptor is closed. */

@@ -10,6 +10,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -60,6 +61,8 @@ static FL_NORETURN void child_main(const struct fl_proc_spec *spec, bool is_plac
 		_exit(127);
 	if (spec->new_session)
 		setsid();
+	if (spec->variable)
+		putenv((char *)spec->variable);
 	if ((is_placed || spec->cgroup <= 0 || join(spec->cgroup)) && place_all(spec))
 		execvp(spec->argv[0], (char *const *)spec->argv);
 	errnum = errno;

@@ -49,12 +49,17 @@ fl_json *fl_vm_load(const struct fl_vm *vm, struct fl_err *err)
 	return fl_json_ref(record);
 }
 
+static const char *request_of(const fl_json *record)
+{
+	return fl_json_text(fl_json_at(record, "host.request"));
+}
+
 int fl_record_save(const struct fl_vm *vm, const fl_json *record, const char *what,
 		   enum fl_save how, struct fl_err *err)
 {
 	fl_cleanup_atomic struct fl_atomic file = FL_ATOMIC_INIT;
 	fl_cleanup_str struct fl_str text = FL_STR_INIT;
-	struct fl_event event = { vm->uid, vm->name_space, vm->name, what };
+	struct fl_event event = { vm->uid, vm->name_space, vm->name, what, request_of(record) };
 	fl_cleanup_close int events = -1;
 
 	fl_json_print(record, true, &text);
@@ -128,24 +133,38 @@ int fl_vm_put(const struct fl_vm *vm, const char *path, fl_json *value, struct f
 	return fl_vm_change(vm, FL_SAVE_PLAIN, change_put, &put, err);
 }
 
+struct desire {
+	const char *wanted, *request;
+};
+
 static int change_desired(void *arg, fl_json *record, struct fl_err *err)
 {
+	const struct desire *desire = arg;
 	const char *now = fl_json_text(fl_json_at(record, "host.desired"));
-	const char *wanted = arg;
 
-	if (fl_str_equal(now, "deleted") && strcmp(wanted, "deleted") != 0)
+	if (fl_str_equal(now, desire->wanted))
+		return 0; /* whoever asked first is named */
+	if (fl_str_equal(now, "deleted"))
 		return fl_err_set(err, FL_ERR_ABORTED, "the microVM is being deleted");
-	fl_json_put(record, "host.desired", fl_json_new_text(wanted));
-	if (strcmp(wanted, "deleted") == 0)
+	fl_json_put(record, "host.desired", fl_json_new_text(desire->wanted));
+	fl_json_put(record, "host.request",
+		    desire->request ? fl_json_new_text(desire->request) : NULL);
+	if (strcmp(desire->wanted, "deleted") == 0)
 		fl_json_put(record, "status.state", fl_json_new_text("DELETING"));
 	return 0;
 }
 
+int fl_vm_desire_for(const struct fl_vm *vm, const char *desired, const char *request,
+		     struct fl_err *err)
+{
+	struct desire desire = { desired, request };
+
+	return fl_vm_change(vm, FL_SAVE_SYNC, change_desired, &desire, err) < 0 ? -1 : 0;
+}
+
 int fl_vm_desire(const struct fl_vm *vm, const char *desired, struct fl_err *err)
 {
-	if (fl_vm_change(vm, FL_SAVE_SYNC, change_desired, (void *)desired, err) < 0)
-		return -1;
-	return 0;
+	return fl_vm_desire_for(vm, desired, getenv("FL_REQUEST_ID"), err);
 }
 
 /* host.claims is an object with a member per step, so that it reads well. */
@@ -226,9 +245,9 @@ static bool may_leave(const fl_json *record)
 	       fl_json_count(fl_json_at(record, "host.claims")) == 0;
 }
 
-static int unlink_record(const struct fl_vm *vm, struct fl_err *err)
+static int unlink_record(const struct fl_vm *vm, const char *request, struct fl_err *err)
 {
-	struct fl_event event = { vm->uid, vm->name_space, vm->name, "deleted" };
+	struct fl_event event = { vm->uid, vm->name_space, vm->name, "deleted", request };
 	fl_cleanup_close int events = fl_journal_lock(vm->state->dirfd, err);
 
 	if (events < 0 || fl_journal_add(vm->state->dirfd, &event, err) < 0)
@@ -254,7 +273,7 @@ int fl_vm_leave(const struct fl_vm *vm, struct fl_err *err)
 			return -1;
 		if (!may_leave(record))
 			return 0;
-		if (unlink_record(vm, err) < 0)
+		if (unlink_record(vm, request_of(record), err) < 0)
 			return -1;
 	}
 	fl_vm_unlink(vm);

@@ -102,6 +102,11 @@ int fl_vm_put(const struct fl_vm *vm, const char *path, fl_json *value, struct f
 /* What is wanted: "running", "stopped", "paused" or "deleted". "deleted" is final. */
 int fl_vm_desire(const struct fl_vm *vm, const char *desired, struct fl_err *err);
 
+/* The same, asked for by a request whose id stands in the record (host.request) and in the
+ * journal from then on. fl_vm_desire takes it from FL_REQUEST_ID. NULL: by nobody's. */
+int fl_vm_desire_for(const struct fl_vm *vm, const char *desired, const char *request,
+		     struct fl_err *err);
+
 /* A claim says "this step may have made something"; it is on disk before the first thing is
  * made and goes when all of it is gone. Without claims a microVM that is to be deleted
  * leaves, folder and all (fl_vm_leave: 1 it left, 0 claims or wishes keep it). */

@@ -156,7 +156,7 @@ static int add_instance_id(fl_json *spec, struct fl_err *err)
 }
 
 /* What the record says beside the spec: that this server brings it up, and how. */
-static fl_json *host_of(const struct fl_server *server, const fl_json *spec)
+static fl_json *host_of(const struct fl_server *server, const fl_json *spec, const char *request)
 {
 	const struct fl_config *config = server->config;
 	fl_cleanup_spec struct fl_spec view = fl_spec_view(spec);
@@ -164,6 +164,7 @@ static fl_json *host_of(const struct fl_server *server, const fl_json *spec)
 	fl_json *host = fl_json_new_object();
 
 	fl_json_set(host, "serve", fl_outcome_mark());
+	fl_json_set(host, "request", fl_json_new_text(request));
 	fl_json_set(host, "restart", fl_json_new_text("always"));
 	if (config->bridge)
 		fl_json_set(host, "bridge", fl_json_new_text(config->bridge));
@@ -174,9 +175,10 @@ static fl_json *host_of(const struct fl_server *server, const fl_json *spec)
 	return host;
 }
 
-static fl_json *save(struct fl_server *server, fl_json *spec, struct fl_refusal *refusal)
+static fl_json *save(struct fl_server *server, fl_json *spec, const char *request,
+		     struct fl_refusal *refusal)
 {
-	fl_cleanup_json fl_json *host = host_of(server, spec);
+	fl_cleanup_json fl_json *host = host_of(server, spec, request);
 	fl_cleanup_vm struct fl_vm vm = FL_VM_INIT;
 	char uid[FL_ULID_TEXT];
 	struct fl_err err = { 0 };
@@ -194,7 +196,8 @@ static fl_json *save(struct fl_server *server, fl_json *spec, struct fl_refusal 
 	return record ? record : refuse(refusal, &err);
 }
 
-fl_json *fl_create(struct fl_server *server, const fl_json *sent, struct fl_refusal *refusal)
+fl_json *fl_create(struct fl_server *server, const fl_json *sent, const char *request,
+		   struct fl_refusal *refusal)
 {
 	fl_cleanup_json fl_json *spec = NULL;
 	struct fl_err err = { 0 };
@@ -211,5 +214,5 @@ fl_json *fl_create(struct fl_server *server, const fl_json *sent, struct fl_refu
 	}
 	drop_ours(spec);
 	clean_images(spec);
-	return check(server, spec, refusal) < 0 ? NULL : save(server, spec, refusal);
+	return check(server, spec, refusal) < 0 ? NULL : save(server, spec, request, refusal);
 }

@@ -94,6 +94,6 @@ void fl_health_changed(const struct fl_server *server)
 }
 
 const struct fl_rpc_handler fl_health_handlers[2] = {
-	{ "/grpc.health.v1.Health/Check", check, NULL, NULL, true },
-	{ "/grpc.health.v1.Health/Watch", watch, NULL, closed, true },
+	{ "/grpc.health.v1.Health/Check", check, NULL, NULL, true, false },
+	{ "/grpc.health.v1.Health/Watch", watch, NULL, closed, true, false },
 };

@@ -41,15 +41,16 @@ static void create(struct fl_call *call)
 	name_space = fl_json_text(fl_json_at(request, "microvm.namespace"));
 	if (!may(call, FL_VERB_WRITE, name_space && *name_space ? name_space : "default"))
 		return;
-	record = fl_create(server, fl_json_get(request, "microvm"), &refusal);
+	record = fl_create(server, fl_json_get(request, "microvm"), fl_call_request_id(call), &refusal);
 	if (!record) {
 		fl_call_fail(call, refusal.code, refusal.err.text,
 			     refusal.details.len ? &refusal.details : NULL);
 		fl_str_finish(&refusal.details);
 		return;
 	}
+	fl_call_about(call, fl_json_text(fl_json_at(record, "spec.uid")));
 	fl_index_refresh(server->index);
-	entry = fl_index_find(server->index, fl_json_text(fl_json_at(record, "spec.uid")));
+	entry = fl_index_find(server->index, fl_call_uid(call));
 	if (entry)
 		fl_jobs_want(server->jobs, entry);
 	answer = fl_json_new_object();
@@ -114,8 +115,9 @@ static void delete(struct fl_call *call)
 
 	if (!entry)
 		return;
+	fl_call_about(call, entry->uid);
 	if (fl_vm_open(&server->state, entry->name_space, entry->name, entry->uid, &vm, &err) < 0 ||
-	    fl_vm_desire(&vm, "deleted", &err) < 0) {
+	    fl_vm_desire_for(&vm, "deleted", fl_call_request_id(call), &err) < 0) {
 		fl_err_prefix(&err, "deleting microvm");
 		fl_call_fail_err(call, &err);
 		return;
@@ -234,9 +236,9 @@ static void list_stream(struct fl_call *call)
 #define SERVICE "/microvm.services.api.v1alpha1.MicroVM/"
 
 const struct fl_rpc_handler fl_microvm_handlers[5] = {
-	{ SERVICE "CreateMicroVM", create, NULL, NULL, false },
-	{ SERVICE "DeleteMicroVM", delete, NULL, NULL, false },
-	{ SERVICE "GetMicroVM", get, NULL, NULL, false },
-	{ SERVICE "ListMicroVMs", list, NULL, NULL, false },
-	{ SERVICE "ListMicroVMsStream", list_stream, stream_some, cursor_free, false },
+	{ SERVICE "CreateMicroVM", create, NULL, NULL, false, true },
+	{ SERVICE "DeleteMicroVM", delete, NULL, NULL, false, true },
+	{ SERVICE "GetMicroVM", get, NULL, NULL, false, false },
+	{ SERVICE "ListMicroVMs", list, NULL, NULL, false, false },
+	{ SERVICE "ListMicroVMsStream", list_stream, stream_some, cursor_free, false, false },
 };

@@ -138,6 +138,6 @@ static void info(struct fl_call *call)
 }
 
 const struct fl_rpc_handler fl_reflection_handlers[2] = {
-	{ "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo", info, NULL, NULL, false },
-	{ "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo", info, NULL, NULL, false },
+	{ "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo", info, NULL, NULL, false, false },
+	{ "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo", info, NULL, NULL, false, false },
 };

@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "cmd/fl-serve/server.h"
 
+#include "cmd/fl-serve/access.h"
+#include "cmd/fl-serve/connections.h"
 #include "cmd/fl-serve/http/web.h"
 #include "cmd/fl-serve/listener.h"
 #include "cmd/fl-serve/manager.h"
-#include "cmd/fl-serve/rpc/grpc.h"
+#include "cmd/fl-serve/rate.h"
 #include "cmd/fl-serve/services.h"
 #include "cmd/fl-serve/tls.h"
 #include "cmd/fl-serve/wire/api.h"
 #include "common/alloc.h"
-#include "common/clock.h"
 #include "common/log.h"
 
 #include <event2/bufferevent.h>
@@ -20,84 +21,21 @@
 #include <unistd.h>
 
 #define MAX_MESSAGE (4 << 20)   /* flintlock's, and grpc-go's */
-#define MAX_WAITING (128 << 20) /* requests that are not whole, and answers nobody reads */
-#define MAX_HEADERS (16 << 10)
-#define SWEEP_SECONDS 5
-#define FIRST_WORDS_MS 10000 /* to the end of the handshakes */
-#define REQUEST_MS 60000     /* to the end of a request */
 #define STOP_SECONDS 20
 
 static const char *const alpn[] = { "h2", NULL };
 static const char *const web_alpn[] = { "http/1.1", NULL };
 
-struct connection {
-	struct fl_rpc_connection rpc; /* first: calls look for it */
-	struct fl_server *server;
-	struct fl_http2 *http2;
-	struct connection *previous, *next;
-	int64_t since_ms;
-	char *peer;
-};
-
 struct fl_server_inner {
 	struct event_base *base;
-	struct event *signals[3], *journal, *sweep, *stop, *stopping, *watchdog;
+	struct event *signals[3], *journal, *stop, *stopping, *watchdog;
 	bool was_idle;
 	struct fl_listener *grpc;
 	struct fl_tls *tls, *web_tls;
 	struct fl_web *web;
 	struct fl_rpc *rpc;
-	struct fl_http2_upper upper;
-	struct connection *connections;
-	unsigned count;
+	struct fl_connections *connections;
 };
-
-static unsigned count_of_peer(const struct fl_server *server, const char *peer)
-{
-	unsigned count = 0;
-
-	for (struct connection *one = server->inner->connections; one; one = one->next)
-		count += strcmp(one->peer, peer) == 0;
-	return count;
-}
-
-static void gone(struct fl_http2 *http2, void *arg)
-{
-	struct connection *connection = arg;
-	struct fl_server *server = connection->server;
-
-	(void)http2;
-	if (connection->previous)
-		connection->previous->next = connection->next;
-	else
-		server->inner->connections = connection->next;
-	if (connection->next)
-		connection->next->previous = connection->previous;
-	server->inner->count--;
-	free(connection->peer);
-	free(connection);
-}
-
-static void add_connection(struct fl_server *server, struct bufferevent *bev, const char *peer)
-{
-	const struct fl_http2_limits limits = { server->config->max_streams, MAX_HEADERS,
-						MAX_WAITING };
-	struct connection *connection = fl_alloc_zero(1, sizeof(*connection));
-	struct timeval time = { SWEEP_SECONDS, 0 };
-
-	connection->rpc.rpc = server->inner->rpc;
-	connection->server = server;
-	connection->since_ms = fl_clock_ms();
-	connection->peer = fl_strdup(peer);
-	connection->next = server->inner->connections;
-	if (connection->next)
-		connection->next->previous = connection;
-	server->inner->connections = connection;
-	server->inner->count++;
-	connection->http2 = fl_http2_open(bev, &server->inner->upper, &limits, connection);
-	if (!evtimer_pending(server->inner->sweep, NULL))
-		evtimer_add(server->inner->sweep, &time);
-}
 
 static void take_grpc(void *arg, int fd, const char *peer)
 {
@@ -105,8 +43,7 @@ static void take_grpc(void *arg, int fd, const char *peer)
 	struct fl_server_inner *inner = server->inner;
 	struct bufferevent *bev;
 
-	if (inner->count >= server->config->max_connections ||
-	    count_of_peer(server, peer) >= server->config->max_connections_per_peer) {
+	if (!fl_connections_may(inner->connections, peer)) {
 		fl_log(FL_LOG_WARN, "%s: turned away, too many connections", peer);
 		close(fd);
 		return;
@@ -114,44 +51,15 @@ static void take_grpc(void *arg, int fd, const char *peer)
 	bev = inner->tls ? fl_tls_accept(inner->tls, inner->base, fd)
 			 : bufferevent_socket_new(inner->base, fd, BEV_OPT_CLOSE_ON_FREE);
 	if (bev)
-		add_connection(server, bev, peer);
-}
-
-static bool has_late_request(const struct connection *connection, int64_t now)
-{
-	struct fl_exchange *exchange = fl_http2_exchanges(connection->http2);
-
-	for (; exchange; exchange = exchange->next)
-		if (!exchange->request_ended && !exchange->answered &&
-		    now - exchange->began_ms > REQUEST_MS)
-			return true;
-	return false;
-}
-
-/* Whoever connects and says nothing, or a request a byte at a time, is shown the door. */
-static void on_sweep(evutil_socket_t fd, short what, void *arg)
-{
-	struct fl_server *server = arg;
-	struct timeval time = { SWEEP_SECONDS, 0 };
-	int64_t now = fl_clock_ms();
-
-	(void)fd;
-	(void)what;
-	for (struct connection *one = server->inner->connections, *next; one; one = next) {
-		next = one->next;
-		if ((!fl_http2_has_begun(one->http2) && now - one->since_ms > FIRST_WORDS_MS) ||
-		    has_late_request(one, now))
-			fl_http2_close(one->http2);
-	}
-	if (server->inner->connections)
-		evtimer_add(server->inner->sweep, &time);
+		fl_connections_add(inner->connections, bev, peer);
 }
 
 /* Two looks in a row: what was answered last has left by then. */
 static void on_stopping(evutil_socket_t fd, short what, void *arg)
 {
 	struct fl_server *server = arg;
-	bool is_idle = !server->inner->connections && fl_web_is_idle(server->inner->web);
+	bool is_idle = fl_connections_are_gone(server->inner->connections) &&
+		       fl_web_is_idle(server->inner->web);
 
 	(void)fd;
 	(void)what;
@@ -187,8 +95,7 @@ static void on_stop(evutil_socket_t fd, short what, void *arg)
 	server->inner->grpc = NULL;
 	fl_health_changed(server);
 	fl_host_stopping(server);
-	for (struct connection *one = server->inner->connections; one; one = one->next)
-		fl_http2_drain(one->http2);
+	fl_connections_drain(server->inner->connections);
 	server->inner->stop = evtimer_new(server->inner->base, on_stop_late, server);
 	evtimer_add(server->inner->stop, &time);
 	server->inner->stopping = event_new(server->inner->base, -1, EV_PERSIST, on_stopping, server);
@@ -255,11 +162,16 @@ static int reload(struct fl_server *server, struct fl_err *err)
 {
 	struct fl_tokens *tokens = read_tokens(server->config, err);
 
+	bool debug = server->config->log.debug;
+
 	if (!tokens || fl_logging_reopen(&server->config->log, err) < 0 ||
+	    (server->config->reread_debug &&
+	     server->config->reread_debug(server->config->reread_arg, &debug, err) < 0) ||
 	    open_tls(server, err) < 0) {
 		fl_tokens_free(tokens);
 		return -1;
 	}
+	fl_logging_set_debug(debug);
 	fl_tokens_free(server->tokens);
 	server->tokens = tokens;
 	return 0;
@@ -274,7 +186,7 @@ static void on_reload(evutil_socket_t fd, short what, void *arg)
 	if (reload(arg, &err) < 0)
 		fl_log(FL_LOG_ERROR, "reload: %s; what was there stays", err.text);
 	else
-		fl_log(FL_LOG_INFO, "reload: tokens and certificates are read again");
+		fl_log(FL_LOG_INFO, "reload: tokens, certificates and verbosity are read again");
 }
 
 static void on_journal(evutil_socket_t fd, short what, void *arg)
@@ -294,29 +206,20 @@ static void on_change(void *arg, struct fl_index_entry *entry, bool is_gone)
 		fl_jobs_forget(server->jobs, entry);
 }
 
-static int admit(void *arg, const char *authorization, const void **caller, struct fl_err *err)
-{
-	struct fl_server *server = arg;
-
-	if (!fl_tokens_are_wanted(server->tokens))
-		return 0;
-	*caller = fl_tokens_check(server->tokens, authorization, err);
-	return *caller ? 0 : -1;
-}
-
 static void open_rpc(struct fl_server *server)
 {
 	struct fl_rpc_options options = {
 		.base = server->inner->base,
 		.types = server->types,
-		.gate = { admit, server },
+		.gate = fl_access_gate(server),
 		.max_message = MAX_MESSAGE,
-		.max_waiting = MAX_WAITING,
+		.max_waiting = FL_MAX_WAITING,
 		.server = server,
 	};
 
 	server->inner->rpc = fl_rpc_create(&options);
-	server->inner->upper = fl_rpc_upper(gone);
+	server->inner->connections =
+		fl_connections_create(server->config, server->inner->base, server->inner->rpc);
 	fl_services_add(server->inner->rpc);
 }
 
@@ -354,7 +257,6 @@ static void open_events(struct fl_server *server)
 	inner->journal = event_new(inner->base, fl_index_fd(server->index), EV_READ | EV_PERSIST,
 				   on_journal, server);
 	event_add(inner->journal, NULL);
-	inner->sweep = evtimer_new(inner->base, on_sweep, server);
 	open_watchdog(inner);
 }
 
@@ -390,6 +292,7 @@ struct fl_server *fl_server_create(const struct fl_config *config, struct fl_err
 	if (!server->inner->base)
 		abort();
 	server->types = fl_types_load(fl_api_bytes, fl_api_size);
+	server->rate = fl_rate_create(config->max_requests);
 	server->tokens = read_tokens(config, err);
 	if (!server->tokens || open_tls(server, err) < 0 || open_vms(server, err) < 0) {
 		fl_server_free(server);
@@ -430,7 +333,6 @@ static void free_events(struct fl_server_inner *inner)
 	for (size_t i = 0; i < FL_COUNT(inner->signals); i++)
 		free_event(inner->signals[i]);
 	free_event(inner->journal);
-	free_event(inner->sweep);
 	free_event(inner->stop);
 	free_event(inner->stopping);
 	free_event(inner->watchdog);
@@ -451,13 +353,13 @@ void fl_server_free(struct fl_server *server)
 	if (!server)
 		return;
 	fl_web_close(server->inner->web);
-	while (server->inner->connections)
-		fl_http2_close(server->inner->connections->http2);
+	fl_connections_destroy(server->inner->connections);
 	free_events(server->inner);
 	fl_jobs_destroy(server->jobs);
 	fl_index_close(server->index);
 	free_inner(server->inner);
 	fl_tokens_free(server->tokens);
+	fl_rate_free(server->rate);
 	fl_types_free(server->types);
 	fl_state_close(&server->state);
 	free(server);

@@ -30,6 +30,11 @@ struct fl_config {
 	struct fl_logging log;
 	unsigned jobs, most_retries;
 	unsigned max_connections, max_connections_per_peer, max_streams;
+	unsigned max_requests;    /* a second and address; 0: as many as they like */
+	unsigned keepalive, idle; /* seconds; 0: never */
+	/* What the configuration file says of the log's level now; NULL: what was said stays. */
+	int (*reread_debug)(void *arg, bool *debug, struct fl_err *err);
+	void *reread_arg;
 };
 
 /* What handlers see of it (fl_call_server). */
@@ -40,6 +45,7 @@ struct fl_server {
 	struct fl_tokens *tokens;
 	struct fl_index *index;
 	struct fl_jobs *jobs;
+	struct fl_rate *rate;
 	struct fl_watch *watches; /* calls that are told of changes */
 	bool stopping;
 	struct fl_server_inner *inner;

@@ -6,6 +6,7 @@
 #include "common/alloc.h"
 #include "common/io.h"
 #include "common/log.h"
+#include "common/num.h"
 #include "common/provider.h"
 #include "common/yaml.h"
 
@@ -37,12 +38,15 @@ const struct fl_option fl_settings_options[] = {
 	{ "max-connections", 0, "N", "of all clients at once (1024)" },
 	{ "max-connections-per-peer", 0, "N", "of one address at once (256)" },
 	{ "max-streams", 0, "N", "calls at once on a connection (256)" },
+	{ "max-requests", 0, "N", "a second and address; 0: as many as they like (10000)" },
+	{ "keepalive", 0, "SECONDS", "of silence until a client is asked for a sign of life; 0: never (120)" },
+	{ "idle-timeout", 0, "SECONDS", "until a connection without calls is closed; 0: never (0)" },
 	{ "accel", 0, "WHICH", "for fl-run: auto, kvm or tcg" },
 	{ "qemu", 0, "PROGRAM", "for fl-run: the QEMU to run" },
 	{ "firecracker-bin", 0, "PROGRAM", "for fl-run: the Firecracker to run" },
 	{ "cloudhypervisor-bin", 0, "PROGRAM", "for fl-run: the Cloud Hypervisor to run" },
 	{ "verbosity", 0, "N", "2 and more: also what is for debugging (0)" },
-	{ "log-format", 0, "FORMAT", "text or json" },
+	{ "log-format", 0, "FORMAT", "text, json or journald" },
 	{ "log-output", 0, "WHERE", "stderr, stdout or a file" },
 	{ "config", 0, "FILE", "the configuration file" },
 	{ "check-config", 0, NULL, "look at all settings, say what is wrong, serve nothing" },
@@ -153,29 +157,32 @@ static int take_tls(const struct fl_args *args, struct fl_config *config, struct
 	return 0;
 }
 
-static int take_number(const struct fl_args *args, const char *name, uint64_t otherwise,
-		       unsigned *number, struct fl_err *err)
-{
-	uint64_t value;
-
-	if (fl_args_number(args, name, 1, 1000000, otherwise, &value, err) < 0)
-		return -1;
-	*number = (unsigned)value;
-	return 0;
-}
-
 static int take_limits(const struct fl_args *args, struct fl_config *config, struct fl_err *err)
 {
 	long processors = sysconf(_SC_NPROCESSORS_ONLN);
+	const struct {
+		const char *name;
+		uint64_t least, otherwise;
+		unsigned *number;
+	} limits[] = {
+		{ "jobs", 1, processors > 0 ? 4 * (uint64_t)processors : 4, &config->jobs },
+		{ "maximum-retry", 1, 10, &config->most_retries },
+		{ "max-connections", 1, 1024, &config->max_connections },
+		{ "max-connections-per-peer", 1, 256, &config->max_connections_per_peer },
+		{ "max-streams", 1, 256, &config->max_streams },
+		{ "max-requests", 0, 10000, &config->max_requests },
+		{ "keepalive", 0, 120, &config->keepalive },
+		{ "idle-timeout", 0, 0, &config->idle },
+	};
+	uint64_t value;
 
-	if (take_number(args, "jobs", processors > 0 ? 4 * (uint64_t)processors : 4, &config->jobs,
-			err) < 0 ||
-	    take_number(args, "maximum-retry", 10, &config->most_retries, err) < 0 ||
-	    take_number(args, "max-connections", 1024, &config->max_connections, err) < 0 ||
-	    take_number(args, "max-connections-per-peer", 256, &config->max_connections_per_peer,
-			err) < 0)
-		return -1;
-	return take_number(args, "max-streams", 256, &config->max_streams, err);
+	for (size_t i = 0; i < FL_COUNT(limits); i++) {
+		if (fl_args_number(args, limits[i].name, limits[i].least, 1000000,
+				   limits[i].otherwise, &value, err) < 0)
+			return -1;
+		*limits[i].number = (unsigned)value;
+	}
+	return 0;
 }
 
 static int check_exposure(const struct fl_config *config, struct fl_err *err)
@@ -215,9 +222,8 @@ static int take_log(const struct fl_args *args, struct fl_config *config, struct
 
 	if (fl_args_number(args, "verbosity", 0, 100, 0, &verbosity, err) < 0)
 		return -1;
-	if (strcmp(format, "text") != 0 && strcmp(format, "json") != 0)
-		return fl_err_set(err, FL_ERR_USAGE, "--log-format %s: text or json", format);
-	config->log.json = *format == 'j';
+	if (fl_logging_find_format(format, &config->log.format) < 0)
+		return fl_err_set(err, FL_ERR_USAGE, "--log-format %s: text, json or journald", format);
 	config->log.debug = verbosity >= 2 || fl_args_flag(args, "verbose");
 	config->log.output = fl_args_text(args, "log-output", "stderr");
 	return 0;
@@ -279,6 +285,33 @@ static void export_programs(const struct fl_args *args)
 	}
 }
 
+static int take_verbosity(void *arg, const char *key, const char *value, size_t line,
+			  struct fl_err *err)
+{
+	uint64_t verbosity;
+
+	if (strcmp(key, "verbosity") != 0)
+		return 0;
+	if (fl_num_u64(value, 0, 100, &verbosity, err) < 0)
+		return fl_err_prefix(err, "line %zu: %s", line, key);
+	*(bool *)arg = verbosity >= 2;
+	return 0;
+}
+
+static int reread_debug(void *arg, bool *debug, struct fl_err *err)
+{
+	const struct fl_settings *settings = arg;
+	fl_cleanup_str struct fl_str text = FL_STR_INIT;
+
+	if (!settings->file || settings->verbosity_is_fixed)
+		return 0;
+	*debug = false;
+	if (fl_io_read_file(AT_FDCWD, settings->file, LONGEST_FILE, &text, err) < 0)
+		return -1;
+	return fl_yaml_settings(text.data ? text.data : "", text.len, settings->file, take_verbosity,
+				debug, err);
+}
+
 int fl_settings_read(struct fl_settings *settings, struct fl_args *args, struct fl_err *err)
 {
 	const char *file = fl_args_text(args, "config", NULL);
@@ -286,6 +319,10 @@ int fl_settings_read(struct fl_settings *settings, struct fl_args *args, struct 
 	if (read_variables(settings, args, err) < 0)
 		return -1;
 	settings->file = file ? fl_strdup(file) : find_file();
+	settings->verbosity_is_fixed = fl_args_text(args, "verbosity", NULL) ||
+				       fl_args_flag(args, "verbose");
+	settings->config.reread_debug = reread_debug;
+	settings->config.reread_arg = settings;
 	if (read_file(settings, args, err) < 0)
 		return -1;
 	take_places(settings, args);

@@ -17,6 +17,7 @@
 struct fl_settings {
 	struct fl_config config; /* its texts live as long as this and args */
 	char *file;              /* the configuration file; NULL: there is none */
+	bool verbosity_is_fixed; /* by an option or a variable: the file does not count */
 	FL_VEC(char *) texts;
 };
 

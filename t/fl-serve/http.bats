@@ -105,9 +105,40 @@ wait_state() {
 	ask 400 -d '[]' /microvm.services.api.v1alpha1.MicroVM/GetMicroVM
 	ask 404 /nothing
 	ask 404 -d '{}' /no.Such/Method
-	ask 405 -X PUT -d '{}' /v1alpha1/microvm
 	head -c 5000000 /dev/zero >"$BATS_TEST_TMPDIR/large"
 	ask 413 --data-binary "@$BATS_TEST_TMPDIR/large" /v1alpha1/microvm
+}
+
+@test "flintlock's gateway, answer by answer" {
+	local verb
+	for verb in PUT PATCH; do
+		ask 501 -X "$verb" -d '{}' /v1alpha1/microvm
+		[ "$output" = '{"code":12,"message":"Method Not Allowed","details":[]}' ]
+	done
+	ask 501 -d '{}' /v1alpha1/microvm/ns0
+	ask 404 /x
+	[ "$output" = '{"code":5,"message":"Not Found","details":[]}' ]
+	ask 200 /v1alpha1/microvm/
+	jq -e '.microvm | type == "array"' <<<"$output"
+	ask 200 /v1alpha1/microvm/nobody
+	[ "$output" = '{"microvm":[]}' ]
+	ask 400 -d '{}' /microvm.services.api.v1alpha1.MicroVM/ListMicroVMsStream
+	jq -e '.error | .code == 3 and (.message | startswith("invalid request"))' <<<"$output"
+	# Junk, nothing, and the message's name around the spec.
+	ask 400 -d '{"id' /v1alpha1/microvm
+	jq -e '.code == 3' <<<"$output"
+	ask 400 -d '' /v1alpha1/microvm
+	jq -e '.code == 3 and (.message | contains("id: "))' <<<"$output"
+	ask 400 -d '{"microvm": {"id": "x"}}' /v1alpha1/microvm
+	# What was not sent is there, empty.
+	ask 200 -D "$BATS_TEST_TMPDIR/head" -d "$(spec emitted)" /v1alpha1/microvm
+	grep -qi '^Grpc-Metadata-Content-Type: application/grpc' "$BATS_TEST_TMPDIR/head"
+	jq -e '.microvm | .version == 1 and .spec.labels == {} and .spec.createdAt != null and .spec.deletedAt == null
+		and .spec.provider == null and .status.state == "PENDING" and .status.retry == 0 and .status.vsockPath == ""
+		and .status.kernelMount == null and .status.networkInterfaces == {}' <<<"$output"
+	jq -re '.microvm.spec.metadata["meta-data"]' <<<"$output" | base64 -d |
+		grep -qx "instance_id: $(jq -r .microvm.spec.uid <<<"$output")"
+	ask 200 -X DELETE "/v1alpha1/microvm/$(jq -r .microvm.spec.uid <<<"$output")"
 }
 
 @test "tokens are asked for, and heeded" {

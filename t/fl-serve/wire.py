@@ -38,9 +38,10 @@ class Wire:
     def __init__(self, settings=b"", greet=True):
         host, port = os.environ["SERVE"].split(":")
         self.socket = socket.create_connection((host, int(port)), 10)
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.encoder, self.decoder = hpack.Encoder(), hpack.Decoder()
         self.answers, self.buffer, self.goaway, self.resets = {}, b"", None, {}
-        self.pings, self.data, self.ended = 0, {}, set()
+        self.pings, self.asked, self.data, self.ended = 0, 0, {}, set()
         if greet:
             self.send(PREFACE + frame(SETTINGS, 0, 0, settings))
 
@@ -73,6 +74,8 @@ class Wire:
             self.send(frame(SETTINGS, 1, 0))
         elif kind == PING and flags & 1:
             self.pings += 1
+        elif kind == PING:
+            self.asked += 1
         if kind in (DATA, HEADERS) and flags & END_STREAM or kind == RST:
             self.ended.add(stream)
 
@@ -282,6 +285,53 @@ def slow_loris():
     silent.until_closed(40)
     half.until_closed(40)
     assert 5 < time.time() - begun < 35
+
+
+def keepalive():
+    """A client that says nothing is asked for a sign of life, and let go without one; one that answers
+    stays. The server was started with --keepalive 1."""
+    dead, alive = Wire(), Wire()
+    expect(dead.call(1, GET, get_request()), 5)
+    expect(alive.call(1, GET, get_request()), 5)
+    asked = {}
+    end = time.time() + 60
+    while len(asked) < 2 or dead in asked and not asked[dead]:
+        assert time.time() < end, asked
+        for wire in (dead, alive):
+            wire.socket.settimeout(0.2)
+            try:
+                if not wire.read():
+                    assert wire is dead, "who answers stays"
+                    asked[dead] = True
+            except socket.timeout:
+                pass
+            for _ in range(wire.asked):
+                if wire is alive:
+                    wire.send(frame(PING, 1, 0, bytes(8)))
+                asked.setdefault(wire, False)
+            wire.asked = 0
+    alive.socket.settimeout(10)
+    expect(alive.call(3, GET, get_request()), 5)
+
+
+def idle():
+    """A connection without calls is closed, with a goodbye. The server was started with --idle-timeout 1."""
+    wire = Wire()
+    expect(wire.call(1, GET, get_request()), 5)
+    begun = time.time()
+    wire.until_closed(30)
+    assert wire.goaway == 0 and time.time() - begun < 20, wire.goaway
+
+
+def rate():
+    """More calls than an address may make in a second are refused, and only those. The server was
+    started with --max-requests 20."""
+    wire, other = Wire(), Wire()
+    codes = [wire.call(2 * i + 1, GET, get_request()).get("grpc-status") for i in range(60)]
+    assert codes[0] == "5" and codes.count("8") > 20, codes
+    expect(other.call(1, GET, get_request()), 8, "requests a second")
+    time.sleep(1.1)
+    expect(wire.call(1001, GET, get_request()), 5)
 
 
 def cancel():

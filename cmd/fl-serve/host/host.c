@@ -27,12 +27,12 @@ struct fl_index_entry *fl_host_find(struct fl_call *call, const fl_json *request
 #define SERVICE "/flintlock.host.v1.Host/"
 
 const struct fl_rpc_handler fl_host_handlers[8] = {
-	{ SERVICE "Stop", fl_host_stop, NULL, fl_host_life_closed, false },
-	{ SERVICE "Start", fl_host_start, NULL, fl_host_life_closed, false },
-	{ SERVICE "Pause", fl_host_pause, NULL, fl_host_life_closed, false },
-	{ SERVICE "Resume", fl_host_resume, NULL, fl_host_life_closed, false },
-	{ SERVICE "Reboot", fl_host_reboot, NULL, fl_host_life_closed, false },
-	{ SERVICE "Watch", fl_host_watch, fl_host_watch_more, fl_host_watch_closed, false },
-	{ SERVICE "Explain", fl_host_explain, NULL, NULL, false },
-	{ SERVICE "ServerInfo", fl_host_info, NULL, fl_host_info_closed, false },
+	{ SERVICE "Stop", fl_host_stop, NULL, fl_host_life_closed, false, true },
+	{ SERVICE "Start", fl_host_start, NULL, fl_host_life_closed, false, true },
+	{ SERVICE "Pause", fl_host_pause, NULL, fl_host_life_closed, false, true },
+	{ SERVICE "Resume", fl_host_resume, NULL, fl_host_life_closed, false, true },
+	{ SERVICE "Reboot", fl_host_reboot, NULL, fl_host_life_closed, false, true },
+	{ SERVICE "Watch", fl_host_watch, fl_host_watch_more, fl_host_watch_closed, false, false },
+	{ SERVICE "Explain", fl_host_explain, NULL, NULL, false, false },
+	{ SERVICE "ServerInfo", fl_host_info, NULL, fl_host_info_closed, false, false },
 };

@@ -117,7 +117,7 @@ void fl_host_info(struct fl_call *call)
 	question->call = call;
 	*fl_call_user(call) = question;
 	if (fl_program_start(fl_call_base(call),
-			     &(struct fl_program_spec){ argv, "providers", true }, ended, question,
+			     &(struct fl_program_spec){ .argv = argv, .wants_output = true }, ended, question,
 			     &err))
 		return;
 	*fl_call_user(call) = NULL;

@@ -74,6 +74,17 @@ void fl_http_close(struct fl_http_endpoint *endpoint)
 	free(endpoint);
 }
 
+struct fl_rpc_who fl_http_who(struct evhttp_request *request)
+{
+	struct evkeyvalq *fields = evhttp_request_get_input_headers(request);
+	char *peer = NULL;
+	uint16_t port;
+
+	evhttp_connection_get_peer(evhttp_request_get_connection(request), &peer, &port);
+	return (struct fl_rpc_who){ peer, evhttp_find_header(fields, "Authorization"),
+				    evhttp_find_header(fields, "X-Request-Id") };
+}
+
 static void free_body(const void *body, size_t size, void *arg)
 {
 	(void)size;

@@ -8,6 +8,7 @@
  */
 #pragma once
 
+#include "cmd/fl-serve/rpc/call.h"
 #include "cmd/fl-serve/tls.h"
 #include "common/str.h"
 
@@ -26,6 +27,9 @@ struct fl_http_endpoint *fl_http_open(struct event_base *base, const char *addre
 				      struct fl_tls *const *tls,
 				      const struct fl_http_handler *handler, struct fl_err *err);
 void fl_http_close(struct fl_http_endpoint *endpoint); /* NULL is fine */
+
+/* Who asks; borrowed from the request. */
+struct fl_rpc_who fl_http_who(struct evhttp_request *request);
 
 /* A whole answer; the body is taken over, not copied, and empty afterwards. */
 void fl_http_answer(struct evhttp_request *request, int status, const char *content_type,

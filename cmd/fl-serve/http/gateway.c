@@ -16,6 +16,7 @@
 #include <string.h>
 
 #define JSON "application/json"
+#define LINES "application/x-ndjson"
 
 struct http_call {
 	struct fl_call call;
@@ -101,8 +102,7 @@ static void send_line(struct http_call *call, const char *key, const fl_json *va
 	if (!buffer)
 		abort();
 	if (!call->started) {
-		evhttp_add_header(evhttp_request_get_output_headers(call->request), "Content-Type",
-				  "application/x-ndjson");
+		evhttp_add_header(evhttp_request_get_output_headers(call->request), "Content-Type", LINES);
 		evhttp_send_reply_start(call->request, HTTP_OK, NULL);
 	}
 	call->started = true;
@@ -133,13 +133,19 @@ static void finish_stream(struct http_call *call, int code, const char *text,
 			  const struct fl_str *details)
 {
 	fl_cleanup_json fl_json *problem = fl_problem(call->call.rpc, code, text, details);
+	fl_cleanup_json fl_json *line = fl_json_new_object();
 
-	if (code)
-		send_line(call, "error", problem);
-	if (!call->started)
-		fl_http_answer(call->request, HTTP_OK, "application/x-ndjson", &call->out);
-	else
+	if (call->started) {
+		if (code)
+			send_line(call, "error", problem);
 		evhttp_send_reply_end(call->request);
+		return;
+	}
+	if (code) {
+		fl_json_set(line, "error", fl_json_ref(problem));
+		fl_json_print(line, false, &call->out);
+	}
+	fl_http_answer(call->request, fl_problem_http_status(code), code ? JSON : LINES, &call->out);
 }
 
 static void finish_unary(struct http_call *call, int code, const char *text,
@@ -155,6 +161,11 @@ static void finish_unary(struct http_call *call, int code, const char *text,
 	if (code == FL_RPC_UNAUTHENTICATED)
 		evhttp_add_header(evhttp_request_get_output_headers(call->request),
 				  "WWW-Authenticate", "Bearer");
+	evhttp_add_header(evhttp_request_get_output_headers(call->request),
+			  "Grpc-Metadata-Content-Type", "application/grpc");
+	if (*call->call.request)
+		evhttp_add_header(evhttp_request_get_output_headers(call->request), "X-Request-Id",
+				  call->call.request);
 	fl_http_answer(call->request, fl_problem_http_status(code), JSON, &call->out);
 }
 
@@ -268,12 +279,11 @@ static fl_json *compose(struct evhttp_request *request, const struct fl_route *r
 
 static void run(struct http_call *call, const struct fl_route *route)
 {
+	const struct fl_rpc_who who = fl_http_who(call->request);
 	fl_cleanup_json fl_json *wanted = NULL;
 	struct fl_err err = { 0 };
 
-	if (fl_call_admit(&call->call,
-			  evhttp_find_header(evhttp_request_get_input_headers(call->request),
-					     "Authorization")) < 0)
+	if (fl_call_admit(&call->call, &who) < 0)
 		return;
 	if (!call->call.method || call->call.method->type->streams_in) {
 		fl_call_fail(&call->call, FL_RPC_NOT_FOUND, "Not Found", NULL);
@@ -318,7 +328,7 @@ void fl_gateway_take(struct fl_gateway *gateway, struct evhttp_request *request)
 	struct http_call *call;
 
 	if (found == FL_ROUTE_NO_VERB) {
-		evhttp_send_reply(request, HTTP_BADMETHOD, NULL, NULL);
+		fl_gateway_refuse(request, FL_RPC_UNIMPLEMENTED, "Method Not Allowed");
 		return;
 	}
 	if (found == FL_ROUTE_NO_PATH) {

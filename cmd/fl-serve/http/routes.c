@@ -19,6 +19,7 @@ static const struct row {
 } rows[] = {
 	{ "POST", "/v1alpha1/microvm", MICROVM "CreateMicroVM", "microvm", false },
 	{ "GET", "/v1alpha1/microvm", MICROVM "ListMicroVMs", NULL, false },
+	{ "GET", "/v1alpha1/microvm/", MICROVM "ListMicroVMs", NULL, false },
 	{ "GET", "/v1alpha1/microvm/{uid}", MICROVM "GetMicroVM", NULL, true },
 	{ "GET", "/v1alpha1/microvm/{namespace}", MICROVM "ListMicroVMs", NULL, false },
 	{ "DELETE", "/v1alpha1/microvm/{uid}", MICROVM "DeleteMicroVM", NULL, false },

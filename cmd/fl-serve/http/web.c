@@ -76,16 +76,19 @@ static const struct page pages[] = {
 	{ "/machine", true, false, show_machine },
 };
 
-static bool is_admitted(struct fl_web *web, struct evhttp_request *request, const void **caller)
+static bool is_admitted(struct fl_web *web, struct evhttp_request *request, bool is_open,
+			const void **caller)
 {
 	const struct fl_rpc_gate *gate = &fl_rpc_options(web->rpc)->gate;
+	const struct fl_rpc_who who = fl_http_who(request);
 	struct fl_err err = { 0 };
 
-	if (gate->admit(gate->arg, evhttp_find_header(evhttp_request_get_input_headers(request),
-						      "Authorization"), caller, &err) == 0)
+	if (gate->admit(gate->arg, &who, is_open, caller, &err) == 0)
 		return true;
-	evhttp_add_header(evhttp_request_get_output_headers(request), "WWW-Authenticate", "Bearer");
-	fl_gateway_refuse(request, FL_RPC_UNAUTHENTICATED, err.text);
+	if (err.kind == FL_ERR_UNAUTHENTICATED)
+		evhttp_add_header(evhttp_request_get_output_headers(request), "WWW-Authenticate",
+				  "Bearer");
+	fl_gateway_refuse(request, fl_err_grpc_status(err.kind), err.text);
 	return false;
 }
 
@@ -97,7 +100,7 @@ static void show(struct fl_web *web, const struct page *page, const char *rest,
 
 	if (verb != EVHTTP_REQ_GET && verb != EVHTTP_REQ_HEAD)
 		evhttp_send_reply(request, HTTP_BADMETHOD, NULL, NULL);
-	else if (page->is_open || is_admitted(web, request, &caller))
+	else if (is_admitted(web, request, page->is_open, &caller))
 		page->show(web, request, rest, caller);
 }
 

@@ -93,7 +93,7 @@ void fl_rpc_give_back(struct fl_rpc *rpc, size_t size)
 
 static void count_end(struct fl_call *call, int code)
 {
-	double seconds = (double)(fl_clock_us() - call->began_us) / 1e6;
+	double seconds = (double)fl_call_us(call) / 1e6;
 
 	if (!call->count)
 		return;
@@ -106,6 +106,14 @@ static void count_end(struct fl_call *call, int code)
 		}
 }
 
+static void tell_end(struct fl_call *call, int code, const char *text)
+{
+	const struct fl_rpc_gate *gate = &call->rpc->options.gate;
+
+	if (gate->ended)
+		gate->ended(gate->arg, call, code, text);
+}
+
 void fl_call_fail(struct fl_call *call, int code, const char *text, const struct fl_str *details)
 {
 	if (call->ended)
@@ -113,6 +121,7 @@ void fl_call_fail(struct fl_call *call, int code, const char *text, const struct
 	call->ended = true;
 	count_end(call, code);
 	call->transport->finish(call, code, text, details);
+	tell_end(call, code, text);
 }
 
 void fl_call_fail_err(struct fl_call *call, const struct fl_err *err)
@@ -163,14 +172,25 @@ static void find_method(struct fl_call *call, const char *path)
 		}
 }
 
-int fl_call_admit(struct fl_call *call, const char *authorization)
+/* What a client calls its request goes into logs and records: only what is plain. */
+static bool is_request_id(const char *text)
+{
+	static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+				    "-_.:/+=";
+
+	return text && *text && strlen(text) < FL_REQUEST_SIZE && !text[strspn(text, plain)];
+}
+
+int fl_call_admit(struct fl_call *call, const struct fl_rpc_who *who)
 {
 	const struct fl_rpc_gate *gate = &call->rpc->options.gate;
+	bool is_open = call->method && call->method->handler->is_open;
 	struct fl_err err = { 0 };
 
-	if (!gate->admit || (call->method && call->method->handler->is_open))
-		return 0;
-	if (gate->admit(gate->arg, authorization, &call->caller, &err) == 0)
+	if (is_request_id(who->request_id))
+		snprintf(call->request, sizeof(call->request), "%s", who->request_id);
+	snprintf(call->peer, sizeof(call->peer), "%s", who->peer ? who->peer : "");
+	if (!gate->admit || gate->admit(gate->arg, who, is_open, &call->caller, &err) == 0)
 		return 0;
 	fl_call_fail_err(call, &err);
 	return -1;
@@ -223,8 +243,10 @@ void fl_call_more(struct fl_call *call)
 
 void fl_call_close(struct fl_call *call)
 {
-	if (!call->ended)
+	if (!call->ended) {
 		count_end(call, FL_RPC_CANCELLED);
+		tell_end(call, FL_RPC_CANCELLED, "the client left");
+	}
 	if (call->method && call->method->handler->closed)
 		call->method->handler->closed(call);
 	if (call->deadline)
@@ -247,6 +269,42 @@ struct event_base *fl_call_base(const struct fl_call *call)
 const void *fl_call_caller(const struct fl_call *call)
 {
 	return call->caller;
+}
+
+const char *fl_call_request_id(struct fl_call *call)
+{
+	char fresh[FL_ULID_TEXT];
+
+	if (!*call->request) {
+		fl_ulid_new(fresh);
+		memcpy(call->request, fresh, sizeof(fresh));
+	}
+	return call->request;
+}
+
+const char *fl_call_peer(const struct fl_call *call)
+{
+	return call->peer;
+}
+
+const struct fl_rpc_handler *fl_call_handler(const struct fl_call *call)
+{
+	return call->method ? call->method->handler : NULL;
+}
+
+int64_t fl_call_us(const struct fl_call *call)
+{
+	return fl_clock_us() - call->began_us;
+}
+
+void fl_call_about(struct fl_call *call, const char *uid)
+{
+	snprintf(call->uid, sizeof(call->uid), "%s", uid);
+}
+
+const char *fl_call_uid(const struct fl_call *call)
+{
+	return call->uid;
 }
 
 void **fl_call_user(struct fl_call *call)

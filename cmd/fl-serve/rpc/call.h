@@ -17,6 +17,7 @@
 
 #include "cmd/fl-serve/wire/codec.h"
 #include "common/json.h"
+#include "common/ulid.h"
 
 struct event_base;
 struct fl_call;
@@ -50,13 +51,22 @@ struct fl_rpc_handler {
 	void (*more)(struct fl_call *call);
 	/* It ends, whyever; frees call->user. May be NULL. */
 	void (*closed)(struct fl_call *call);
-	bool is_open; /* asks for no token */
+	bool is_open;    /* asks for no token */
+	bool is_change;  /* of a microVM */
 };
 
-/* Who calls: found before anything else is done. */
+/* Who calls, and what the caller calls it; NULL: not said. */
+struct fl_rpc_who {
+	const char *peer, *authorization, *request_id;
+};
+
+/* What is asked before, and told behind every call. */
 struct fl_rpc_gate {
 	/* 0, with *caller set to what fl_call_caller gives; -1 with what to answer. */
-	int (*admit)(void *arg, const char *authorization, const void **caller, struct fl_err *err);
+	int (*admit)(void *arg, const struct fl_rpc_who *who, bool is_open, const void **caller,
+		     struct fl_err *err);
+	/* text: what the caller was told; NULL: nothing. May be NULL. */
+	void (*ended)(void *arg, struct fl_call *call, int code, const char *text);
 	void *arg;
 };
 
@@ -78,6 +88,16 @@ void *fl_call_server(const struct fl_call *call);
 struct event_base *fl_call_base(const struct fl_call *call);
 const void *fl_call_caller(const struct fl_call *call);
 void **fl_call_user(struct fl_call *call); /* the handler's own */
+
+/* For the log: the caller's x-request-id, or one made for it; who it is; how long it took; which
+ * microVM it was about, "" until fl_call_about. */
+#define FL_REQUEST_SIZE 65
+const char *fl_call_request_id(struct fl_call *call);
+const char *fl_call_peer(const struct fl_call *call);
+const struct fl_rpc_handler *fl_call_handler(const struct fl_call *call); /* NULL: there is none */
+int64_t fl_call_us(const struct fl_call *call);
+void fl_call_about(struct fl_call *call, const char *uid);
+const char *fl_call_uid(const struct fl_call *call);
 
 /* The request's bytes, and as a document; NULL when it could not be read: the call was
  * answered then. Caller owns the document. */

@@ -68,15 +68,17 @@ static bool is_refused(struct fl_exchange *exchange)
 
 static void send(struct fl_call *base, const void *message, size_t size)
 {
-	static const struct fl_header headers[] = { { ":status", "200" },
-						    { "content-type", "application/grpc" },
-						    { "grpc-accept-encoding", "identity,gzip" } };
+	const struct fl_header headers[] = { { ":status", "200" },
+					     { "content-type", "application/grpc" },
+					     { "grpc-accept-encoding", "identity,gzip" },
+					     { "x-request-id", base->request } };
 	const uint8_t prefix[PREFIX] = { 0, (uint8_t)(size >> 24), (uint8_t)(size >> 16),
 					 (uint8_t)(size >> 8), (uint8_t)size };
 	struct fl_exchange *exchange = ((struct grpc_call *)base)->exchange;
 
 	if (!exchange->answered)
-		fl_exchange_respond(exchange, headers, FL_COUNT(headers), false);
+		/* One that nobody wanted to know was not made. */
+		fl_exchange_respond(exchange, headers, FL_COUNT(headers) - !*base->request, false);
 	fl_exchange_write(exchange, prefix, PREFIX);
 	if (size)
 		fl_exchange_write(exchange, message, size);
@@ -130,6 +132,8 @@ static void begin(struct fl_exchange *exchange)
 {
 	struct fl_rpc_connection *connection = fl_http2_arg(exchange->connection);
 	const char *path = fl_exchange_find(exchange, ":path");
+	const struct fl_rpc_who who = { connection->peer, fl_exchange_find(exchange, "authorization"),
+					fl_exchange_find(exchange, "x-request-id") };
 	struct grpc_call *call;
 
 	if (is_refused(exchange))
@@ -139,7 +143,7 @@ static void begin(struct fl_exchange *exchange)
 	exchange->user = call;
 	fl_call_open(&call->call, connection->rpc, &transport, path ? path : "");
 	if (set_deadline(call, fl_exchange_find(exchange, "grpc-timeout")) < 0 ||
-	    fl_call_admit(&call->call, fl_exchange_find(exchange, "authorization")) < 0 ||
+	    fl_call_admit(&call->call, &who) < 0 ||
 	    set_encoding(call, fl_exchange_find(exchange, "grpc-encoding")) < 0)
 		return;
 	if (fl_http2_is_behind(exchange->connection))

@@ -18,4 +18,5 @@ struct fl_http2_upper fl_rpc_upper(void (*gone)(struct fl_http2 *connection, voi
 /* What an fl_http2's arg must begin with, so that its calls find their way. */
 struct fl_rpc_connection {
 	struct fl_rpc *rpc;
+	const char *peer; /* borrowed */
 };

@@ -25,6 +25,7 @@ struct fl_http2 {
 	struct event *flush_later;
 	struct fl_exchange *exchanges;
 	size_t waiting; /* bytes of its answers that are not sent */
+	int64_t heard_ms; /* when the client last said anything */
 	bool greeted, begun, in_session, turned_away, closing;
 };
 
@@ -46,15 +47,6 @@ static void count_waiting(struct fl_http2 *connection, ssize_t bytes)
 	waiting += (size_t)bytes;
 }
 
-static void free_trailers(struct fl_exchange *exchange)
-{
-	for (size_t i = 0; i < exchange->trailers.count; i++) {
-		free((char *)exchange->trailers.items[i].name);
-		free((char *)exchange->trailers.items[i].value);
-	}
-	free(exchange->trailers.items);
-}
-
 static void unlink_exchange(struct fl_http2 *connection, struct fl_exchange *exchange)
 {
 	if (exchange->previous)
@@ -70,10 +62,7 @@ static void exchange_free(struct fl_exchange *exchange)
 {
 	exchange->connection->upper->close(exchange);
 	count_waiting(exchange->connection, -(ssize_t)(exchange->out.len - exchange->out_at));
-	free_trailers(exchange);
-	fl_str_finish(&exchange->text);
-	fl_str_finish(&exchange->out);
-	free(exchange->headers.items);
+	fl_exchange_finish(exchange);
 	free(exchange);
 }
 
@@ -177,6 +166,7 @@ static void on_read(struct bufferevent *bev, void *arg)
 	struct evbuffer *in = bufferevent_get_input(bev);
 	ssize_t used = 0;
 
+	connection->heard_ms = fl_clock_ms();
 	if (!is_greeted(connection, in))
 		return;
 	connection->in_session = true;
@@ -242,7 +232,6 @@ static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const
 {
 	struct fl_http2 *connection = arg;
 	struct fl_exchange *exchange = exchange_of(session, frame->hd.stream_id);
-	struct fl_exchange_field field;
 
 	(void)flags;
 	if (!exchange || exchange->request_ended || exchange->refused)
@@ -255,11 +244,7 @@ static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const
 		return nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE, exchange->id,
 						 NGHTTP2_ENHANCE_YOUR_CALM);
 	}
-	field.name = (uint32_t)exchange->text.len;
-	fl_str_add_bytes(&exchange->text, name, name_size + 1);
-	field.value = (uint32_t)exchange->text.len;
-	fl_str_add_bytes(&exchange->text, value, value_size + 1);
-	FL_VEC_ADD(&exchange->headers, field);
+	fl_exchange_add(exchange, name, name_size, value, value_size);
 	return 0;
 }
 
@@ -364,14 +349,6 @@ static ssize_t read_answer(nghttp2_session *session, int32_t id, uint8_t *to, si
 	return (ssize_t)have;
 }
 
-const char *fl_exchange_find(const struct fl_exchange *exchange, const char *name)
-{
-	for (size_t i = 0; i < exchange->headers.count; i++)
-		if (strcmp(exchange->text.data + exchange->headers.items[i].name, name) == 0)
-			return exchange->text.data + exchange->headers.items[i].value;
-	return NULL;
-}
-
 void fl_exchange_respond(struct fl_exchange *exchange, const struct fl_header *headers,
 			 size_t count, bool ended)
 {
@@ -408,8 +385,8 @@ void fl_exchange_end(struct fl_exchange *exchange, const struct fl_header *trail
 	if (exchange->out_ended)
 		return;
 	for (size_t i = 0; i < count; i++)
-		FL_VEC_ADD(&exchange->trailers, (struct fl_header){ fl_strdup(trailers[i].name),
-								    fl_strdup(trailers[i].value) });
+		FL_VEC_ADD(&exchange->trailers, ((struct fl_header){ fl_strdup(trailers[i].name),
+								     fl_strdup(trailers[i].value) }));
 	exchange->out_ended = true;
 	resume(exchange);
 }
@@ -455,6 +432,7 @@ struct fl_http2 *fl_http2_open(struct bufferevent *bev, const struct fl_http2_up
 	connection->upper = upper;
 	connection->limits = *limits;
 	connection->arg = arg;
+	connection->heard_ms = fl_clock_ms();
 	connection->session = make_session(connection);
 	connection->flush_later = event_new(bufferevent_get_base(bev), -1, 0, flush_event,
 					    connection);
@@ -473,6 +451,17 @@ void fl_http2_drain(struct fl_http2 *connection)
 			      nghttp2_session_get_last_proc_stream_id(connection->session),
 			      NGHTTP2_NO_ERROR, NULL, 0);
 	want_flush(connection);
+}
+
+void fl_http2_ping(struct fl_http2 *connection)
+{
+	nghttp2_submit_ping(connection->session, NGHTTP2_FLAG_NONE, NULL);
+	want_flush(connection);
+}
+
+int64_t fl_http2_heard_ms(const struct fl_http2 *connection)
+{
+	return connection->heard_ms;
 }
 
 bool fl_http2_has_begun(const struct fl_http2 *connection)

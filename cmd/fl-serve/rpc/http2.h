@@ -85,6 +85,15 @@ bool fl_http2_has_begun(const struct fl_http2 *connection);
 struct fl_exchange *fl_http2_exchanges(const struct fl_http2 *connection);
 void *fl_http2_arg(const struct fl_http2 *connection);
 
+/* Asks the client for a sign of life; and when it gave the last (fl_clock_ms). */
+void fl_http2_ping(struct fl_http2 *connection);
+int64_t fl_http2_heard_ms(const struct fl_http2 *connection);
+
+/* For the connection: adds a field whose texts end in NUL bytes; frees what it holds. */
+void fl_exchange_add(struct fl_exchange *exchange, const uint8_t *name, size_t name_size,
+		     const uint8_t *value, size_t value_size);
+void fl_exchange_finish(struct fl_exchange *exchange);
+
 /* The request's field, lower-case name, pseudo fields with their colon; NULL when absent. */
 const char *fl_exchange_find(const struct fl_exchange *exchange, const char *name);
 

@@ -3,7 +3,7 @@
  * The carrier's side of a call: what gRPC and the HTTP gateway do to make one happen.
  *
  *     fl_call_open(&mine->call, rpc, &transport, path);
- *     if (fl_call_admit(call, authorization) == 0 && call->method) ...
+ *     if (fl_call_admit(call, &who) == 0 && call->method) ...
  *     fl_call_run(call);       // a message is in call->message
  *     fl_call_close(call);     // the carrier frees what is its own
  */
@@ -36,6 +36,8 @@ struct fl_call {
 	struct event *deadline;
 	int64_t began_us;
 	bool ended;
+	char request[FL_REQUEST_SIZE]; /* "" until somebody wants to know */
+	char peer[48], uid[FL_ULID_TEXT];
 };
 
 const struct fl_rpc_options *fl_rpc_options(const struct fl_rpc *rpc);
@@ -48,8 +50,8 @@ void fl_rpc_give_back(struct fl_rpc *rpc, size_t size);
 void fl_call_open(struct fl_call *call, struct fl_rpc *rpc, const struct fl_transport *transport,
 		  const char *path);
 
-/* -1: the caller is not let in, and was told so. authorization may be NULL. */
-int fl_call_admit(struct fl_call *call, const char *authorization);
+/* -1: the caller is not let in, and was told so. */
+int fl_call_admit(struct fl_call *call, const struct fl_rpc_who *who);
 
 /* The call fails when it takes longer. */
 void fl_call_set_deadline(struct fl_call *call, int64_t milliseconds);

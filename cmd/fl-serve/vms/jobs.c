@@ -20,7 +20,8 @@ struct job {
 	struct fl_jobs *jobs;
 	struct job *next; /* of its queue */
 	char uid[FL_ULID_TEXT];
-	char *path; /* of the microVM's folder */
+	char *path;    /* of the microVM's folder */
+	char *request; /* of the call that asked for it; NULL: none is known */
 	enum kind kind;
 	enum phase phase;
 	bool again; /* asked for once more while it runs */
@@ -67,6 +68,7 @@ static void job_free(struct job *job)
 	fl_program_forget(job->run);
 	drop_event(&job->rested);
 	free(job->path);
+	free(job->request);
 	free(job);
 }
 
@@ -204,8 +206,9 @@ static void start(struct job *job)
 	argv[count++] = job->kind == UP ? record : whole;
 	argv[count] = NULL;
 	job->run = fl_program_start(jobs->options.base,
-				    &(struct fl_program_spec){ argv, job->uid, false }, on_ended,
-				    job, &err);
+				    &(struct fl_program_spec){ .argv = argv, .uid = job->uid,
+							       .request = job->request },
+				    on_ended, job, &err);
 	if (!job->run) {
 		fl_log(FL_LOG_ERROR, "%s: %s", job->uid, err.text);
 		rest(job, 5);
@@ -240,7 +243,8 @@ static struct job *make(struct fl_jobs *jobs, struct fl_index_entry *entry)
 
 void fl_jobs_want(struct fl_jobs *jobs, struct fl_index_entry *entry)
 {
-	enum fl_outcome_what what = fl_outcome_wanted(jobs->options.index, entry);
+	fl_cleanup_free char *request = NULL;
+	enum fl_outcome_what what = fl_outcome_wanted(jobs->options.index, entry, &request);
 	struct job *job = entry->job;
 
 	if (what == FL_OUTCOME_DONE)
@@ -255,6 +259,8 @@ void fl_jobs_want(struct fl_jobs *jobs, struct fl_index_entry *entry)
 	job = job ? job : make(jobs, entry);
 	drop_event(&job->rested);
 	job->kind = what == FL_OUTCOME_DOWN ? DOWN : UP;
+	free(job->request);
+	job->request = fl_steal(&request);
 	enqueue(job);
 	start_some(jobs);
 }

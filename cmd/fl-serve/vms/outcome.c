@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "cmd/fl-serve/vms/outcome.h"
 
+#include "common/alloc.h"
 #include "common/log.h"
 
 #include <string.h>
@@ -27,10 +28,12 @@ static enum fl_outcome_what wanted(const fl_json *record)
 }
 
 enum fl_outcome_what fl_outcome_wanted(const struct fl_index *index,
-				       const struct fl_index_entry *entry)
+				       const struct fl_index_entry *entry, char **request)
 {
 	fl_cleanup_json fl_json *record = fl_index_record(index, entry, NULL);
+	const char *text = fl_json_text(fl_json_at(record, "host.request"));
 
+	*request = text ? fl_strdup(text) : NULL;
 	return wanted(record);
 }
 

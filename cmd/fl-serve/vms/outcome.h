@@ -20,8 +20,9 @@ struct fl_outcome {
 /* The mark host.serve.wants of a record that the server is to bring up. */
 fl_json *fl_outcome_mark(void);
 
+/* *request: the id of the call that asked for it, NULL without; the caller frees it. */
 enum fl_outcome_what fl_outcome_wanted(const struct fl_index *index,
-				       const struct fl_index_entry *entry);
+				       const struct fl_index_entry *entry, char **request);
 
 /* Marks one that wants to run and lost its VMM (the host was restarted, its supervisor was
  * killed), so that it is brought up again. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "cmd/fl-serve/vms/program.h"
 
+#include "cmd/fl-serve/logging.h"
 #include "common/alloc.h"
 #include "common/cleanup.h"
 #include "common/log.h"
@@ -21,7 +22,7 @@ struct fl_program_run {
 	struct event *ended, *said;
 	int words, output; /* the child's standard error and output; -1: not wanted */
 	struct fl_str line, out;
-	char *label, *last;
+	char *uid, *request, *last;
 	fl_program_ended *call;
 	void *arg;
 };
@@ -47,14 +48,17 @@ void fl_program_forget(struct fl_program_run *run)
 		close(run->child.pidfd);
 	fl_str_finish(&run->line);
 	fl_str_finish(&run->out);
-	free(run->label);
+	free(run->uid);
+	free(run->request);
 	free(run->last);
 	free(run);
 }
 
 static void take_line(struct fl_program_run *run, const char *line)
 {
-	fl_log(FL_LOG_INFO, "%s: %s", run->label, line);
+	const struct fl_logging_field fields[] = { { "uid", run->uid }, { "request", run->request } };
+
+	fl_logging_say(FL_LOG_INFO, fields, FL_COUNT(fields), "%s", line);
 	free(run->last);
 	run->last = fl_strdup(line);
 }
@@ -138,7 +142,7 @@ static int spawn(struct fl_program_run *run, const struct fl_program_spec *spec,
 		output = ends[1];
 	}
 	return fl_proc_spawn(&run->child, &(struct fl_proc_spec){
-			.argv = spec->argv, .in = null, .out = output >= 0 ? output : null,
+			.argv = spec->argv, .variable = spec->variable, .in = null, .out = output >= 0 ? output : null,
 			.errfd = words, .new_session = true }, err);
 }
 
@@ -158,7 +162,8 @@ struct fl_program_run *fl_program_start(struct event_base *base, const struct fl
 	struct fl_program_run *run = fl_alloc_zero(1, sizeof(*run));
 
 	run->words = run->output = run->child.pidfd = -1;
-	run->label = fl_strdup(spec->label);
+	run->uid = spec->uid ? fl_strdup(spec->uid) : NULL;
+	run->request = spec->request ? fl_strdup(spec->request) : NULL;
 	run->call = ended;
 	run->arg = arg;
 	if (spawn(run, spec, err) < 0) {

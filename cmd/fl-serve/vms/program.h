@@ -26,7 +26,8 @@ typedef void fl_program_ended(void *arg, const struct fl_program_end *end);
 
 struct fl_program_spec {
 	const char *const *argv;
-	const char *label; /* stands before its lines in the log */
+	const char *uid, *request; /* stand at its lines in the log; NULL: none */
+	const char *variable;      /* NAME=VALUE, set for it; NULL: none */
 	bool wants_output;
 };
 
