@@ -162,6 +162,10 @@ wait_state() {
 	"$FL_TOP/build/tools/usr/bin/promtool" check metrics <<<"$output"
 	grep -q "flintlock_microvm_running{namespace=\"ns0\",name=\"measured\",uid=\"$uid\"} 1" <<<"$output"
 	grep -q 'grpc_server_handled_total{grpc_type="unary",grpc_service="microvm.services.api.v1alpha1.MicroVM",grpc_method="CreateMicroVM",grpc_code="OK"} [1-9]' <<<"$output"
+	grep -q "flintlock_microvm_state{namespace=\"ns0\",name=\"measured\",uid=\"$uid\",state=\"CREATED\"} 1" <<<"$output"
+	grep -q "flintlock_microvm_restarts_total{.*$uid\"} 0" <<<"$output"
+	grep -qE '^flintlock_ups_total\{outcome="done"\} [1-9]' <<<"$output"
+	grep -qE '^flintlock_pulls_total\{outcome="done"\} [1-9]' <<<"$output"
 	ask 200 "/machine/uid/$uid"
 	grep -q "flintlock_microvm_memory_bytes.*$uid" <<<"$output"
 	ask 200 /machine/ns0/measured

@@ -175,7 +175,7 @@ static void finish(struct fl_call *base, int code, const char *text, const struc
 
 	if (!call->request)
 		return;
-	if (call->started || (base->method && base->method->type->streams_out && !code))
+	if (base->method && base->method->type->streams_out)
 		finish_stream(call, code, text, details);
 	else
 		finish_unary(call, code, text, details);

@@ -163,6 +163,24 @@ static void add_states(struct fl_str *out, struct fl_server *server)
 	add_gauge(out, "flintlock_records_damaged", "Records that cannot be read.", (double)damaged);
 }
 
+static void add_pair(struct fl_str *out, const char *name, const char *help, uint64_t done,
+		     uint64_t failed)
+{
+	add_head(out, name, "counter", help);
+	fl_str_addf(out, "%s{outcome=\"done\"} %" PRIu64 "\n%s{outcome=\"failed\"} %" PRIu64 "\n", name,
+		    done, name, failed);
+}
+
+static void add_ended(struct fl_str *out, const struct fl_jobs_ended *ended)
+{
+	add_pair(out, "flintlock_ups_total", "Tries to bring a microVM up.", ended->up,
+		 ended->up_failed);
+	add_pair(out, "flintlock_downs_total", "Tries to take a microVM away.", ended->down,
+		 ended->down_failed);
+	add_pair(out, "flintlock_pulls_total", "Tries to bring a microVM up, by whether its images came.",
+		 ended->pulled, ended->pull_failed);
+}
+
 void fl_server_metrics(struct fl_server *server, const struct fl_rpc *rpc, struct fl_str *out)
 {
 	add_head(out, "flintlock_build_info", "gauge", "The version that runs.");
@@ -172,6 +190,7 @@ void fl_server_metrics(struct fl_server *server, const struct fl_rpc *rpc, struc
 		  (double)fl_jobs_running(server->jobs));
 	add_gauge(out, "flintlock_jobs_queued", "Work that waits for its turn.",
 		  (double)fl_jobs_queued(server->jobs));
+	add_ended(out, fl_jobs_ended(server->jobs));
 	add_gauge(out, "flintlock_calls_running", "Calls that run now.", (double)fl_rpc_running(rpc));
 	add_gauge(out, "flintlock_bases", "File systems of images, ready to be copied.",
 		  (double)entries_of(server->state.dirfd, "bases"));

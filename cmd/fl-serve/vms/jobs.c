@@ -40,11 +40,17 @@ struct fl_jobs {
 	struct fl_jobs_options options;
 	struct job *first[KINDS], *last[KINDS];
 	size_t running[KINDS], queued;
+	struct fl_jobs_ended ended;
 	char *program; /* fl */
 	struct resuming resuming;
 };
 
 static void start_some(struct fl_jobs *jobs);
+
+const struct fl_jobs_ended *fl_jobs_ended(const struct fl_jobs *jobs)
+{
+	return &jobs->ended;
+}
 
 size_t fl_jobs_running(const struct fl_jobs *jobs)
 {
@@ -132,6 +138,18 @@ static void finish(struct job *job, struct fl_index_entry *entry)
 	job_free(job);
 }
 
+static void count(struct fl_jobs *jobs, enum kind kind, const struct fl_outcome *outcome)
+{
+	struct fl_jobs_ended *ended = &jobs->ended;
+
+	if (kind == DOWN) {
+		*(outcome->has_failed ? &ended->down_failed : &ended->down) += 1;
+		return;
+	}
+	*(outcome->has_failed ? &ended->up_failed : &ended->up) += 1;
+	*(outcome->has_pulled ? &ended->pulled : &ended->pull_failed) += 1;
+}
+
 /* What comes after a program's end is read from the record that it left. */
 static void go_on(struct job *job, int status)
 {
@@ -143,10 +161,13 @@ static void go_on(struct job *job, int status)
 	entry = fl_index_find(jobs->options.index, job->uid);
 	/* A microVM that left took its job along (fl_jobs_forget). */
 	if (!entry || entry->job != job) {
+		outcome = (struct fl_outcome){ .has_failed = status != 0 };
+		count(jobs, job->kind, &outcome);
 		finish(job, NULL);
 		return;
 	}
 	fl_outcome_take(jobs->options.state, entry, status, jobs->options.most_retries, &outcome);
+	count(jobs, job->kind, &outcome);
 	if (outcome.what == FL_OUTCOME_DONE && !job->again) {
 		finish(job, entry);
 		return;

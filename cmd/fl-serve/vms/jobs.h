@@ -39,5 +39,13 @@ void fl_jobs_resume(struct fl_jobs *jobs);
 /* The entry is about to go. */
 void fl_jobs_forget(struct fl_jobs *jobs, struct fl_index_entry *entry);
 
+/* What has ended since the start. A "down" whose microVM is gone is done. */
+struct fl_jobs_ended {
+	uint64_t up, up_failed, down, down_failed;
+	uint64_t pulled, pull_failed; /* of "up": whether its images came */
+};
+
+const struct fl_jobs_ended *fl_jobs_ended(const struct fl_jobs *jobs);
+
 size_t fl_jobs_running(const struct fl_jobs *jobs);
 size_t fl_jobs_queued(const struct fl_jobs *jobs);

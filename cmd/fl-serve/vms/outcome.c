@@ -103,9 +103,12 @@ static void try_again(struct taking *taking, fl_json *record, int64_t tries)
 static void take_up(struct taking *taking, fl_json *record)
 {
 	const char *kind = fl_json_text(fl_json_at(record, "host.error.kind"));
+	const char *step = fl_json_text(fl_json_at(record, "host.error.step"));
 	int64_t tries = fl_json_int(fl_json_at(record, "status.retry")) + 1;
 
-	if (taking->status == 0 && !kind) {
+	taking->outcome->has_failed = taking->status != 0 || kind;
+	taking->outcome->has_pulled = kind ? !fl_str_equal(step, "pull") : taking->status == 0;
+	if (!taking->outcome->has_failed) {
 		fl_json_put(record, "host.serve", NULL);
 		fl_json_put(record, "status.retry", NULL);
 		return;
@@ -128,6 +131,7 @@ static int change(void *arg, fl_json *record, struct fl_err *err)
 		take_up(taking, record);
 	} else if (taking->outcome->what == FL_OUTCOME_DOWN && taking->status != 0) {
 		/* Whatever keeps it from going, it is asked to go until it does. */
+		taking->outcome->has_failed = true;
 		taking->outcome->rest_seconds = 5;
 	}
 	return 0;
@@ -140,7 +144,7 @@ void fl_outcome_take(const struct fl_state *state, const struct fl_index_entry *
 	struct taking taking = { status, most_retries, outcome };
 	struct fl_err err = { 0 };
 
-	*outcome = (struct fl_outcome){ FL_OUTCOME_DONE, 0 };
+	*outcome = (struct fl_outcome){ FL_OUTCOME_DONE, 0, false, false };
 	if (fl_vm_open(state, entry->name_space, entry->name, entry->uid, &vm, &err) < 0)
 		return; /* it is gone */
 	if (fl_vm_change(&vm, FL_SAVE_SYNC, change, &taking, &err) == 0)

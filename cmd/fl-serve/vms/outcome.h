@@ -15,6 +15,8 @@ enum fl_outcome_what { FL_OUTCOME_DONE, FL_OUTCOME_UP, FL_OUTCOME_DOWN };
 struct fl_outcome {
 	enum fl_outcome_what what; /* what comes next */
 	int rest_seconds;          /* before it */
+	bool has_failed;           /* it did not do what it was started for */
+	bool has_pulled;           /* its images are there */
 };
 
 /* The mark host.serve.wants of a record that the server is to bring up. */
