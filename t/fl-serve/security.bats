@@ -62,6 +62,17 @@ s_client() {
 	checks security mutual
 }
 
+@test "Cluster API's calls, by grpc-go" {
+	local version
+	version=$(GOTOOLCHAIN=local go env GOVERSION 2>/dev/null | sed 's/^go//')
+	[ "$(printf '%s\n' 1.24 "${version:-0}" | sort -V | head -n 1)" = 1.24 ] || skip "no Go 1.24 on this machine"
+	cd "$FL_TOP/t/fl-serve/go"
+	GOTOOLCHAIN=local timeout 120 go mod download 2>/dev/null || skip "grpc-go cannot be had on this machine"
+	GOTOOLCHAIN=local go build -o "$BATS_TEST_TMPDIR/capmvm" .
+	serve_start "${server[@]}" --tls-client-validate --tls-client-ca "$CERTS/ca.pem" --token-file "$BATS_TEST_TMPDIR/tokens"
+	timeout 60 "$BATS_TEST_TMPDIR/capmvm" "$FL_BUILD/gen/api.binpb" "localhost:${SERVE##*:}" "$CERTS" writer0123456789 "$IMAGES/layout"
+}
+
 @test "tokens by namespace and verb" {
 	serve_start --token-file "$BATS_TEST_TMPDIR/tokens"
 	checks security tokens
