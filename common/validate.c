@@ -75,12 +75,15 @@ static void check_volume(fl_json *violations, const char *path, const struct fl_
 	fl_cleanup_free char *id = fl_asprintf("%s.id", path);
 	fl_cleanup_free char *source = fl_asprintf("%s.source", path);
 	fl_cleanup_free char *mount = fl_asprintf("%s.mount_point", path);
+	fl_cleanup_free char *size = fl_asprintf("%s.size_in_mb", path);
 
 	check_name(violations, id, volume->id);
 	if (volume->image && volume->virtiofs)
 		add(violations, source, "both an image and a folder are given; one is enough");
 	else if (!volume->virtiofs)
 		check_image(violations, source, volume->image);
+	if (volume->size_mb > INT32_MAX) /* it was negative */
+		add(violations, size, "a size is not less than 0");
 	if (volume->mount_point && *volume->mount_point != '/')
 		add(violations, mount, "\"%s\" is not an absolute path", volume->mount_point);
 }

@@ -33,6 +33,9 @@ teardown_file() {
 @test "defaults" { checks traps defaults; }
 @test "violations, all at once" { checks traps violations; }
 @test "validation" { checks traps validation; }
+@test "hammertime's commands" { checks traps hammertime; }
+@test "what breaks a running flintlockd" { checks traps running_bugs; }
+@test "a key twice in a map" { checks traps map_keys; }
 @test "empty overrides" { checks traps empty_overrides; }
 @test "lists and streams" { checks traps listing; }
 @test "a failure that cannot heal" { checks traps failure_at_once; }

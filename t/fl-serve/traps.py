@@ -7,6 +7,7 @@ import re
 import subprocess
 
 import grpc
+from google.protobuf import json_format
 
 from client import (API, CREATED, DELETING, FAILED, LAYOUT, PENDING, POOL, TYPES, Client, clear, main, message,
                     must_refuse, refused, spec)
@@ -223,6 +224,11 @@ def violations():
     assert {"microvm.id", "microvm.vcpu", "microvm.memory_in_mb"} <= set(fields), fields
 
 
+def both_sources(volume):
+    volume.source.container_source = "oci:/x"
+    volume.source.virtiofs_source = "/srv"
+
+
 def validation():
     """Each rule of flintlock's, and what it forgot."""
     client = Client()
@@ -250,17 +256,89 @@ def validation():
         "cmdline": lambda s: s.kernel.cmdline.update({"a b": "c"}),
         "device_id": lambda s: s.interfaces.add(device_id="1eth", type=1),
         "type": lambda s: s.interfaces.add(device_id="e", type=7),
+        "vcpu: 65": lambda s: setattr(s, "vcpu", 65),
+        "memory_in_mb: ": lambda s: setattr(s, "memory_in_mb", 512),
+        "initrd.image": lambda s: s.initrd.SetInParent(),
+        "initrd.filename": lambda s: (setattr(s.initrd, "image", "oci:/x"), setattr(s.initrd, "filename", "a/../../b")),
+        "guest_mac": lambda s: s.interfaces.add(device_id="e", type=1, guest_mac="no"),
+        "interfaces[0].device_id": lambda s: s.interfaces.add(device_id="Eth/1", type=1),
+        "gateway": lambda s: setattr(s.interfaces.add(device_id="e", type=1).address, "gateway", "nowhere"),
+        "additional_volumes[0]": lambda s: both_sources(s.additional_volumes.add(id="v")),
+        "UPPER//x": lambda s: setattr(s.kernel, "image", "UPPER//x y"),
+        "root_volume.source: ": lambda s: setattr(s.root_volume.source, "container_source", "::"),
+        "size_in_mb": lambda s: setattr(s.root_volume, "size_in_mb", -1),
+        "mount_point": lambda s: setattr(s.additional_volumes.add(id="v", source=s.root_volume.source), "mount_point", "a/b"),
     }
     for words, change in changes.items():
         wanted = spec("bad")
         change(wanted)
         must_refuse(Code.INVALID_ARGUMENT, words, client.create, wanted)
+    must_refuse(Code.FAILED_PRECONDITION, "provider nobody", client.create, spec("bad", provider="nobody"))
     twin = spec("bad")
     twin.interfaces.add(device_id="eth1", type=1)
     twin.interfaces.add(device_id="eth1", type=1)
     must_refuse(Code.INVALID_ARGUMENT, "used twice", client.create, twin)
     must_refuse(Code.INVALID_ARGUMENT, "MicroVMSpec required", client.create, None)
     assert len(client.list()) == 0
+
+
+def hammertime():
+    """Its five commands, with the JSON that it keeps its specs in: snake_case, enums as numbers."""
+    kept = {"id": "mvm0", "namespace": "ns0", "vcpu": 2, "memory_in_mb": 2048,
+            "kernel": {"image": f"oci:{LAYOUT}:kernel", "cmdline": {}, "filename": "boot/vmlinux",
+                       "add_network_config": True},
+            "root_volume": {"id": "root", "is_read_only": False, "size_in_mb": 16,
+                            "source": {"container_source": f"oci:{LAYOUT}:root"}},
+            "interfaces": [{"device_id": "eth1", "type": 1, "overrides": {}}],
+            "metadata": {"meta-data": base64.b64encode(b"instance_id: ns0/mvm0\nlocal_hostname: mvm0\n").decode()}}
+    client = Client()
+    wanted = json_format.ParseDict(kept, message(TYPES + "MicroVMSpec")())
+    first, second = client.create(wanted), client.create(wanted)
+    assert first.spec.uid != second.spec.uid and meta_data(first).startswith("instance_id: ns0/mvm0\n")
+    assert client.get(first.spec.uid).spec.memory_in_mb == 2048
+    assert len(client.list("ns0", "mvm0")) == 2 and len(client.list("ns0", "")) == 2 and len(client.list("", "")) == 2
+    assert len(client.list("ns0", "other")) == 0
+    client.delete(first.spec.uid)
+    client.wait_gone(first.spec.uid)
+    for vm in client.list("ns0", "mvm0"):
+        client.delete(vm.spec.uid)
+    client.wait_gone(second.spec.uid)
+
+
+def running_bugs():
+    """What was seen to break a running flintlockd: namespaces and uids with odd characters, a delete
+    right behind a create, times that a client makes up."""
+    client = Client()
+    for uid in ['a b,"c', "a b", "../x", "%2e", "é", "x" * 5000]:
+        must_refuse(Code.NOT_FOUND, "not found", client.get, uid)
+        must_refuse(Code.NOT_FOUND, "not found", client.delete, uid)
+    for namespace in ['a"b,c', "x/y", "..", "%", "é"]:
+        assert len(client.list(namespace)) == 0 and client.stream(namespace) == []
+    wanted = spec("times")
+    wanted.deleted_at.seconds = wanted.created_at.seconds = 4102444800
+    made = client.create(wanted)
+    assert not made.spec.HasField("deleted_at") and made.spec.created_at.seconds < 4102444800
+    uids = [made.spec.uid] + [client.create(spec(f"soon{i}")).spec.uid for i in range(27)]
+    for uid in uids:
+        client.delete(uid)
+    for uid in uids:
+        client.wait_gone(uid, 60)
+    assert len(client.list()) == 0
+
+
+def map_keys():
+    """The same key twice in a map: the last one counts, as protobuf says."""
+    client = Client()
+    request = message(API + "CreateMicroVMRequest")()
+    request.microvm.CopyFrom(spec("keys"))
+    request.microvm.labels["k"] = "first"
+    again = message(API + "CreateMicroVMRequest")()
+    again.microvm.labels["k"] = "last"
+    # Two messages behind each other are merged: the map has the key twice on the wire.
+    made = client.call(f"/{API}MicroVM/CreateMicroVM", request.SerializeToString() + again.SerializeToString(),
+                       API + "CreateMicroVMResponse").microvm
+    assert dict(made.spec.labels) == {"k": "last"} and made.spec.id == "keys", made
+    clear(client)
 
 
 def empty_overrides():
