@@ -30,3 +30,4 @@ teardown_file() {
 @test "padding, CONTINUATION, PING" { checks wire padded_and_continued; }
 @test "RFC 9113: errors of the connection" { checks wire musts; }
 @test "RFC 9113: malformed requests" { checks wire malformed; }
+@test "RFC 9113: errors of a stream, and what is none" { checks wire streams; }

@@ -104,6 +104,11 @@ class Wire:
             pass
         return self.answers.get(stream, {})
 
+    def answer_of(self, stream, body):
+        """The end of a request whose header was sent."""
+        self.send(frame(DATA, END_STREAM, stream, body))
+        return self.answer(stream)
+
     def refused(self):
         """Whether the last call was."""
         self.socket.settimeout(0.1)
@@ -360,8 +365,15 @@ def padded_and_continued():
 
 
 # RFC 9113's MUSTs for a server, by section: what is sent, and how the connection must end
-# (the error code of its GOAWAY) or the stream (of its RST_STREAM).
-PROTOCOL_ERROR, FLOW, CLOSED, SIZE, COMPRESSION = 1, 3, 5, 6, 9
+# (the error code of its GOAWAY) or the stream (of its RST_STREAM). Not here: 5.1.1, HEADERS on a
+# stream below one that was opened, which nghttp2 passes over as it does those on closed streams.
+PROTOCOL_ERROR, FLOW, CLOSED, SIZE, REFUSED, COMPRESSION = 1, 3, 5, 6, 7, 9
+
+
+def request(wire, stream):
+    return frame(HEADERS, 5, stream, wire.encoder.encode(fields(GET)))
+
+
 MUSTS = [
     ("4.2 a frame larger than allowed", lambda w: frame(PING, 0, 0, bytes(20000)), SIZE),
     ("4.3 a header block that is none", lambda w: frame(HEADERS, 5, 1, b"\x80"), COMPRESSION),
@@ -388,6 +400,7 @@ MUSTS = [
     ("6.9 WINDOW_UPDATE of a wrong size", lambda w: frame(WINDOW, 0, 0, bytes(3)), SIZE),
     ("6.9.1 a window beyond 2^31-1", lambda w: frame(WINDOW, 0, 0, b"\x7f\xff\xff\xff"), FLOW),
     ("6.10 CONTINUATION without HEADERS", lambda w: frame(CONTINUATION, 4, 1, b""), PROTOCOL_ERROR),
+    ("5.1 HEADERS once more after the request's end", lambda w: request(w, 1) + request(w, 1), CLOSED),
     ("6.10 another frame within a header block",
      lambda w: frame(HEADERS, 1, 1, w.encoder.encode(fields(GET))[:5]) + frame(PING, 0, 0, bytes(8)), PROTOCOL_ERROR),
 ]
@@ -408,21 +421,69 @@ def musts():
     assert not wrong, "\n".join(wrong)
 
 
+def without(name):
+    return [field for field in fields(GET) if field[0] != name]
+
+
 MALFORMED = [
-    ("8.2.1 an upper-case name", [("X-Upper", "a")]),
-    ("8.2.2 a field of the connection", [("connection", "close")]),
-    ("8.3 an unknown pseudo field", [(":unknown", "a")]),
+    ("8.2.1 an upper-case name", fields(GET) + [("X-Upper", "a")]),
+    ("8.2.1 a value with a newline", fields(GET) + [("x-line", "a\nb")]),
+    ("8.2.2 a field of the connection", fields(GET) + [("connection", "close")]),
+    ("8.2.2 te that is not trailers", without("te") + [("te", "gzip")]),
+    ("8.3 an unknown pseudo field", [(":unknown", "a")] + fields(GET)),
+    ("8.3 a pseudo field behind others", without(":path") + [(":path", GET)]),
+    ("8.3 a pseudo field of answers", [(":status", "200")] + fields(GET)),
+    ("8.3.1 no method", without(":method")),
+    ("8.3.1 no scheme", without(":scheme")),
+    ("8.3.1 no path", without(":path")),
+    ("8.3.1 an empty path", [(":path", "")] + without(":path")),
+    ("8.3.1 a path twice", [(":path", GET)] + fields(GET)),
 ]
 
 
 def malformed():
     """8.1.1: a malformed request is an error of its stream."""
     wire = Wire()
-    for i, (name, more) in enumerate(MALFORMED):
-        block = wire.encoder.encode(fields(GET) + more)
-        wire.send(frame(HEADERS, 5, 2 * i + 1, block))
+    for i, (name, all_fields) in enumerate(MALFORMED):
+        wire.send(frame(HEADERS, 5, 2 * i + 1, wire.encoder.encode(all_fields)))
         wire.answer(2 * i + 1)
         assert wire.resets.get(2 * i + 1) == PROTOCOL_ERROR, (name, wire.resets, wire.goaway)
+
+
+def streams():
+    """Errors of a stream, and what is no error: the connection goes on."""
+    wire = Wire()
+    # 4.1, 5.5: unknown frames and flags are passed over; 6.3: PRIORITY says nothing any more.
+    wire.send(frame(0x77, 0xff, 0, b"what") + frame(0x77, 0, 1, b"is this") + frame(PRIORITY, 0, 1, bytes(4) + b"\1"))
+    wire.send(frame(SETTINGS, 0, 0, struct.pack(">HI", 0x7777, 5)))
+    expect(wire.call(1, GET, get_request()), 5)
+    # 6.9.1: a stream's window beyond 2^31-1.
+    wire.headers(3, GET)
+    wire.send(frame(WINDOW, 0, 3, b"\x7f\xff\xff\xff"))
+    wire.answer(3)
+    assert wire.resets.get(3) == FLOW, wire.resets
+    # 6.9: by nothing.
+    wire.headers(5, GET)
+    wire.send(frame(WINDOW, 0, 5, bytes(4)))
+    wire.answer(5)
+    assert wire.resets.get(5) == PROTOCOL_ERROR or wire.goaway == PROTOCOL_ERROR, wire.resets
+    # 8.1.1: content-length tells another size.
+    wire = Wire()
+    wire.headers(1, GET, content_length="3")
+    wire.send(frame(DATA, END_STREAM, 1, get_request()))
+    wire.answer(1)
+    assert wire.resets.get(1) == PROTOCOL_ERROR, (wire.resets, wire.answers)
+    # 5.1.2: more streams than are allowed at once.
+    wire = Wire()
+    for i in range(257):
+        wire.headers(2 * i + 1, GET)
+    wire.answer(513)
+    assert wire.resets.get(513) in (PROTOCOL_ERROR, REFUSED), wire.resets
+    expect(wire.answer_of(1, get_request()), 5)
+    # 3.4: a preface that is none.
+    wire = Wire(greet=False)
+    wire.send(b"PRI * HTTP/2.0\r\n\r\nXX\r\n\r\n")
+    wire.until_closed(5)
 
 
 if __name__ == "__main__":
