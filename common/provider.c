@@ -4,10 +4,11 @@
 #include <string.h>
 
 const struct fl_provider fl_providers[] = {
-	{ .name = "qemu", .program = "qemu-system", .max_vcpu = 64, .macvtap = true },
-	{ .name = "firecracker", .program = "firecracker", .max_vcpu = 32 },
+	{ .name = "qemu", .program = "qemu-system", .max_vcpu = 64, .macvtap = true,
+	  .virtiofs = true, .vsock = true },
+	{ .name = "firecracker", .program = "firecracker", .max_vcpu = 32, .vsock = true },
 	{ .name = "cloudhypervisor", .program = "cloud-hypervisor", .max_vcpu = 254,
-	  .macvtap = true },
+	  .macvtap = true, .virtiofs = true, .vsock = true },
 	{ 0 },
 };
 
@@ -45,6 +46,20 @@ static void add_unknown(fl_json *violations, const char *name)
 	add(violations, "provider", name, text.data);
 }
 
+static void check_share(const struct fl_provider *provider, const struct fl_volume *volume,
+			fl_json *violations)
+{
+	if (!volume->virtiofs)
+		return;
+	if (!provider->virtiofs)
+		add(violations, "additional_volumes", provider->name,
+		    "virtiofs not supported by the microvm provider; use an image");
+	else if (volume->read_only)
+		add(violations, "additional_volumes", provider->name,
+		    "a folder of the host cannot be kept from being written through virtiofs; leave "
+		    "is_read_only out, or use an image");
+}
+
 static void check(const struct fl_provider *provider, const struct fl_spec *spec,
 		  fl_json *violations)
 {
@@ -56,9 +71,10 @@ static void check(const struct fl_provider *provider, const struct fl_spec *spec
 			    "macvtap network interfaces not supported by the microvm provider; "
 			    "set the interface's type to TAP");
 	for (size_t i = 0; i < spec->volume_count; i++)
-		if (spec->volumes[i].virtiofs && !provider->virtiofs)
-			add(violations, "additional_volumes", provider->name,
-			    "virtiofs not supported by the microvm provider; use an image");
+		check_share(provider, &spec->volumes[i], violations);
+	if (spec->guest_agent && !provider->vsock)
+		add(violations, "allow_guest_agent", provider->name,
+		    "guest agent (vsock) not supported by the microvm provider");
 }
 
 static bool is_capable(const struct fl_provider *provider, const struct fl_spec *spec)
@@ -92,4 +108,9 @@ void fl_provider_check_spec(const struct fl_spec *spec, fl_json *violations)
 		check(provider, spec, violations);
 	else
 		add_unknown(violations, spec->provider);
+}
+
+const char *fl_provider_share_tag(size_t number, const char *id)
+{
+	return number ? id : "user";
 }

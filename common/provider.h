@@ -27,6 +27,10 @@ const struct fl_provider *fl_provider_find(const char *name);
  * preferred (NULL: the default), or when that cannot do what the spec asks, one that can. */
 const struct fl_provider *fl_provider_choose(const struct fl_spec *spec, const char *preferred);
 
+/* The tag by which a guest mounts the folder of the host of that number: the first has flintlock's,
+ * so that guests made for it find it; the others their volume's id. */
+const char *fl_provider_share_tag(size_t number, const char *id);
+
 /* Adds to violations (see fl_spec_violations) what the spec's provider cannot do; these have
  * a member "capability" as well: the spec may be right for another provider. */
 void fl_provider_check_spec(const struct fl_spec *spec, fl_json *violations);

@@ -105,6 +105,7 @@ struct fl_spec fl_spec_view(const fl_json *spec)
 		.kernel_file = text_or(kernel, "filename", "boot/vmlinux"),
 		.cmdline = fl_json_get(kernel, "cmdline"),
 		.add_network_config = fl_json_bool(fl_json_get(kernel, "add_network_config")),
+		.guest_agent = fl_json_bool(fl_json_get(spec, "allow_guest_agent")),
 		.initrd_image = text_or(initrd, "image", NULL),
 		.initrd_file = text_or(initrd, "filename", NULL),
 		.metadata = fl_json_get(spec, "metadata"),

@@ -44,6 +44,7 @@ struct fl_spec {
 	const char *kernel_image, *kernel_file;
 	const fl_json *cmdline; /* map of text; may be NULL */
 	bool add_network_config;
+	bool guest_agent; /* a vsock for whoever speaks to an agent in the guest */
 	const char *initrd_image, *initrd_file; /* NULL without initrd */
 	struct fl_volume *volumes; /* the root first; owned by the view */
 	size_t volume_count;

@@ -3,6 +3,7 @@
 
 #include "common/alloc.h"
 #include "common/base64.h"
+#include "common/provider.h"
 #include "common/yaml.h"
 
 #include <string.h>
@@ -116,19 +117,21 @@ static void add_users(struct fl_str *out, const struct fl_str *user)
 static void add_mounts(const fl_json *record, const struct fl_spec *spec, struct fl_str *out)
 {
 	fl_cleanup_str struct fl_str text = FL_STR_INIT;
+	size_t shares = 0;
 
 	for (size_t i = 1; i < spec->volume_count; i++) {
 		const struct fl_volume *volume = &spec->volumes[i];
 		fl_cleanup_free char *path = fl_asprintf("host.volumes.%s.uuid", volume->id);
 		const char *uuid = fl_json_text(fl_json_at(record, path));
+		const char *tag = volume->virtiofs ? fl_provider_share_tag(shares++, volume->id) : NULL;
 
-		if (!volume->mount_point || !uuid)
+		if (!volume->mount_point || (!uuid && !tag))
 			continue;
 		fl_str_add(&text, text.len ? "" : "#cloud-config\nmounts:\n");
-		fl_str_addf(&text, "  - [\"UUID=%s\", ", uuid);
+		fl_str_addf(&text, "  - [\"%s%s\", ", tag ? "" : "UUID=", tag ? tag : uuid);
 		add_quoted(&text, volume->mount_point);
-		fl_str_addf(&text, ", auto, \"%s,nofail\", \"0\", \"2\"]\n",
-			    volume->read_only ? "ro" : "defaults");
+		fl_str_addf(&text, ", %s, \"%s,nofail\", \"0\", \"%d\"]\n", tag ? "virtiofs" : "auto",
+			    volume->read_only ? "ro" : "defaults", tag ? 0 : 2);
 	}
 	if (!text.len)
 		return;

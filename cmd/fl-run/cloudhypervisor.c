@@ -12,6 +12,7 @@
 #include <string.h>
 
 #define EVENTS "cloudhypervisor.events"
+#define GUEST_CID 3 /* the VMM's own, as flintlock has it */
 
 struct compose {
 	const struct fl_vmm_request *request;
@@ -87,6 +88,19 @@ static void add_links(struct compose *compose)
 	}
 }
 
+static void add_shares(struct compose *compose)
+{
+	if (compose->hardware->share_count)
+		fl_words_add(compose->argv, "--fs");
+	for (size_t i = 0; i < compose->hardware->share_count; i++) {
+		const struct fl_hardware_share *share = &compose->hardware->shares[i];
+		fl_cleanup_free char *value = fl_asprintf("tag=%s,socket=%s,num_queues=1,queue_size=512",
+							  share->tag, share->socket);
+
+		fl_words_add(compose->argv, value);
+	}
+}
+
 static void add_machine(struct compose *compose)
 {
 	const struct fl_spec *spec = compose->request->spec;
@@ -96,7 +110,9 @@ static void add_machine(struct compose *compose)
 	fl_words_option(compose->argv, "--api-socket", "path=%s", compose->monitor);
 	fl_words_option(compose->argv, "--event-monitor", "path=\"%s/" EVENTS "\"", path);
 	fl_words_option(compose->argv, "--cpus", "boot=%u", spec->vcpu);
-	fl_words_option(compose->argv, "--memory", "size=%uM", spec->memory_mb);
+	/* virtiofsd reads and writes the guest's memory. */
+	fl_words_option(compose->argv, "--memory", "size=%uM%s", spec->memory_mb,
+			compose->hardware->share_count ? ",shared=on" : "");
 	if (is_virtio_console(spec)) {
 		fl_words_option(compose->argv, "--serial", "null");
 		fl_words_option(compose->argv, "--console", "tty");
@@ -121,7 +137,7 @@ static fl_json *launch_of(struct compose *compose)
 	fl_json_set(launch, "stderr", fl_json_new_text("cloudhypervisor.stderr"));
 	fl_json_set(launch, "events", fl_json_new_text(EVENTS));
 	fl_json_set(launch, "disks", fl_hardware_disk_ids(compose->hardware));
-	fl_json_set(launch, "taps", fl_hardware_taps(compose->hardware));
+	fl_hardware_launch(compose->hardware, launch);
 	fl_json_set(launch, "accel", fl_json_new_text("kvm"));
 	return launch;
 }
@@ -147,6 +163,10 @@ static int compose_all(struct compose *compose, fl_json **launch, struct fl_err 
 	add_kernel(compose);
 	add_disks(compose);
 	add_links(compose);
+	add_shares(compose);
+	if (compose->hardware->vsock.socket)
+		fl_words_option(compose->argv, "--vsock", "cid=%u,socket=%s", GUEST_CID,
+				compose->hardware->vsock.socket);
 	*launch = launch_of(compose);
 	return 0;
 }

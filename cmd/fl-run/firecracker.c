@@ -13,6 +13,7 @@
 
 #define CONFIG "firecracker.cfg"
 #define METRICS "firecracker.metrics"
+#define GUEST_CID 3 /* the VMM's own, as flintlock has it */
 
 static char *default_program(void)
 {
@@ -94,6 +95,10 @@ static fl_json *config_of(const struct fl_vmm_request *request, const struct fl_
 	fl_json_put(config, "machine-config.vcpu_count", fl_json_new_int(request->spec->vcpu));
 	fl_json_put(config, "machine-config.mem_size_mib",
 		    fl_json_new_int(request->spec->memory_mb));
+	if (hardware->vsock.socket) {
+		fl_json_put(config, "vsock.guest_cid", fl_json_new_int(GUEST_CID));
+		fl_json_put(config, "vsock.uds_path", fl_json_new_text(hardware->vsock.socket));
+	}
 	/* A pipe that a supervisor reads: the file is bounded. */
 	fl_json_put(config, "logger.log_path", fl_json_new_text("/dev/stderr"));
 	fl_json_put(config, "logger.level", fl_json_new_text("Error"));
@@ -133,6 +138,7 @@ static fl_json *launch_of(const struct fl_vmm_request *request,
 	fl_json_set(launch, "events", fl_json_new_text(METRICS));
 	fl_json_set(launch, "disks", fl_hardware_disk_ids(hardware));
 	fl_json_set(launch, "accel", fl_json_new_text("kvm"));
+	fl_hardware_launch(hardware, launch);
 	return launch;
 }
 

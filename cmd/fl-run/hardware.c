@@ -2,8 +2,10 @@
 #include "cmd/fl-run/hardware.h"
 
 #include "cmd/fl-run/kernel.h"
+#include "cmd/fl-run/share.h"
 #include "common/alloc.h"
 #include "common/path.h"
+#include "common/sha256.h"
 
 #include <net/if.h>
 #include <string.h>
@@ -127,10 +129,60 @@ static int read_links(const struct fl_vmm_request *request, struct fl_hardware *
 	return 0;
 }
 
+static int read_share(const struct fl_vmm_request *request, const struct fl_volume *volume,
+		      struct fl_hardware *hardware, struct fl_err *err)
+{
+	size_t number = hardware->share_count;
+	fl_cleanup_free char *run = fl_vm_run_path(request->vm);
+	struct fl_hardware_share *share = &hardware->shares[number];
+
+	share->folder = request->check ? fl_share_resolve(volume->virtiofs, err)
+				       : fl_strdup(volume->virtiofs);
+	if (!share->folder)
+		return fl_err_prefix(err, "volume %s", volume->id);
+	share->tag = fl_provider_share_tag(number, volume->id);
+	share->socket = fl_asprintf("%s/virtiofs-%zu.sock", run, number);
+	hardware->share_count++;
+	return 0;
+}
+
+static int read_shares(const struct fl_vmm_request *request, struct fl_hardware *hardware,
+		       struct fl_err *err)
+{
+	const struct fl_spec *spec = request->spec;
+
+	hardware->shares = fl_alloc_zero(spec->volume_count + 1, sizeof(*hardware->shares));
+	for (size_t i = 0; i < spec->volume_count; i++)
+		if (spec->volumes[i].virtiofs &&
+		    read_share(request, &spec->volumes[i], hardware, err) < 0)
+			return -1;
+	if (!hardware->share_count)
+		return 0;
+	hardware->virtiofsd = request->check ? fl_share_daemon(err) : fl_strdup("virtiofsd");
+	return hardware->virtiofsd ? 0 : -1;
+}
+
+/* 0, 1 and 2 are everybody's; 2^32 - 1 is "any". The uid's hash makes a number of its own. */
+static void read_vsock(const struct fl_vmm_request *request, struct fl_hardware *hardware)
+{
+	fl_cleanup_free char *run = fl_vm_run_path(request->vm);
+	unsigned char sum[FL_SHA256_SIZE];
+
+	if (!request->spec->guest_agent)
+		return;
+	fl_sha256_sum(request->vm->uid, strlen(request->vm->uid), sum);
+	hardware->vsock.socket = fl_asprintf("%s/guest-agent.vsock", run);
+	hardware->vsock.cid = 3 + ((uint32_t)(sum[0] & 0x7f) << 24 | (uint32_t)sum[1] << 16 |
+				   (uint32_t)sum[2] << 8 | sum[3]);
+}
+
 int fl_hardware_read(const struct fl_vmm_request *request, struct fl_hardware *hardware,
 		     struct fl_err *err)
 {
 	if (read_kernel(request, hardware, err) < 0 || read_disks(request, hardware, err) < 0)
+		return -1;
+	read_vsock(request, hardware);
+	if (read_shares(request, hardware, err) < 0)
 		return -1;
 	return read_links(request, hardware, err);
 }
@@ -143,6 +195,13 @@ void fl_hardware_finish(struct fl_hardware *hardware)
 		free(hardware->links[i].link);
 		free(hardware->links[i].mac);
 	}
+	for (size_t i = 0; i < hardware->share_count; i++) {
+		free(hardware->shares[i].folder);
+		free(hardware->shares[i].socket);
+	}
+	free(hardware->shares);
+	free(hardware->virtiofsd);
+	free(hardware->vsock.socket);
 	free(hardware->disks);
 	free(hardware->links);
 	free(hardware->kernel);
@@ -150,7 +209,7 @@ void fl_hardware_finish(struct fl_hardware *hardware)
 	free(hardware->root);
 }
 
-fl_json *fl_hardware_taps(const struct fl_hardware *hardware)
+static fl_json *taps_of(const struct fl_hardware *hardware)
 {
 	fl_json *taps = NULL;
 
@@ -175,4 +234,29 @@ fl_json *fl_hardware_disk_ids(const struct fl_hardware *hardware)
 	for (size_t i = 0; i < hardware->disk_count; i++)
 		fl_json_add(ids, fl_json_new_text(hardware->disks[i].id));
 	return ids;
+}
+
+static fl_json *shares_of(const struct fl_hardware *hardware)
+{
+	fl_json *shares = fl_json_new_array();
+
+	for (size_t i = 0; i < hardware->share_count; i++) {
+		fl_json *share = fl_json_new_object();
+
+		fl_json_set(share, "folder", fl_json_new_text(hardware->shares[i].folder));
+		fl_json_set(share, "socket", fl_json_new_text(hardware->shares[i].socket));
+		fl_json_add(shares, share);
+	}
+	return shares;
+}
+
+void fl_hardware_launch(const struct fl_hardware *hardware, fl_json *launch)
+{
+	fl_json_set(launch, "taps", taps_of(hardware));
+	if (hardware->share_count) {
+		fl_json_set(launch, "virtiofsd", fl_json_new_text(hardware->virtiofsd));
+		fl_json_set(launch, "shares", shares_of(hardware));
+	}
+	if (hardware->vsock.socket)
+		fl_json_put(launch, "vsock.socket", fl_json_new_text(hardware->vsock.socket));
 }

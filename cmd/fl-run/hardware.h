@@ -25,6 +25,17 @@ struct fl_hardware_link {
 	int fd; /* of a macvtap in the VMM; -1: a tap, known by its name */
 };
 
+struct fl_hardware_share {
+	const char *tag;       /* by which the guest mounts it; borrowed */
+	char *folder, *socket; /* virtiofsd's */
+};
+
+/* A vsock: its other end is a socket whose clients say "CONNECT PORT\n". */
+struct fl_hardware_vsock {
+	char *socket; /* NULL: none is wanted */
+	uint32_t cid; /* by which the host's kernel knows the guest, where it does */
+};
+
 /* In a dry run what is not made yet has its name to be, or a word in capitals. */
 struct fl_hardware {
 	char *kernel, *initrd; /* initrd NULL: none */
@@ -34,6 +45,10 @@ struct fl_hardware {
 	size_t disk_count;
 	struct fl_hardware_link *links;
 	size_t link_count;
+	struct fl_hardware_share *shares;
+	size_t share_count;
+	char *virtiofsd; /* NULL: no shares */
+	struct fl_hardware_vsock vsock;
 };
 
 /* FL_ERR_PRECONDITION says which step has not been run; FL_ERR_INVALID when the kernel is
@@ -43,7 +58,8 @@ int fl_hardware_read(const struct fl_vmm_request *request, struct fl_hardware *h
 void fl_hardware_finish(struct fl_hardware *hardware);
 #define fl_cleanup_hardware FL_CLEANUP(fl_hardware_finish)
 
-/* For the launch document: "taps" [{"fd","link"}], or NULL without macvtaps; "disks": their
- * ids in order. */
-fl_json *fl_hardware_taps(const struct fl_hardware *hardware);
+/* Puts into the launch document what every provider has alike: taps, shares, virtiofsd, vsock. */
+void fl_hardware_launch(const struct fl_hardware *hardware, fl_json *launch);
+
+/* "disks": their ids in order. */
 fl_json *fl_hardware_disk_ids(const struct fl_hardware *hardware);

@@ -51,6 +51,14 @@ static char *default_program(void)
 	return fl_asprintf("qemu-system-%s", host.machine);
 }
 
+/* virtiofsd reads and writes the guest's memory, and speaks virtio 1.0, not what was before. */
+static void add_shared_memory(struct compose *compose)
+{
+	fl_words_option(compose->argv, "-object", "memory-backend-memfd,id=memory,size=%uM,share=on",
+			compose->request->spec->memory_mb);
+	fl_words_option(compose->argv, "-global", "virtio-mmio.force-legacy=false");
+}
+
 static int add_machine(struct compose *compose, struct fl_err *err)
 {
 	const struct fl_spec *spec = compose->request->spec;
@@ -61,11 +69,14 @@ static int add_machine(struct compose *compose, struct fl_err *err)
 	fl_words_add(compose->argv, compose->request->program);
 	fl_words_option(compose->argv, "-name", "%s", name);
 	/* Without KVM the guest calibrates its clock against PIT and PIC. */
-	fl_words_option(compose->argv, "-machine", "microvm,rtc=on,%s",
-		   compose->kvm ? "accel=kvm,pit=off,pic=off" : "accel=tcg");
+	fl_words_option(compose->argv, "-machine", "microvm,rtc=on,%s%s",
+		   compose->kvm ? "accel=kvm,pit=off,pic=off" : "accel=tcg",
+		   compose->hardware->share_count ? ",memory-backend=memory" : "");
 	fl_words_option(compose->argv, "-cpu", "%s", compose->kvm ? "host" : "max");
 	fl_words_option(compose->argv, "-smp", "%u", spec->vcpu);
 	fl_words_option(compose->argv, "-m", "%u", spec->memory_mb);
+	if (compose->hardware->share_count)
+		add_shared_memory(compose);
 	fl_words_add(compose->argv, "-nodefaults");
 	fl_words_add(compose->argv, "-no-user-config");
 	fl_words_add(compose->argv, "-no-reboot");
@@ -124,12 +135,37 @@ static void add_link(struct compose *compose, const struct fl_hardware_link *lin
 			link->id, link->mac);
 }
 
+static void add_share(struct compose *compose, size_t number,
+		      const struct fl_hardware_share *share)
+{
+	fl_cleanup_free char *socket = escape(share->socket);
+
+	fl_words_option(compose->argv, "-chardev", "socket,id=share-%zu,path=%s", number, socket);
+	fl_words_option(compose->argv, "-device", "vhost-user-fs-device,chardev=share-%zu,tag=%s",
+			number, share->tag);
+}
+
+/* Its vsock is the host kernel's. */
+static int need_vhost(const struct compose *compose, struct fl_err *err)
+{
+	if (!compose->hardware->vsock.socket || !compose->request->check ||
+	    access("/dev/vhost-vsock", R_OK | W_OK) == 0)
+		return 0;
+	return fl_err_set(err, FL_ERR_PRECONDITION, "/dev/vhost-vsock: %s: qemu's guest agent needs it; "
+			  "run \"modprobe vhost_vsock\"", strerror(errno));
+}
+
 static void add_devices(struct compose *compose)
 {
 	for (size_t i = 0; i < compose->hardware->disk_count; i++)
 		add_disk(compose, &compose->hardware->disks[i]);
 	for (size_t i = 0; i < compose->hardware->link_count; i++)
 		add_link(compose, &compose->hardware->links[i]);
+	for (size_t i = 0; i < compose->hardware->share_count; i++)
+		add_share(compose, i, &compose->hardware->shares[i]);
+	if (compose->hardware->vsock.socket)
+		fl_words_option(compose->argv, "-device", "vhost-vsock-device,guest-cid=%u",
+				compose->hardware->vsock.cid);
 	fl_words_option(compose->argv, "-device", "virtio-rng-device");
 	/* A guest with the pvpanic module tells a panic apart from a reboot. */
 	fl_words_option(compose->argv, "-device", "pvpanic");
@@ -145,7 +181,9 @@ static fl_json *launch_of(const struct compose *compose, const char *monitor)
 	fl_json_set(launch, "console", fl_json_new_text("qemu.stdout"));
 	fl_json_set(launch, "stderr", fl_json_new_text("qemu.stderr"));
 	fl_json_set(launch, "accel", fl_json_new_text(compose->kvm ? "kvm" : "tcg"));
-	fl_json_set(launch, "taps", fl_hardware_taps(compose->hardware));
+	fl_hardware_launch(compose->hardware, launch);
+	if (compose->hardware->vsock.socket)
+		fl_json_put(launch, "vsock.cid", fl_json_new_int(compose->hardware->vsock.cid));
 	return launch;
 }
 
@@ -158,7 +196,8 @@ static int compose_qemu(const struct fl_vmm_request *request, fl_json **launch, 
 	fl_cleanup_free char *escaped = escape(monitor);
 	struct compose compose = { .request = request, .hardware = &hardware, .argv = argv };
 
-	if (fl_hardware_read(request, &hardware, err) < 0 || add_machine(&compose, err) < 0)
+	if (fl_hardware_read(request, &hardware, err) < 0 || need_vhost(&compose, err) < 0 ||
+	    add_machine(&compose, err) < 0)
 		return -1;
 	add_kernel(&compose);
 	add_devices(&compose);

@@ -72,6 +72,21 @@ static void print_files(const struct fl_vm *vm, const fl_json *files, struct fl_
 			    fl_json_text(fl_json_value(i)));
 }
 
+/* The folders of the host are served before the VMM looks for them. */
+static void print_shares(const fl_json *launch, struct fl_str *out)
+{
+	const fl_json *shares = fl_json_get(launch, "shares");
+
+	for (size_t i = 0; i < fl_json_count(shares); i++) {
+		const fl_json *share = fl_json_item(shares, i);
+
+		fl_str_addf(out, "%s --socket-path=%s -o source=%s,cache=auto,sandbox=chroot -f &\n",
+			    fl_json_text(fl_json_get(launch, "virtiofsd")),
+			    fl_json_text(fl_json_get(share, "socket")),
+			    fl_json_text(fl_json_get(share, "folder")));
+	}
+}
+
 int fl_start_plan(struct fl_step_call *call, struct fl_str *out, struct fl_err *err)
 {
 	fl_cleanup_json fl_json *launch = NULL;
@@ -84,6 +99,7 @@ int fl_start_plan(struct fl_step_call *call, struct fl_str *out, struct fl_err *
 	argv = fl_json_get(launch, "argv");
 	fl_str_addf(out, "mkdir -p %.*s && ln -sfn %s %s\n", (int)(strrchr(run, '/') - run), run,
 		    call->vm->path, run);
+	print_shares(launch, out);
 	for (size_t i = 0; i < fl_json_count(argv); i++) {
 		if (i)
 			fl_str_add(out, " ");
@@ -96,6 +112,7 @@ int fl_start_plan(struct fl_step_call *call, struct fl_str *out, struct fl_err *
 static int put_launch(void *arg, fl_json *record, struct fl_err *err)
 {
 	const char *desired = fl_json_text(fl_json_at(record, "host.desired"));
+	fl_json *vsock = fl_json_at(arg, "vsock.socket");
 	char boot[FL_BOOT_ID_TEXT];
 
 	/* The last word that a microVM ever hears, also when it comes only now. */
@@ -108,6 +125,7 @@ static int put_launch(void *arg, fl_json *record, struct fl_err *err)
 	fl_json_put(record, "host.vmm.launch", fl_json_ref(arg));
 	fl_json_put(record, "host.vmm.state", fl_json_new_text("starting"));
 	fl_json_put(record, "status.state", fl_json_new_text("PENDING"));
+	fl_json_put(record, "status.vsock_path", vsock ? fl_json_ref(vsock) : NULL);
 	return 0;
 }
 

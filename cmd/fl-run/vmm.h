@@ -31,6 +31,10 @@ struct fl_vmm_request {
  *   stderr          likewise a file, for the VMM's own words
  *   events          name of a fifo in the folder to which it reports
  *   taps            [{"fd","link"}]: macvtaps that it is handed
+ *   virtiofsd       the program that serves the shares
+ *   shares          [{"folder","socket"}]: of the host, each by a virtiofsd on that socket
+ *   vsock           {"socket","cid"}: where the host reaches the guest; with "cid" the supervisor
+ *                   makes the socket, and the kernel knows the guest by it; else the VMM does
  *   disks           ids of what it calls d0, d1 …
  * and "files", a map of name to text, which fl-run writes into the folder and does not save.
  */

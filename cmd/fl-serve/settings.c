@@ -45,6 +45,8 @@ const struct fl_option fl_settings_options[] = {
 	{ "qemu", 0, "PROGRAM", "for fl-run: the QEMU to run" },
 	{ "firecracker-bin", 0, "PROGRAM", "for fl-run: the Firecracker to run" },
 	{ "cloudhypervisor-bin", 0, "PROGRAM", "for fl-run: the Cloud Hypervisor to run" },
+	{ "virtiofs-bin", 0, "PROGRAM", "for fl-run: the virtiofsd to run" },
+	{ "virtiofs-roots", 0, "FOLDERS", "of the host, joined by colons: guests may see what is below them" },
 	{ "verbosity", 0, "N", "2 and more: also what is for debugging (0)" },
 	{ "log-format", 0, "FORMAT", "text, json or journald" },
 	{ "log-output", 0, "WHERE", "stderr, stdout or a file" },
@@ -58,7 +60,6 @@ const struct fl_option fl_settings_options[] = {
 	{ "deleteMicroVM-timeout", 0, "TIME", "not used" },
 	{ "firecracker-detach", 0, NULL, "not used: microVMs always outlive the server" },
 	{ "cloudhypervisor-detach", 0, NULL, "not used" },
-	{ "virtiofs-bin", 0, "PROGRAM", "not used" },
 	{ "disable-reconcile", 0, NULL, "not used" },
 	{ 0 },
 };
@@ -275,6 +276,8 @@ static void export_programs(const struct fl_args *args)
 	static const char *const variables[][2] = {
 		{ "firecracker-bin", "FL_FIRECRACKER" },
 		{ "cloudhypervisor-bin", "FL_CLOUDHYPERVISOR" },
+		{ "virtiofs-bin", "FL_VIRTIOFSD" },
+		{ "virtiofs-roots", "FL_VIRTIOFS_ROOTS" },
 	};
 
 	for (size_t i = 0; i < FL_COUNT(variables); i++) {

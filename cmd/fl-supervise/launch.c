@@ -37,6 +37,7 @@ void fl_launch_close(struct fl_machine *machine)
 	}
 	fl_monitor_end(&machine->monitor);
 	fl_requests_end(machine);
+	fl_shares_end(&machine->shares);
 }
 
 static void close_handed(struct handed *handed)
@@ -89,12 +90,12 @@ static int open_taps(struct fl_machine *machine, struct handed *handed, struct f
 	return 0;
 }
 
-static int spawn(struct fl_machine *machine, const struct handed *handed, struct fl_err *err)
+static int spawn(struct fl_machine *machine, const struct handed *handed, int cgroup,
+		 struct fl_err *err)
 {
 	const fl_json *argv = fl_json_get(machine->launch, "argv");
 	size_t count = fl_json_count(argv);
 	fl_cleanup_free const char **words = fl_alloc_zero(count + 1, sizeof(*words));
-	fl_cleanup_close int cgroup = fl_cgroup_open(machine->vm->uid, "vmm");
 	struct fl_proc_spec spec = { .argv = words,		 .in = handed->in,
 				     .out = handed->out,	 .errfd = handed->errors,
 				     .more = handed->taps,	 .more_count = handed->tap_count,
@@ -110,20 +111,39 @@ static int spawn(struct fl_machine *machine, const struct handed *handed, struct
  * listens there. */
 static void remove_stale(const struct fl_machine *machine)
 {
-	static const char *const keys[] = { "monitor", "console_socket" };
+	static const char *const paths[] = { "monitor", "console_socket", "vsock.socket" };
 
-	for (size_t i = 0; i < FL_COUNT(keys); i++)
-		if (launch_text(machine, keys[i]))
-			unlink(launch_text(machine, keys[i]));
+	for (size_t i = 0; i < FL_COUNT(paths); i++) {
+		const char *path = fl_json_text(fl_json_at(machine->launch, paths[i]));
+
+		if (path && (i != 2 || machine->relay.listener < 0))
+			unlink(path);
+	}
+}
+
+/* It stays over the guest's reboots. */
+static int open_relay(struct fl_machine *machine, struct fl_err *err)
+{
+	const char *path = fl_json_text(fl_json_at(machine->launch, "vsock.socket"));
+	int64_t cid = fl_json_int(fl_json_at(machine->launch, "vsock.cid"));
+
+	if (!path || !cid || machine->relay.listener >= 0)
+		return 0;
+	return fl_relay_listen(&machine->relay, path, (uint32_t)cid, err);
 }
 
 static int start(struct fl_machine *machine, struct handed *handed, struct fl_err *err)
 {
+	fl_cleanup_close int cgroup = fl_cgroup_open(machine->vm->uid, "vmm");
+
 	remove_stale(machine);
 	if (make_pipes(machine, handed, err) < 0 || open_taps(machine, handed, err) < 0 ||
-	    fl_monitor_open_events(&machine->monitor, machine->vm->dirfd, err) < 0)
+	    fl_monitor_open_events(&machine->monitor, machine->vm->dirfd, err) < 0 ||
+	    open_relay(machine, err) < 0 ||
+	    fl_shares_start(&machine->shares, machine->launch,
+			    &(struct fl_shares_place){ cgroup, handed->errors }, err) < 0)
 		return -1;
-	return spawn(machine, handed, err);
+	return spawn(machine, handed, cgroup, err);
 }
 
 int fl_launch(struct fl_machine *machine, struct fl_err *err)

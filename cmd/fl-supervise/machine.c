@@ -59,7 +59,8 @@ int fl_machine_init(struct fl_machine *machine, const struct fl_vm *vm, struct f
 
 	*machine = (struct fl_machine){ .vm = vm, .changes = -1, .out = -1, .errors = -1, .in = -1,
 					.vmm = { .pidfd = -1 },
-					.keyboard = FL_KEYBOARD_INIT };
+					.keyboard = FL_KEYBOARD_INIT,
+					.relay = FL_RELAY_INIT };
 	machine->control.listener = -1;
 	memset(machine->control.clients, -1, sizeof(machine->control.clients));
 	machine->console.fd = machine->stderr_text.fd = -1;
@@ -88,6 +89,7 @@ void fl_machine_finish(struct fl_machine *machine)
 	fl_launch_close(machine);
 	fl_control_finish(&machine->control);
 	fl_keyboard_finish(&machine->keyboard);
+	fl_relay_finish(&machine->relay);
 	fl_console_finish(&machine->console);
 	fl_console_finish(&machine->stderr_text);
 	fl_json_unref(machine->launch);
@@ -305,7 +307,7 @@ static int next_timeout(const struct fl_machine *machine)
 }
 
 enum { AT_VMM, AT_OUT, AT_ERRORS, AT_MONITOR, AT_EVENTS, AT_CHANGES, AT_SIGNAL, AT_LISTENER, AT_CLIENTS,
-       AT_KEYBOARD = AT_CLIENTS + FL_CONTROL_CLIENTS, AT_END = AT_KEYBOARD + FL_KEYBOARD_POLLS };
+       AT_KEYBOARD = AT_CLIENTS + FL_CONTROL_CLIENTS, AT_RELAY = AT_KEYBOARD + FL_KEYBOARD_POLLS, AT_END = AT_RELAY + FL_RELAY_POLLS };
 
 static void collect(const struct fl_machine *machine, struct pollfd *fds)
 {
@@ -319,6 +321,7 @@ static void collect(const struct fl_machine *machine, struct pollfd *fds)
 		fds[AT_CLIENTS + i] =
 			(struct pollfd){ .fd = machine->control.clients[i], .events = POLLIN };
 	fl_keyboard_collect(&machine->keyboard, machine->in, fds + AT_KEYBOARD);
+	fl_relay_collect(&machine->relay, fds + AT_RELAY);
 }
 
 /* A closed pipe would be readable for ever. */
@@ -366,5 +369,6 @@ void fl_machine_run(struct fl_machine *machine)
 			pass_deadline(machine);
 		fl_requests_poll(machine);
 		fl_keyboard_poll(&machine->keyboard, machine->in);
+		fl_relay_poll(&machine->relay, fds + AT_RELAY);
 	}
 }

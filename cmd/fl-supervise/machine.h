@@ -14,6 +14,8 @@
 #include "cmd/fl-supervise/control.h"
 #include "cmd/fl-supervise/keyboard.h"
 #include "cmd/fl-supervise/monitor.h"
+#include "cmd/fl-supervise/relay.h"
+#include "cmd/fl-supervise/share.h"
 #include "common/proc.h"
 #include "common/state.h"
 
@@ -51,6 +53,8 @@ struct fl_machine {
 	struct fl_monitor monitor;
 	struct fl_control control;
 	struct fl_keyboard keyboard;
+	struct fl_relay relay;   /* of a vsock that the VMM makes no socket for */
+	struct fl_shares shares;
 };
 
 int fl_machine_init(struct fl_machine *machine, const struct fl_vm *vm, struct fl_err *err);

@@ -19,7 +19,7 @@ const struct fl_option fl_make_spec_options[] = {
 	{ "root", 'r', "REF", "image of the root volume" },
 	{ "root-size", 0, "SIZE", "of the root's file system (10G)" },
 	{ "read-only", 0, NULL, "the root is read-only and shared" },
-	{ "volume", 0, "ID=REF[:PATH]", "a further volume, mounted at PATH" },
+	{ "volume", 0, "ID=REF[:PATH]", "a further volume, mounted at PATH; REF may be a /FOLDER of the host" },
 	{ "cpus", 'c', "N", "virtual processors (2)" },
 	{ "memory", 'm', "MIB", "memory (1024)" },
 	{ "bridge", 'b', "NAME", "a tap on this bridge; may be repeated" },
@@ -32,6 +32,7 @@ const struct fl_option fl_make_spec_options[] = {
 	{ "meta-data", 0, "FILE", "cloud-init's meta-data" },
 	{ "vendor-data", 0, "FILE", "cloud-init's vendor-data" },
 	{ "label", 'l', "KEY=VALUE", "a label; may be repeated" },
+	{ "guest-agent", 0, NULL, "a vsock, to speak to an agent in the guest" },
 	{ "provider", 0, "NAME", "the VMM (the host's default)" },
 	{ 0 },
 };
@@ -96,7 +97,21 @@ static int put_root(const struct fl_args *args, fl_json *spec, struct fl_err *er
 	return 0;
 }
 
-/* ID=REF or ID=REF:/PATH. */
+/* Where the last ":/" is, which a mount point stands behind; the one of "oci:/folder" is none. */
+static const char *find_mount(const char *ref)
+{
+	static const char *const kinds[] = { "oci", "oci-archive", "docker-archive" };
+	const char *last = NULL, *at = ref;
+
+	while ((at = strstr(at, ":/")))
+		last = at++;
+	for (size_t i = 0; last && i < FL_COUNT(kinds); i++)
+		if ((size_t)(last - ref) == strlen(kinds[i]) && fl_str_starts(ref, kinds[i]))
+			return NULL;
+	return last;
+}
+
+/* ID=REF or ID=REF:/PATH; of a folder of the host ID=/FOLDER or ID=/FOLDER:/PATH. */
 static int put_volume(const char *text, fl_json *list, struct fl_err *err)
 {
 	const char *ref = strchr(text, '='), *path;
@@ -105,10 +120,10 @@ static int put_volume(const char *text, fl_json *list, struct fl_err *err)
 	if (!ref)
 		return fl_err_set(err, FL_ERR_USAGE, "option --volume: \"%s\" is not ID=REF[:PATH]",
 				  text);
-	path = strstr(++ref, ":/");
+	path = find_mount(++ref);
 	volume = fl_json_new_object();
 	fl_json_set(volume, "id", fl_json_new_text_bytes(text, (size_t)(ref - text) - 1));
-	fl_json_put(volume, "source.container_source",
+	fl_json_put(volume, *ref == '/' ? "source.virtiofs_source" : "source.container_source",
 		    fl_json_new_text_bytes(ref, path ? (size_t)(path - ref) : strlen(ref)));
 	if (path)
 		fl_json_set(volume, "mount_point", fl_json_new_text(path + 1));
@@ -275,6 +290,8 @@ int fl_make_spec(struct fl_args *args, struct fl_err *err)
 	put_text(args, "provider", spec, "provider");
 	put_pairs(args, "label", spec, "labels");
 	put_kernel(args, spec);
+	if (fl_args_flag(args, "guest-agent"))
+		fl_json_set(spec, "allow_guest_agent", fl_json_new_bool(true));
 	if (put_number(args, "cpus", spec, "vcpu", err) < 0 ||
 	    put_number(args, "memory", spec, "memory_in_mb", err) < 0 ||
 	    put_root(args, spec, err) < 0 || put_volumes(args, spec, err) < 0 ||

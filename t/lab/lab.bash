@@ -2,13 +2,24 @@
 # SPDX-License-Identifier: MPL-2.0
 # What the lab's bats files share: guests that are up in seconds, and the VMMs that are here.
 
+# What Debian's initrd lacks: some modules, and a program that listens.
+lab_extras() {
+	local tree=$FL_TOP/build/images/kernel/modules module
+	mkdir "$1"
+	for module in fuse virtiofs vsock vmw_vsock_virtio_transport_common vmw_vsock_virtio_transport; do
+		find "$tree" -name "$module.ko" -exec cp {} "$1/" \;
+	done
+	cc -static -O2 -o "$1/echo" "$FL_TOP/t/lab/guest/echo.c"
+}
+
 # A layout with the tag "kernel": Debian's kernel, and its initrd with a life of our own.
 lab_images() {
 	local folder=$1
 	mkdir -p "$folder/k/boot" "$folder/init" "$folder/disk"
 	cp "$FL_TOP/build/images/kernel/tree/boot/vmlinux" "$folder/k/boot/"
 	cp "$FL_TOP/t/lab/guest/init" "$folder/init/init"
-	(cd "$folder/init" && echo init | cpio --quiet -o -H newc) |
+	lab_extras "$folder/init/lab"
+	(cd "$folder/init" && find init lab | cpio --quiet -o -H newc) |
 		cat "$FL_TOP/build/images/kernel/tree/boot/initrd.img" - >"$folder/k/boot/initrd.img"
 	echo disk >"$folder/disk/what"
 	fl-pack image -q --compression none --tag kernel -o "$folder/layout" "$folder/k" >/dev/null
