@@ -11,16 +11,21 @@
 #define WIDTH 30
 #define REDRAW_MS 100
 
-void fl_progress_start(struct fl_progress *bar, const char *name, bool shown)
+int fl_progress_start(struct fl_progress *bar, const char *name, const struct fl_args *args,
+		      struct fl_err *err)
 {
-	*bar = (struct fl_progress){ .name = name, .shown = shown, .started_ms = fl_clock_ms(),
-				     .owner = pthread_self() };
-}
+	const char *how = fl_args_text(args, "progress", "auto");
 
-void fl_progress_start_json(struct fl_progress *bar, const char *name)
-{
-	fl_progress_start(bar, name, true);
-	bar->is_json = true;
+	*bar = (struct fl_progress){ .name = name, .started_ms = fl_clock_ms(),
+				     .mutex = PTHREAD_MUTEX_INITIALIZER };
+	if (strcmp(how, "json") == 0)
+		bar->shown = bar->is_json = true;
+	else if (strcmp(how, "auto") == 0)
+		bar->shown = fl_cli_shows_progress(args);
+	else if (strcmp(how, "none") != 0)
+		return fl_err_set(err, FL_ERR_USAGE,
+				  "option --progress: \"%s\" is not auto, none or json", how);
+	return 0;
 }
 
 static void print_json(const struct fl_progress *bar, uint64_t done, uint64_t total)
@@ -51,21 +56,32 @@ static void draw(struct fl_progress *bar, uint64_t done, uint64_t total)
 	fflush(stderr);
 }
 
-void fl_progress_update(void *arg, uint64_t done, uint64_t total)
+static void show(struct fl_progress *bar, uint64_t done, uint64_t total)
 {
-	struct fl_progress *bar = arg;
-	int64_t now;
+	int64_t now = fl_clock_ms();
 
-	if (!bar->shown || !pthread_equal(bar->owner, pthread_self()))
+	if (bar->drawn_ms && total == bar->total && done <= bar->drawn)
 		return;
-	now = fl_clock_ms();
 	if (now - bar->drawn_ms < REDRAW_MS && done != total)
 		return;
 	bar->drawn_ms = now;
+	bar->drawn = done;
+	bar->total = total;
 	if (bar->is_json)
 		print_json(bar, done, total);
 	else
 		draw(bar, done, total);
+}
+
+void fl_progress_update(void *arg, uint64_t done, uint64_t total)
+{
+	struct fl_progress *bar = arg;
+
+	if (!bar->shown)
+		return;
+	pthread_mutex_lock(&bar->mutex);
+	show(bar, done, total);
+	pthread_mutex_unlock(&bar->mutex);
 }
 
 void fl_progress_end(struct fl_progress *bar)

@@ -5,6 +5,7 @@
 #         tls     with FOLDER/tls.crt, signed by itself
 #         mtls    the same, and only for clients that have FOLDER/client.crt and .key
 #         basic   only for who logs in as "user" with the password "open sesame"
+#         log     with a line for each request in FOLDER/log
 #         token   only with a token of token_server.py, whose port is in $TOKEN_PORT
 #     registry_stop
 
@@ -42,7 +43,7 @@ registry_auth() {
 }
 
 registry_start() {
-	local folder=$1 port try kind tls="" auth="" scheme=http options=(-s)
+	local folder=$1 port try kind tls="" auth="" scheme=http options=(-s) quiet=true
 	mkdir -p "$folder"
 	for kind in "${@:2}"; do
 		case $kind in
@@ -51,6 +52,7 @@ registry_start() {
 			options=(-sk)
 			[ "$kind" = tls ] || options+=(--cert "$folder/client.crt" --key "$folder/client.key")
 			;;
+		log) quiet=false ;;
 		*) auth=$(registry_auth "$folder" "$kind") ;;
 		esac
 	done
@@ -58,7 +60,7 @@ registry_start() {
 		port=$((20000 + (RANDOM % 20000)))
 		cat >"$folder/config.yml" <<-CONFIG
 			version: 0.1
-			log: {level: error, accesslog: {disabled: true}}
+			log: {level: error, accesslog: {disabled: $quiet}}
 			storage: {filesystem: {rootdirectory: $folder/data}, delete: {enabled: true}}
 			$auth
 			http:

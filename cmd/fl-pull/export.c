@@ -258,7 +258,7 @@ static int run(struct fl_args *args, struct export *export, struct fl_err *err)
 	int rc;
 
 	if (lock < 0 ||
-	    fl_options_progress(args, &export->bar, args->operands.items[0], err) < 0 ||
+	    fl_progress_start(&export->bar, args->operands.items[0], args, err) < 0 ||
 	    fl_pick(export->store, args->operands.items[0], platform, export->pick,
 				err) < 0)
 		return -1;

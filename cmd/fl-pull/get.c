@@ -5,6 +5,8 @@
 #include "cmd/fl-pull/origin.h"
 #include "cmd/fl-pull/verify.h"
 #include "common/alloc.h"
+#include "common/slot.h"
+#include "common/state.h"
 
 #include <string.h>
 
@@ -200,9 +202,20 @@ static int take_key(struct get *get, struct fl_err *err)
 	return 0;
 }
 
+/* A place among the pulls of this host: blobs are locked by those who have one only, so that
+ * waiting for a blob with a place in hand ends. */
+static int take_place(const struct fl_get_options *options, struct fl_slot *slot,
+		      struct fl_err *err)
+{
+	fl_cleanup_free char *folder = fl_state_run_folder();
+
+	return fl_slot_take(slot, folder, "pull", options->pulls, options->cancel, err);
+}
+
 static int bring(struct get *get, struct fl_err *err)
 {
 	const struct fl_get_options *options = get->options;
+	fl_cleanup_slot struct fl_slot slot = FL_SLOT_INIT;
 	struct fl_origin origin = {
 		.reference = &get->reference, .wanted = options->platform,
 		.options = &options->registry, .cancel = options->cancel,
@@ -216,7 +229,7 @@ static int bring(struct get *get, struct fl_err *err)
 	if (options->policy == FL_GET_NEVER)
 		return fl_err_set(err, FL_ERR_NOT_FOUND, "not in the store%s, and --pull=never",
 				  get->key.len ? " with a signature that was checked" : "");
-	return fl_origin_use(&origin, err);
+	return take_place(options, &slot, err) < 0 ? -1 : fl_origin_use(&origin, err);
 }
 
 int fl_get(const struct fl_store *store, const char *text, const struct fl_get_options *options,

@@ -20,6 +20,7 @@ struct fl_get_options {
 	const char *name;  /* in the store; NULL: as the image was asked for */
 	const char *verify_key; /* PEM file; NULL: as the registries file says of the host */
 	unsigned parallel; /* blobs at once */
+	unsigned pulls;    /* processes at once on this host; 0: any number */
 	struct fl_registry_options registry;
 	const struct fl_cancel *cancel;
 	/* Called while bytes come in; total is what must be fetched. May be NULL. */

@@ -16,7 +16,7 @@ static int get_with_bar(const struct fl_args *args, const struct fl_store *store
 	struct fl_progress bar;
 	int rc;
 
-	if (fl_options_progress(args, &bar, text, err) < 0)
+	if (fl_progress_start(&bar, text, args, err) < 0)
 		return -1;
 	options->progress = fl_progress_update;
 	options->arg = &bar;

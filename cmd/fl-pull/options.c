@@ -19,23 +19,6 @@ static int take_policy(const struct fl_args *args, enum fl_get_policy *policy, s
 			  "option --pull: \"%s\" is not missing, always or never", text);
 }
 
-int fl_options_progress(const struct fl_args *args, struct fl_progress *bar, const char *name,
-			struct fl_err *err)
-{
-	const char *how = fl_args_text(args, "progress", "auto");
-
-	if (strcmp(how, "json") == 0)
-		fl_progress_start_json(bar, name);
-	else if (strcmp(how, "auto") == 0 || strcmp(how, "none") == 0)
-		fl_progress_start(bar, name, *how == 'a' && fl_cli_shows_progress(args));
-	else
-		return fl_err_set(err, FL_ERR_USAGE,
-				  "option --progress: \"%s\" is not auto, none or "
-				  "json",
-				  how);
-	return 0;
-}
-
 /* OS/ARCH[/VARIANT]. */
 static int check_platform(const char *text, struct fl_err *err)
 {
@@ -74,15 +57,17 @@ int fl_options_registry(const struct fl_args *args, struct fl_registry_options *
 int fl_options_get(const struct fl_args *args, struct fl_get_options *options,
 		   struct fl_err *err)
 {
-	uint64_t parallel;
+	uint64_t parallel, pulls;
 
 	if (take_policy(args, &options->policy, err) < 0 ||
-	    fl_args_number(args, "parallel", 1, 64, 4, &parallel, err) < 0)
+	    fl_args_number(args, "parallel", 1, 64, 4, &parallel, err) < 0 ||
+	    fl_args_number(args, "max-pulls", 1, 1024, 8, &pulls, err) < 0)
 		return -1;
 	options->platform = fl_args_text(args, "platform", fl_image_host_platform());
 	if (check_platform(options->platform, err) < 0)
 		return -1;
 	options->parallel = (unsigned)parallel;
+	options->pulls = (unsigned)pulls;
 	options->verify_key = fl_args_text(args, "verify-key", NULL);
 	return fl_options_registry(args, &options->registry, err);
 }

@@ -11,9 +11,6 @@
 #include "common/cli.h"
 #include "common/progress.h"
 
-#define FL_PROGRESS_OPTION                                                                     \
-	{ "progress", 0, "HOW", "auto (a bar on a terminal, default), none or json" }
-
 #define FL_REGISTRY_OPTIONS                                                                    \
 	{ "plain-http", 0, NULL, "speak HTTP to any host, not only to loopback" },             \
 	{ "ca-file", 0, "FILE", "trust these certificates (PEM)" },                            \
@@ -26,6 +23,7 @@
 	{ "platform", 'p', "OS/ARCH[/VARIANT]", "the platform (this machine's)" },             \
 	{ "pull", 0, "WHEN", "missing (default), always or never" },                           \
 	{ "parallel", 'j', "N", "blobs to fetch at once (4)" },                                \
+	{ "max-pulls", 0, "N", "pulls at once on this host (8)" },                             \
 	FL_PROGRESS_OPTION,                                                                    \
 	{ "verify-key", 0, "FILE", "take only what cosign signed with this public key (PEM)" }, \
 	FL_REGISTRY_OPTIONS
@@ -33,10 +31,6 @@
 /* What the options say points into args; fl_get_options_finish it. */
 int fl_options_get(const struct fl_args *args, struct fl_get_options *options,
 		   struct fl_err *err);
-
-/* Starts the bar as --progress says; FL_ERR_USAGE when it says nothing known. */
-int fl_options_progress(const struct fl_args *args, struct fl_progress *bar, const char *name,
-			struct fl_err *err);
 
 int fl_options_registry(const struct fl_args *args, struct fl_registry_options *options,
 			struct fl_err *err);

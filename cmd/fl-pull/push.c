@@ -163,7 +163,7 @@ static int run(struct fl_args *args, struct push *push, struct fl_store *store,
 	int rc;
 
 	if (parse_target(args->operands.items[1], &push->to, err) < 0 ||
-	    fl_options_progress(args, &push->bar, push->to.text, err) < 0 ||
+	    fl_progress_start(&push->bar, push->to.text, args, err) < 0 ||
 	    open_source(push, args, store, from, err) < 0)
 		return -1;
 	fl_registry_init(&push->registry, push->to.host, push->to.name, push->options, NULL);

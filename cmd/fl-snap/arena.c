@@ -24,6 +24,7 @@ static void *take(struct fl_arena *arena, size_t size, size_t align)
 
 		chunk->next = arena->chunks;
 		arena->chunks = chunk;
+		arena->size += want > CHUNK ? want : CHUNK;
 		arena->at = (char *)(chunk + 1);
 		arena->left = (want > CHUNK ? want : CHUNK) - sizeof(*chunk);
 		pad = (size_t)(-(uintptr_t)arena->at & (align - 1));

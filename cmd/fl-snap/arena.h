@@ -12,7 +12,7 @@
 
 struct fl_arena {
 	struct fl_arena_chunk *chunks;
-	size_t left;
+	size_t left, size; /* of the newest chunk; of all */
 	char *at;
 };
 

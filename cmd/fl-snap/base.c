@@ -16,6 +16,7 @@
 #define MIB (1ull << 20)
 #define SMALLEST (8 * MIB)
 #define MOST_THREADS 16
+#define PER_INODE (18ull << 10) /* bytes: ext4 has one in 16 KiB */
 
 struct build {
 	const struct fl_base_options *options;
@@ -23,7 +24,7 @@ struct build {
 	size_t count;
 	size_t *order; /* largest first */
 	atomic_size_t next;
-	atomic_bool stop;
+	struct fl_budget budget;
 	_Atomic uint64_t done;
 	pthread_mutex_t mutex; /* of err */
 	struct fl_err err;     /* the first failure */
@@ -48,7 +49,7 @@ static void fail(struct build *build, const struct fl_err *err)
 	if (build->err.kind == FL_ERR_NONE)
 		build->err = *err;
 	pthread_mutex_unlock(&build->mutex);
-	atomic_store(&build->stop, true);
+	atomic_store(&build->budget.stop, true);
 }
 
 static void *work(void *arg)
@@ -93,23 +94,35 @@ static void sort_by_size(struct build *build, const struct fl_base_layer *layers
 	}
 }
 
-/* Every layer its own region, bottom first, so that places do not depend on timing. */
+/* What the layer may need, and no more than there is: files say of themselves what they like. */
+static uint64_t region_of(const struct fl_base_layer *layer, uint64_t blocks)
+{
+	uint64_t want = blocks_of(fl_inflate_guess(layer->path));
+
+	return want < blocks ? want : blocks;
+}
+
+/* Every layer its own region, bottom first, so that places do not depend on timing. Where
+ * there is not room for all guesses, each gets its share. */
 static void give_regions(struct build *build, struct fl_disk *disk,
 			 const struct fl_base_layer *layers)
 {
-	uint64_t total = 0;
+	uint64_t total = 0, wanted = 0, blocks = fl_disk_blocks(disk);
 
-	for (size_t i = 0; i < build->count; i++)
+	for (size_t i = 0; i < build->count; i++) {
 		total += packed_size(&layers[i]);
+		wanted += region_of(&layers[i], blocks);
+	}
 	for (size_t i = 0; i < build->count; i++) {
 		struct fl_layer_load *load = &build->loads[i];
-		uint64_t count;
+		uint64_t want = region_of(&layers[i], blocks), count;
 
 		*load = (struct fl_layer_load){ .disk = disk, .layer = &layers[i],
-						.options = build->options, .stop = &build->stop,
+						.options = build->options, .budget = &build->budget,
 						.done = &build->done, .total = total };
-		if (fl_disk_take(disk, blocks_of(fl_inflate_guess(layers[i].path)), &load->next,
-				 &count, NULL) == 0)
+		if (wanted > blocks)
+			want = (uint64_t)((double)want / (double)wanted * (double)blocks);
+		if (want && fl_disk_take(disk, want, &load->next, &count, NULL) == 0)
 			load->end = load->next + count;
 	}
 }
@@ -158,7 +171,11 @@ static int build_on(struct fl_disk *disk, const struct fl_base_layer *layers, si
 		    const struct fl_base_options *options, struct fl_base_result *result,
 		    struct fl_err *err)
 {
-	struct build build = { .options = options, .count = count };
+	struct build build = {
+		.options = options, .count = count,
+		.budget = { .max_bytes = options->max_bytes, .max_entries = options->max_entries,
+			    .cancelled = options->cancelled, .arg = options->arg },
+	};
 	int rc;
 
 	build.loads = fl_alloc_zero(count, sizeof(*build.loads));
@@ -216,12 +233,15 @@ int fl_base_build(int fd, const char *name, const struct fl_base_layer *layers, 
 	if (size < SMALLEST || size % MIB)
 		return fl_err_set(err, FL_ERR_INVALID, "%s: the size must be whole MiB, at least %llu",
 				  name, SMALLEST / MIB);
-	/* A guess may be short: tar files of tiny files grow on a disk. */
-	for (int tries = 0; tries < 4; tries++, size *= 2) {
+	/* A guess may be short: tar files of tiny files grow on a disk, and each wants an inode. */
+	for (int tries = 0; tries < 4; tries++) {
 		if (build_at(fd, name, size, layers, count, options, result, &why) == 0)
 			return 0;
 		if (options->size || why.kind != FL_ERR_INVALID)
 			break;
+		size = size * 2 > result->entries * PER_INODE ? size * 2
+							      : result->entries * PER_INODE;
+		size = (size + MIB - 1) & ~(MIB - 1);
 	}
 	return fl_err_set(err, why.kind, "%s", why.text);
 }

@@ -28,7 +28,7 @@ struct fl_base_options {
 	uint64_t size; /* bytes of the file system; 0: as much as the content needs, and room */
 	uint8_t uuid[16];
 	unsigned threads;     /* layers at once; 0: 2 */
-	uint64_t max_entries; /* 0: 10,000,000 */
+	uint64_t max_bytes, max_entries; /* of all layers, unpacked; 0: as in budget.h */
 	/* Asked between two pieces of work, from several threads; true: FL_ERR_ABORTED. */
 	bool (*cancelled)(void *arg);
 	/* Compressed bytes read so far and in all, from several threads. */
@@ -42,8 +42,8 @@ struct fl_base_result {
 };
 
 /* Writes into the empty file fd. FL_ERR_INVALID: size is less than the content needs;
- * FL_ERR_CORRUPT: a layer is not what it should be; FL_ERR_EXHAUSTED: no space. name is
- * what errors call the file. */
+ * FL_ERR_CORRUPT: a layer is not what it should be; FL_ERR_EXHAUSTED: no space, or more than
+ * the layers may unpack to. name is what errors call the file. */
 int fl_base_build(int fd, const char *name, const struct fl_base_layer *layers, size_t count,
 		  const struct fl_base_options *options, struct fl_base_result *result,
 		  struct fl_err *err);

@@ -5,6 +5,8 @@
 #include "common/alloc.h"
 #include "common/io.h"
 #include "common/path.h"
+#include "common/slot.h"
+#include "common/state.h"
 #include "common/uuid.h"
 
 #include <fcntl.h>
@@ -115,10 +117,32 @@ static void tell(void *arg, uint64_t done, uint64_t total)
 		watch->progress(watch->arg, done, total);
 }
 
-static struct fl_base_options options_of(const struct fl_cache_watch *watch)
+static struct fl_base_options options_of(const struct fl_cache *cache,
+					 const struct fl_cache_watch *watch)
 {
 	return (struct fl_base_options){ .threads = 2, .cancelled = is_cancelled,
+					 .max_bytes = cache->limits.max_bytes,
+					 .max_entries = cache->limits.max_entries,
 					 .progress = tell, .arg = (void *)watch };
+}
+
+unsigned fl_cache_builds(void)
+{
+	long processors = sysconf(_SC_NPROCESSORS_ONLN);
+
+	return processors > 2 ? (unsigned)processors : 2;
+}
+
+/* A place among the builds of this host. Taken when all locks are held, given back before the
+ * next is wanted: who has one waits for nobody. */
+static int take_place(const struct fl_cache *cache, const struct fl_cache_watch *watch,
+		      struct fl_slot *slot, struct fl_err *err)
+{
+	fl_cleanup_free char *folder = fl_state_run_folder();
+
+	return fl_slot_take(slot, folder, "build",
+			    cache->limits.builds ? cache->limits.builds : fl_cache_builds(),
+			    watch->cancel, err);
 }
 
 /* A stop that the builder was told of comes back with its real reason. */
@@ -132,11 +156,15 @@ static int explain(const struct fl_cache_watch *watch, struct fl_err *err)
 int fl_cache_build(struct fl_cache *cache, int fd, const char *name, const struct fl_image *image,
 		   uint64_t mib, const struct fl_cache_watch *watch, struct fl_err *err)
 {
-	struct fl_base_options options = options_of(watch);
+	struct fl_base_options options = options_of(cache, watch);
+	fl_cleanup_slot struct fl_slot slot = FL_SLOT_INIT;
 	struct fl_base_result result;
 	struct layers layers = { 0 };
 	struct fl_uuid uuid;
-	int rc = layers_of(cache, image, &layers, err);
+	int rc = take_place(cache, watch, &slot, err);
+
+	if (rc == 0)
+		rc = layers_of(cache, image, &layers, err);
 
 	fl_uuid_of("base", image->chain_id, &uuid);
 	memcpy(options.uuid, uuid.byte, sizeof(options.uuid));
@@ -199,17 +227,21 @@ static int extract(struct fl_cache *cache, const char *question, const struct fl
 {
 	fl_cleanup_durable struct fl_durable durable = FL_DURABLE_INIT;
 	fl_cleanup_atomic struct fl_atomic out = FL_ATOMIC_INIT;
-	struct fl_base_options options = options_of(watch);
+	fl_cleanup_slot struct fl_slot slot = FL_SLOT_INIT;
+	struct fl_base_options options = options_of(cache, watch);
 	struct layers layers = { 0 };
 	char name[FL_SHA256_HEX];
 	int rc, have;
 
 	if (fl_atomic_open(&out, cache->files, question, 0444, err) < 0)
 		return -1;
+	if (take_place(cache, watch, &slot, err) < 0)
+		return -1;
 	rc = layers_of(cache, image, &layers, err);
 	if (rc == 0)
 		rc = fl_extract_file(layers.items, layers.count, file, out.fd, &options, err);
 	layers_finish(&layers);
+	fl_slot_give(&slot);
 	if (rc < 0 || hash_file(out.fd, name, err) < 0)
 		return explain(watch, err);
 	have = fl_durable_begin(&durable, cache->files, name, true, watch->cancel, err);

@@ -18,10 +18,20 @@
 
 #define FL_BASE_FORMAT 1 /* of the builder: another gives other bytes for the same image */
 
+/* What an image may cost; 0: as budget.h and fl_cache_builds say. */
+struct fl_cache_limits {
+	uint64_t max_bytes, max_entries;
+	unsigned builds; /* at once on this host */
+};
+
+/* The builds at once that are right for this host: a processor each, and two at least. */
+unsigned fl_cache_builds(void);
+
 struct fl_cache {
 	char *dir; /* the state folder */
 	int bases, files;
 	struct fl_store store;
+	struct fl_cache_limits limits; /* the caller's to set */
 };
 
 int fl_cache_open(struct fl_cache *cache, const char *state_dir, struct fl_err *err);

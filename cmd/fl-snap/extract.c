@@ -13,7 +13,7 @@
 /* The names of one layer; inodes carry where they came from in extent_count (the layer)
  * and first_block (the entry's number). */
 struct scan {
-	const struct fl_base_options *options;
+	struct fl_budget budget;
 	struct fl_arena arena;
 	FL_VEC(struct fl_entry) entries;
 };
@@ -25,16 +25,10 @@ static const char *name_of(const struct fl_base_layer *layer)
 	return slash ? slash + 1 : layer->path;
 }
 
-static int check(const struct fl_base_options *options, struct fl_err *err)
-{
-	if (options->cancelled && options->cancelled(options->arg))
-		return fl_err_set(err, FL_ERR_ABORTED, "stopped in the middle");
-	return 0;
-}
-
 static int take_entry(struct scan *scan, const struct fl_tar_entry *from, uint32_t layer,
 		      uint64_t number, struct fl_err *err)
 {
+	size_t before = scan->arena.size;
 	struct fl_entry entry = { .path = fl_tree_clean(&scan->arena, from->path) };
 
 	if (entry.path && from->hard_link)
@@ -53,20 +47,20 @@ static int take_entry(struct scan *scan, const struct fl_tar_entry *from, uint32
 							     strlen(from->symlink));
 	}
 	FL_VEC_ADD(&scan->entries, entry);
-	return 0;
+	return fl_budget_memory(&scan->budget, scan->arena.size - before, err);
 }
 
 static int scan_layer(struct scan *scan, const struct fl_base_layer *layer, uint32_t number,
 		      struct fl_err *err)
 {
-	struct fl_tar *tar = fl_tar_open(layer->path, layer->diff_id, err);
+	struct fl_tar *tar = fl_tar_open(layer->path, layer->diff_id, &scan->budget, err);
 	struct fl_tar_entry entry;
 	uint64_t at = 0;
 	int more = tar ? 1 : -1;
 
 	scan->entries.count = 0;
 	while (more > 0 && (more = fl_tar_next(tar, &entry, err)) > 0)
-		if (check(scan->options, err) < 0 ||
+		if (fl_budget_entry(&scan->budget, err) < 0 ||
 		    take_entry(scan, &entry, number, at++, err) < 0)
 			more = -1;
 	fl_tar_close(tar);
@@ -88,12 +82,16 @@ static int copy_data(struct fl_tar *tar, uint64_t size, int fd, struct fl_err *e
 }
 
 /* The second reading, of one layer only, up to the file. */
-static int write_file(const struct fl_base_layer *layer, const struct fl_inode *inode, int fd,
-		      struct fl_err *err)
+static int write_file(struct scan *scan, const struct fl_base_layer *layer,
+		      const struct fl_inode *inode, int fd, struct fl_err *err)
 {
-	struct fl_tar *tar = fl_tar_open(layer->path, NULL, err);
+	struct fl_tar *tar;
 	struct fl_tar_entry entry;
-	int more = tar ? 1 : -1;
+	int more;
+
+	scan->budget.bytes = 0;
+	tar = fl_tar_open(layer->path, NULL, &scan->budget, err);
+	more = tar ? 1 : -1;
 
 	for (uint64_t at = 0; more > 0 && (more = fl_tar_next(tar, &entry, err)) > 0; at++)
 		if (at == inode->first_block) {
@@ -123,8 +121,9 @@ static int not_found(struct fl_tree *tree, const char *path, struct fl_err *err)
 			  folder.data, shown ? near.data : " nothing", shown > 10 ? " …" : "");
 }
 
-static int find_and_write(struct fl_tree *tree, const struct fl_base_layer *layers,
-			  const char *path, int fd, struct fl_err *err)
+static int find_and_write(struct scan *scan, struct fl_tree *tree,
+			  const struct fl_base_layer *layers, const char *path, int fd,
+			  struct fl_err *err)
 {
 	const struct fl_node *node = fl_tree_find(tree, path);
 
@@ -132,14 +131,18 @@ static int find_and_write(struct fl_tree *tree, const struct fl_base_layer *laye
 		return not_found(tree, path, err);
 	if (!S_ISREG(node->inode->mode))
 		return fl_err_set(err, FL_ERR_INVALID, "\"%s\" in the image is not a file", path);
-	return write_file(&layers[node->inode->extent_count], node->inode, fd, err);
+	return write_file(scan, &layers[node->inode->extent_count], node->inode, fd, err);
 }
 
 int fl_extract_file(const struct fl_base_layer *layers, size_t count, const char *path, int fd,
 		    const struct fl_base_options *options, struct fl_err *err)
 {
 	static const struct fl_base_options none;
-	struct scan scan = { .options = options ? options : &none };
+	const struct fl_base_options *asked = options ? options : &none;
+	struct scan scan = {
+		.budget = { .max_bytes = asked->max_bytes, .max_entries = asked->max_entries,
+			    .cancelled = asked->cancelled, .arg = asked->arg },
+	};
 	struct fl_tree tree;
 	int rc = 0;
 
@@ -151,7 +154,7 @@ int fl_extract_file(const struct fl_base_layer *layers, size_t count, const char
 					   name_of(&layers[i]), err);
 	}
 	if (rc == 0)
-		rc = find_and_write(&tree, layers, path, fd, err);
+		rc = find_and_write(&scan, &tree, layers, path, fd, err);
 	fl_tree_finish(&tree);
 	fl_arena_finish(&scan.arena);
 	free(scan.entries.items);

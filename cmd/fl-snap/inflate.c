@@ -269,8 +269,9 @@ static uint64_t guess_gzip(int fd, uint64_t packed)
 		return packed * 4;
 	size = (uint64_t)tail[0] | (uint64_t)tail[1] << 8 | (uint64_t)tail[2] << 16 |
 	       (uint64_t)tail[3] << 24;
-	/* The field holds the size modulo 4 GiB, and of the last member only. */
-	while (size < packed)
+	/* The field holds the size modulo 4 GiB, and of the last member only. What cannot be
+	 * packed grows by 5 bytes in each 16 KiB at worst (RFC 1951, stored blocks). */
+	while (size + size / 1024 + 1024 < packed)
 		size += 1ull << 32;
 	return size > packed * 1100 ? packed * 4 : size;
 }

@@ -11,7 +11,6 @@
 #define STAGE (1 << 20)
 #define SHORTEST_HOLE 16 /* blocks of zeros that are worth a hole */
 #define CHUNK 4096       /* blocks taken when the first region was too small */
-#define MOST_ENTRIES 10000000
 
 const char *fl_layer_name(const struct fl_base_layer *layer)
 {
@@ -220,9 +219,7 @@ static int check_stop(struct fl_layer_load *load, struct fl_tar *tar, struct fl_
 	load->counted = taken;
 	if (options->progress)
 		options->progress(options->arg, atomic_load(load->done), load->total);
-	if (atomic_load(load->stop) || (options->cancelled && options->cancelled(options->arg)))
-		return fl_err_set(err, FL_ERR_ABORTED, "stopped in the middle");
-	return 0;
+	return fl_budget_check_stop(load->budget, err);
 }
 
 static int load_data(struct fl_layer_load *load, struct fl_tar *tar, const char *path,
@@ -293,14 +290,13 @@ static bool is_supported(uint32_t mode)
 static int take_entry(struct fl_layer_load *load, struct fl_tar *tar,
 		      const struct fl_tar_entry *from, struct fl_err *err)
 {
+	size_t before = load->arena.size;
 	struct fl_entry entry = { .path = fl_tree_clean(&load->arena, from->path) };
-	uint64_t most = load->options->max_entries ? load->options->max_entries : MOST_ENTRIES;
 
 	if (!entry.path)
 		return damaged(load, from->path, "leaves the image with \"..\"", err);
-	if (load->entries.count >= most)
-		return fl_err_set(err, FL_ERR_INVALID, "layer %s: more than %llu entries",
-				  fl_layer_name(load->layer), (unsigned long long)most);
+	if (fl_budget_entry(load->budget, err) < 0)
+		return -1;
 	if (from->hard_link) {
 		entry.hard_link = fl_tree_clean(&load->arena, from->hard_link);
 		if (!entry.hard_link)
@@ -316,7 +312,7 @@ static int take_entry(struct fl_layer_load *load, struct fl_tar *tar,
 		return 0; /* sockets have no meaning in an image */
 	}
 	FL_VEC_ADD(&load->entries, entry);
-	return 0;
+	return fl_budget_memory(load->budget, load->arena.size - before, err);
 }
 
 /* The list of extents has stopped moving: inodes can point into it. */
@@ -336,7 +332,8 @@ static void seal(struct fl_layer_load *load)
 
 int fl_layer_load(struct fl_layer_load *load, struct fl_err *err)
 {
-	struct fl_tar *tar = fl_tar_open(load->layer->path, load->layer->diff_id, err);
+	struct fl_tar *tar = fl_tar_open(load->layer->path, load->layer->diff_id, load->budget,
+					 err);
 	struct fl_tar_entry entry;
 	int more = -1;
 

@@ -10,6 +10,7 @@
 #pragma once
 
 #include "cmd/fl-snap/base.h"
+#include "cmd/fl-snap/budget.h"
 #include "cmd/fl-snap/ext4/disk.h"
 #include "cmd/fl-snap/tree.h"
 #include "common/vec.h"
@@ -20,7 +21,7 @@ struct fl_layer_load {
 	struct fl_disk *disk;                  /* borrowed */
 	const struct fl_base_layer *layer;     /* borrowed */
 	const struct fl_base_options *options; /* borrowed */
-	atomic_bool *stop;                     /* another layer failed; borrowed */
+	struct fl_budget *budget;              /* of all layers; borrowed */
 	_Atomic uint64_t *done;                /* packed bytes, of all layers; borrowed */
 	uint64_t total;                        /* of all layers */
 	uint64_t next, end; /* the region of the disk that is its own: indexes */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "cmd/fl-snap/cache.h"
 #include "cmd/fl-snap/copy.h"
+#include "cmd/fl-snap/limits.h"
 #include "cmd/fl-snap/uuid.h"
 #include "cmd/fl-snap/volumes.h"
 #include "common/alloc.h"
@@ -76,13 +77,14 @@ static int run_export(struct fl_args *args, struct fl_err *err)
 	int rc;
 
 	if (take_mib(args, &mib, err) < 0 ||
-	    fl_cache_open(&cache, fl_args_state_dir(args), err) < 0)
+	    fl_cache_open(&cache, fl_args_state_dir(args), err) < 0 ||
+	    fl_limits_take(args, &cache.limits, err) < 0 ||
+	    fl_progress_start(&bar, path, args, err) < 0)
 		return -1;
 	lock = fl_store_lock(&cache.store, false, err);
 	if (lock < 0 || find_image(args, &cache.store, ref, &image, err) < 0 ||
 	    fl_atomic_open_path(&file, path, 0644, err) < 0)
 		return -1;
-	fl_progress_start(&bar, path, fl_cli_shows_progress(args));
 	rc = fl_cache_build(&cache, file.fd, path, &image, mib, &watch, err);
 	fl_progress_end(&bar);
 	return rc < 0 ? -1 : fl_atomic_publish(&file, false, err);
@@ -106,10 +108,11 @@ static int run_create(struct fl_args *args, struct fl_err *err)
 
 	if (take_mib(args, &mib, err) < 0 ||
 	    fl_cache_open(&cache, fl_args_state_dir(args), err) < 0 ||
+	    fl_limits_take(args, &cache.limits, err) < 0 ||
+	    fl_progress_start(&bar, path, args, err) < 0 ||
 	    find_image(args, &cache.store, ref, &image, err) < 0)
 		return -1;
 	mib = mib ? mib : fl_cache_default_mib(&image);
-	fl_progress_start(&bar, path, fl_cli_shows_progress(args));
 	rc = fl_cache_base(&cache, &image, mib, &watch, &base, err);
 	fl_progress_end(&bar);
 	if (rc < 0)
@@ -194,9 +197,11 @@ static int run_rm(struct fl_args *args, struct fl_err *err)
 #define SIZE_OPTION { "size", 's', "SIZE", "of the file system, such as 10G (in whole MiB)" }
 #define PLATFORM_OPTION { "platform", 'p', "OS/ARCH", "the platform to take (this machine's)" }
 
-static const struct fl_option up_options[] = { FL_STEP_UP_OPTIONS, { 0 } };
+static const struct fl_option up_options[] = { FL_STEP_UP_OPTIONS, FL_LIMIT_OPTIONS,
+					       FL_PROGRESS_OPTION, { 0 } };
 static const struct fl_option down_options[] = { FL_STEP_DOWN_OPTIONS, { 0 } };
-static const struct fl_option make_options[] = { SIZE_OPTION, PLATFORM_OPTION, { 0 } };
+static const struct fl_option make_options[] = { SIZE_OPTION, PLATFORM_OPTION, FL_LIMIT_OPTIONS,
+						 FL_PROGRESS_OPTION, { 0 } };
 
 static const struct fl_command commands[] = {
 	{ "up", "[FILE…]", "make the disks of specs or records", up_options, 0, -1, run_up },

@@ -17,6 +17,7 @@
 struct fl_stream {
 	struct fl_inflate *inflate;
 	struct fl_sha256 *hash; /* NULL: not wanted */
+	struct fl_budget *budget; /* borrowed */
 	bool verified;
 	char *name, *diff_id;
 	pthread_t thread;
@@ -118,12 +119,15 @@ ssize_t fl_stream_next(struct fl_stream *in, const void **data, struct fl_err *e
 	}
 	if (got < 0)
 		return fl_err_set(err, in->fault.kind, "%s", in->fault.text);
+	if (got > 0 && fl_budget_bytes(in->budget, (uint64_t)got, err) < 0)
+		return fl_err_prefix(err, "layer %s", in->name);
 	if (got > 0 && in->hash)
 		fl_sha256_add(in->hash, *data, (size_t)got);
 	return got == 0 ? verify(in, err) : got;
 }
 
-struct fl_stream *fl_stream_open(const char *path, const char *diff_id, struct fl_err *err)
+struct fl_stream *fl_stream_open(const char *path, const char *diff_id,
+				 struct fl_budget *budget, struct fl_err *err)
 {
 	struct fl_inflate *inflate = fl_inflate_open(path, err);
 	const char *slash = strrchr(path, '/');
@@ -133,6 +137,7 @@ struct fl_stream *fl_stream_open(const char *path, const char *diff_id, struct f
 		return NULL;
 	in = fl_alloc_zero(1, sizeof(*in));
 	in->inflate = inflate;
+	in->budget = budget;
 	in->name = fl_strdup(slash ? slash + 1 : path);
 	if (diff_id) {
 		in->diff_id = fl_strdup(diff_id);

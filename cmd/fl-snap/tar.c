@@ -38,9 +38,10 @@ static int fail(struct fl_tar *tar, struct fl_err *err)
 			  why ? why : "damaged");
 }
 
-struct fl_tar *fl_tar_open(const char *path, const char *diff_id, struct fl_err *err)
+struct fl_tar *fl_tar_open(const char *path, const char *diff_id, struct fl_budget *budget,
+			   struct fl_err *err)
 {
-	struct fl_stream *in = fl_stream_open(path, diff_id, err);
+	struct fl_stream *in = fl_stream_open(path, diff_id, budget, err);
 	struct fl_tar *tar;
 
 	if (!in)

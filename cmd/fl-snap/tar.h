@@ -3,14 +3,14 @@
  * The entries of a layer's tar, one after another. The owner of libarchive here.
  * Formats: POSIX pax, GNU and ustar tar, with SCHILY and LIBARCHIVE extended attributes.
  *
- *     struct fl_tar *tar = fl_tar_open(path, diff_id, err);
+ *     struct fl_tar *tar = fl_tar_open(path, diff_id, &budget, err);
  *     while ((more = fl_tar_next(tar, &entry, err)) > 0)
  *             while ((got = fl_tar_data(tar, &data, &offset, err)) > 0) ...
  *     fl_tar_close(tar);
  */
 #pragma once
 
-#include "common/err.h"
+#include "cmd/fl-snap/budget.h"
 
 #include <stdint.h>
 #include <sys/types.h>
@@ -29,7 +29,9 @@ struct fl_tar_entry {
 	uint32_t major, minor;
 };
 
-struct fl_tar *fl_tar_open(const char *path, const char *diff_id, struct fl_err *err);
+/* As fl_stream_open takes them. */
+struct fl_tar *fl_tar_open(const char *path, const char *diff_id, struct fl_budget *budget,
+			   struct fl_err *err);
 void fl_tar_close(struct fl_tar *tar); /* NULL is fine */
 
 /* 1: entry is filled in, pointing into the archive's memory until the next call; 0: the

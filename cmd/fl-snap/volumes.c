@@ -3,6 +3,7 @@
 
 #include "cmd/fl-snap/cache.h"
 #include "cmd/fl-snap/copy.h"
+#include "cmd/fl-snap/limits.h"
 #include "cmd/fl-snap/uuid.h"
 #include "common/alloc.h"
 #include "common/path.h"
@@ -218,9 +219,12 @@ int fl_volumes_up(struct fl_step_call *call, struct fl_err *err)
 	struct fl_progress bar;
 	struct work work = { .call = call, .made = made,
 			     .watch = { call->cancel, fl_progress_update, &bar } };
-	int rc = fl_cache_open(&work.cache, call->vm->state->dir, err);
+	int rc = fl_progress_start(&bar, "layers into a disk", call->args, err);
 
-	fl_progress_start(&bar, "layers into a disk", fl_cli_shows_progress(call->args));
+	if (rc < 0)
+		return -1;
+	rc = fl_cache_open(&work.cache, call->vm->state->dir, err);
+	rc = rc < 0 ? -1 : fl_limits_take(call->args, &work.cache.limits, err);
 	work.folder = rc < 0 ? -1 : open_volumes(call->vm, err);
 	rc = work.folder < 0 ? -1 : make_all(&work, err);
 	fl_progress_end(&bar);
