@@ -19,7 +19,7 @@ for target; do
 	name=${target##*/}
 	corpus=build-fuzz/corpus/$name
 	mkdir -p "$corpus"
-	if "build-fuzz/fuzz/$name" -max_total_time="$seconds" -max_len=4096 -timeout=10 \
+	if "build-fuzz/fuzz/$name" -max_total_time="$seconds" -max_len=16384 -timeout=10 \
 		-rss_limit_mb=1024 -artifact_prefix="build-fuzz/found/$name-" -print_final_stats=1 \
 		"$corpus" "t/fuzz/corpus/$name" >"build-fuzz/$name.log" 2>&1; then
 		echo "ok - fuzz target $name: $(sed -n 's/^stat::number_of_executed_units: *//p' \
