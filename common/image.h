@@ -59,7 +59,7 @@ fl_json *fl_store_find(const struct fl_store *store, const char *text, const cha
 fl_json *fl_store_list(const struct fl_store *store, struct fl_err *err);
 
 /* Puts the descriptor (taken; its annotations stay) under the name text into index.json, in
- * place of another of that name and platform. */
+ * place of another of that name and platform; one without a platform is for all. */
 int fl_store_name(const struct fl_store *store, const char *text, fl_json *descriptor,
 		  struct fl_err *err);
 

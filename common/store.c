@@ -200,6 +200,15 @@ fl_json *fl_store_find(const struct fl_store *store, const char *text, const cha
 	return best ? fl_json_ref(best) : NULL;
 }
 
+/* One that names no platform, such as an index, stands for all of them. */
+static bool takes_place_of(const fl_json *descriptor, const fl_json *old)
+{
+	const fl_json *platform = fl_json_get(descriptor, "platform");
+	const fl_json *before = fl_json_get(old, "platform");
+
+	return !platform || !before || fl_json_equal(platform, before);
+}
+
 static void replace(fl_json *index, const char *text, fl_json *descriptor)
 {
 	const fl_json *old = fl_json_get(index, "manifests");
@@ -208,8 +217,7 @@ static void replace(fl_json *index, const char *text, fl_json *descriptor)
 	for (size_t i = 0; i < fl_json_count(old); i++) {
 		fl_json *one = fl_json_item(old, i);
 
-		if (!fl_store_is_named(one, text) || !fl_json_equal(fl_json_get(one, "platform"),
-							   fl_json_get(descriptor, "platform")))
+		if (!fl_store_is_named(one, text) || !takes_place_of(descriptor, one))
 			fl_json_add(list, fl_json_ref(one));
 	}
 	fl_json_add(list, descriptor);

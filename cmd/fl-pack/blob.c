@@ -4,6 +4,7 @@
 #include "common/alloc.h"
 #include "common/io.h"
 
+#include <string.h>
 #include <zlib.h>
 #include <zstd.h>
 
@@ -134,7 +135,7 @@ int fl_pack_blob_add(struct fl_pack_blob *blob, const void *data, size_t size, s
 	return 0;
 }
 
-int fl_pack_blob_publish(struct fl_pack_blob *blob, struct fl_err *err)
+static int end(struct fl_pack_blob *blob, struct fl_err *err)
 {
 	if (squeeze(blob, NULL, 0, true, err) < 0)
 		return -1;
@@ -142,6 +143,21 @@ int fl_pack_blob_publish(struct fl_pack_blob *blob, struct fl_err *err)
 	fl_digest_end(blob->plain, blob->diff_id);
 	free(blob->file.name);
 	blob->file.name = fl_strdup(fl_digest_hex(blob->digest));
+	return 0;
+}
+
+int fl_pack_blob_publish(struct fl_pack_blob *blob, struct fl_err *err)
+{
+	return end(blob, err) < 0 ? -1 : fl_atomic_publish(&blob->file, true, err);
+}
+
+int fl_pack_blob_publish_as(struct fl_pack_blob *blob, const char *digest, struct fl_err *err)
+{
+	if (end(blob, err) < 0)
+		return -1;
+	if (strcmp(blob->digest, digest) != 0)
+		return fl_err_set(err, FL_ERR_CORRUPT, "%s: the bytes there have another digest, %s",
+				  digest, blob->digest);
 	return fl_atomic_publish(&blob->file, true, err);
 }
 

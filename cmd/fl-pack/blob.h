@@ -46,6 +46,9 @@ int fl_pack_blob_add(struct fl_pack_blob *blob, const void *data, size_t size,
 /* Ends the stream, fills in digest, diff_id and size, puts all on disk under its name. */
 int fl_pack_blob_publish(struct fl_pack_blob *blob, struct fl_err *err);
 
+/* The same for bytes whose digest was known before: FL_ERR_CORRUPT when they have another. */
+int fl_pack_blob_publish_as(struct fl_pack_blob *blob, const char *digest, struct fl_err *err);
+
 void fl_pack_blob_finish(struct fl_pack_blob *blob);
 
 /* A small blob at once. */

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MPL-2.0 */
+#include "cmd/fl-pack/index.h"
 #include "cmd/fl-pack/pack.h"
 #include "common/cli.h"
 #include "common/image.h"
@@ -8,16 +9,22 @@
 #include <string.h>
 #include <time.h>
 
-static const struct fl_option options[] = {
-	{ "tag", 't', "NAME", "the image's name (latest); needed for the local store" },
-	{ "output", 'o', "PATH", "an OCI layout folder, or FILE.tar (the local store)" },
-	{ "platform", 0, "OS/ARCH", "what it is for (this machine's)" },
-	{ "compression", 0, "HOW", "gzip, zstd or none (compressed tars as they are, else gzip)" },
-	{ "label", 0, "KEY=VALUE", "a label of the image; may be repeated" },
-	{ "owner", 0, "UID:GID", "who owns all files of folders (who does)" },
-	{ "created", 0, "TIME", "as 2025-01-31T00:00:00Z (SOURCE_DATE_EPOCH, else none)" },
-	{ 0 },
-};
+#define OUTPUT_OPTIONS                                                                         \
+	{ "tag", 't', "NAME", "the image's name (latest); needed for the local store" },       \
+	{ "output", 'o', "PATH", "an OCI layout folder, or FILE.tar (the local store)" },      \
+	{ "annotation", 0, "KEY=VALUE", "an annotation of the manifest; may be repeated" }
+
+#define IMAGE_OPTIONS                                                                          \
+	OUTPUT_OPTIONS,                                                                        \
+	{ "platform", 0, "OS/ARCH", "what it is for (this machine's)" },                       \
+	{ "compression", 0, "HOW",                                                             \
+	  "gzip, zstd or none (compressed tars as they are, else gzip)" },                     \
+	{ "label", 0, "KEY=VALUE", "a label of the image; may be repeated" },                  \
+	{ "owner", 0, "UID:GID", "who owns all files of folders (who does)" },                 \
+	{ "created", 0, "TIME", "as 2025-01-31T00:00:00Z (SOURCE_DATE_EPOCH, else none)" }
+
+static const struct fl_option image_options[] = { IMAGE_OPTIONS, { 0 } };
+static const struct fl_option index_options[] = { OUTPUT_OPTIONS, { 0 } };
 
 #define TIME_FORMAT "%Y-%m-%dT%H:%M:%SZ"
 
@@ -131,52 +138,115 @@ static int print(const struct fl_args *args, const struct fl_pack_options *pack,
 	fl_json_set(out, "digest", fl_json_new_text(result->digest));
 	fl_json_set(out, "platform", fl_json_new_text(pack->platform));
 	fl_json_set(out, "size", fl_json_new_int((int64_t)result->size));
-	fl_json_set(out, "layers", fl_json_new_int((int64_t)pack->layer_count));
+	fl_json_set(out, "layers", fl_json_new_int((int64_t)(pack->layer_count + (pack->file_count > 0))));
 	if (fl_args_flag(args, "json"))
 		return fl_cli_print_json(out, err);
 	fl_str_addf(&line, "%s\n", result->digest);
 	return fl_cli_print(line.data, line.len, err);
 }
 
-static int run_with_labels(struct fl_args *args, struct fl_pack_options *pack, struct fl_err *err)
+typedef FL_VEC(const char *) words;
+
+static struct fl_pack_pairs each(const struct fl_args *args, const char *name, words *list)
 {
-	FL_VEC(const char *) labels = { 0 };
+	const char *value;
+
+	while ((value = fl_args_each(args, name, list->count)))
+		FL_VEC_ADD(list, value);
+	return (struct fl_pack_pairs){ list->items, list->count };
+}
+
+static int run_with_pairs(struct fl_args *args, struct fl_pack_options *pack, struct fl_err *err)
+{
+	words labels = { 0 }, annotations = { 0 };
 	struct fl_pack_result result;
-	const char *label;
 	int rc;
 
-	while ((label = fl_args_each(args, "label", labels.count)))
-		FL_VEC_ADD(&labels, label);
-	pack->labels = labels.items;
-	pack->label_count = labels.count;
+	pack->labels = each(args, "label", &labels);
+	pack->annotations = each(args, "annotation", &annotations);
 	rc = fl_pack_image(pack, &result, err);
 	free(labels.items);
+	free(annotations.items);
 	return rc < 0 ? -1 : print(args, pack, &result, err);
 }
 
-static int run(struct fl_args *args, struct fl_err *err)
+static int run_pack(struct fl_args *args, struct fl_pack_options *pack, struct fl_err *err)
 {
-	struct fl_pack_options pack = {
-		.platform = fl_args_text(args, "platform", fl_image_host_platform()),
-		.layers = (const char *const *)args->operands.items,
-		.layer_count = args->operands.count,
-	};
 	fl_cleanup_free char *output = NULL, *tag = NULL;
 	struct created created = { "" };
 
-	if (take_epoch(&pack.tree, &created, err) < 0 || take_created(args, &created, err) < 0 ||
-	    take_owner(args, &pack.tree, err) < 0 ||
-	    take_compression(args, &pack.compression, err) < 0 ||
+	pack->platform = fl_args_text(args, "platform", fl_image_host_platform());
+	if (take_epoch(&pack->tree, &created, err) < 0 || take_created(args, &created, err) < 0 ||
+	    take_owner(args, &pack->tree, err) < 0 ||
+	    take_compression(args, &pack->compression, err) < 0 ||
 	    take_output(args, &output, &tag, err) < 0)
 		return -1;
-	pack.output = output;
-	pack.tag = tag;
-	pack.created = *created.text ? created.text : NULL;
-	return run_with_labels(args, &pack, err);
+	pack->output = output;
+	pack->tag = tag;
+	pack->created = *created.text ? created.text : NULL;
+	return run_with_pairs(args, pack, err);
+}
+
+static int run_image(struct fl_args *args, struct fl_err *err)
+{
+	struct fl_pack_options pack = { .layers = (const char *const *)args->operands.items,
+					.layer_count = args->operands.count };
+
+	return run_pack(args, &pack, err);
+}
+
+static int run_files(struct fl_args *args, struct fl_err *err)
+{
+	struct fl_pack_options pack = { .files = (const char *const *)args->operands.items,
+					.file_count = args->operands.count };
+
+	return run_pack(args, &pack, err);
+}
+
+static int print_index(const struct fl_args *args, const char *tag, const char *digest,
+		       size_t count, struct fl_err *err)
+{
+	fl_cleanup_json fl_json *out = fl_json_new_object();
+	fl_cleanup_str struct fl_str line = FL_STR_INIT;
+
+	fl_json_set(out, "ref", fl_json_new_text(tag));
+	fl_json_set(out, "digest", fl_json_new_text(digest));
+	fl_json_set(out, "images", fl_json_new_int((int64_t)count));
+	if (fl_args_flag(args, "json"))
+		return fl_cli_print_json(out, err);
+	fl_str_addf(&line, "%s\n", digest);
+	return fl_cli_print(line.data, line.len, err);
+}
+
+static int run_index(struct fl_args *args, struct fl_err *err)
+{
+	struct fl_pack_index_options options = {
+		.output = fl_args_text(args, "output", NULL),
+		.tag = fl_args_text(args, "tag", "latest"),
+		.sources = (const char *const *)args->operands.items,
+		.source_count = args->operands.count,
+	};
+	words annotations = { 0 };
+	char digest[FL_DIGEST_TEXT];
+	size_t count;
+	int rc;
+
+	if (!options.output)
+		return fl_err_set(err, FL_ERR_USAGE, "an index goes to --output PATH; the local store "
+				  "keeps platforms side by side under one name");
+	options.annotations = each(args, "annotation", &annotations);
+	rc = fl_pack_index(&options, digest, &count, err);
+	free(annotations.items);
+	return rc < 0 ? -1 : print_index(args, options.tag, digest, count, err);
 }
 
 static const struct fl_command commands[] = {
-	{ "image", "LAYER...", "pack tars and folders, bottom first", options, 1, -1, run },
+	{ "image", "LAYER…", "pack tars and folders, bottom first (- for standard input)",
+	  image_options, 1, -1, run_image },
+	{ "files", "PATH=FILE…", "pack single files, such as a kernel, as one layer", image_options,
+	  1, -1, run_files },
+	{ "index", "oci:FOLDER[:TAG]…", "join images for several platforms", index_options, 1, -1,
+	  run_index },
 	{ 0 },
 };
 

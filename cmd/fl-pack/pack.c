@@ -2,14 +2,16 @@
 #include "cmd/fl-pack/pack.h"
 
 #include "cmd/fl-pack/layout.h"
+#include "cmd/fl-pack/named.h"
 #include "common/alloc.h"
+#include "common/cancel.h"
+#include "common/io.h"
 
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
 
-#define CONFIG_TYPE "application/vnd.oci.image.config.v1+json"
-#define MANIFEST_TYPE "application/vnd.oci.image.manifest.v1+json"
+#define PIECE (256 << 10)
 
 struct packing {
 	const struct fl_pack_options *options;
@@ -30,16 +32,6 @@ static int into_hash(void *arg, const void *data, size_t size, struct fl_err *er
 	return 0;
 }
 
-static fl_json *new_descriptor(const char *type, const char *digest, uint64_t size)
-{
-	fl_json *out = fl_json_new_object();
-
-	fl_json_set(out, "mediaType", fl_json_new_text(type));
-	fl_json_set(out, "digest", fl_json_new_text(digest));
-	fl_json_set(out, "size", fl_json_new_int((int64_t)size));
-	return out;
-}
-
 static void note_layer(struct packing *packing, const struct fl_pack_blob *blob,
 		       const char *diff_id, enum fl_pack_compression how)
 {
@@ -51,7 +43,7 @@ static void note_layer(struct packing *packing, const struct fl_pack_blob *blob,
 	fl_json_add(packing->history, history);
 	fl_json_add(packing->diff_ids, fl_json_new_text(diff_id));
 	fl_json_add(packing->descriptors,
-		    new_descriptor(fl_pack_media_type(how), blob->digest, blob->size));
+		    fl_pack_descriptor(fl_pack_media_type(how), blob->digest, blob->size));
 	packing->size += blob->size;
 }
 
@@ -81,10 +73,10 @@ static int pack_stream(struct packing *packing, const char *path, int fd, struct
 
 static int copy_file(int fd, const char *path, struct fl_pack_blob *blob, struct fl_err *err)
 {
-	fl_cleanup_free char *data = fl_alloc(256 << 10);
+	fl_cleanup_free char *data = fl_alloc(PIECE);
 	ssize_t got;
 
-	while ((got = read(fd, data, 256 << 10)) > 0)
+	while ((got = read(fd, data, PIECE)) > 0)
 		if (fl_pack_blob_add(blob, data, (size_t)got, err) < 0)
 			return -1;
 	return got < 0 ? fl_err_errno(err, errno, "%s: cannot be read", path) : 0;
@@ -115,18 +107,11 @@ static int pack_as_is(struct packing *packing, const char *path, int fd,
 	return rc;
 }
 
-static int pack_layer(struct packing *packing, const char *path, struct fl_err *err)
+/* A tar's file is looked at before it is read. */
+static int pack_file(struct packing *packing, const char *path, int fd, struct fl_err *err)
 {
-	fl_cleanup_close int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	enum fl_pack_compression found, wanted = packing->options->compression;
-	struct stat st;
 
-	if (fd < 0 || fstat(fd, &st) < 0)
-		return fl_err_errno(err, errno, "%s: cannot be opened", path);
-	if (S_ISDIR(st.st_mode))
-		return pack_stream(packing, path, -1, err);
-	if (!S_ISREG(st.st_mode))
-		return fl_err_set(err, FL_ERR_INVALID, "%s: neither a file nor a folder", path);
 	if (fl_pack_tar_look(fd, path, &found, err) < 0)
 		return -1;
 	if ((found == FL_PACK_GZIP || found == FL_PACK_ZSTD) &&
@@ -135,57 +120,64 @@ static int pack_layer(struct packing *packing, const char *path, struct fl_err *
 	return pack_stream(packing, path, fd, err);
 }
 
-/* "os/arch/variant" into the members that configs and descriptors have. */
-static int put_platform(const char *text, fl_json *out, struct fl_err *err)
+static int pack_stdin(struct packing *packing, struct fl_err *err)
 {
-	static const char *const keys[] = { "os", "architecture", "variant" };
-	const char *at = text;
-	size_t count = 0;
+	fl_cleanup_atomic struct fl_atomic spool = FL_ATOMIC_INIT;
+	fl_cleanup_free char *data = fl_alloc(PIECE);
+	ssize_t got;
 
-	for (; count < FL_COUNT(keys) && *at; count++) {
-		size_t size = strcspn(at, "/");
-		fl_cleanup_free char *part = fl_strndup(at, size);
-
-		if (!size || part[strspn(part, "abcdefghijklmnopqrstuvwxyz0123456789._-")])
-			break;
-		fl_json_set(out, keys[count], fl_json_new_text(part));
-		at += size + (at[size] == '/');
-	}
-	if (count < 2 || *at || fl_str_ends(text, "/"))
-		return fl_err_set(err, FL_ERR_INVALID, "platform %s: not of the form os/arch or "
-				  "os/arch/variant", text);
-	return 0;
-}
-
-static int put_labels(const struct fl_pack_options *options, fl_json *config, struct fl_err *err)
-{
-	fl_json *labels = fl_json_new_object();
-
-	fl_json_set(config, "Labels", labels);
-	for (size_t i = 0; i < options->label_count; i++) {
-		const char *text = options->labels[i], *equals = strchr(text, '=');
-		fl_cleanup_free char *key = NULL;
-
-		if (!equals || equals == text)
-			return fl_err_set(err, FL_ERR_INVALID,
-					  "label %s: not of the form key=value", text);
-		key = fl_strndup(text, (size_t)(equals - text));
-		fl_json_set(labels, key, fl_json_new_text(equals + 1));
-	}
-	return 0;
-}
-
-static int put_document(struct packing *packing, const fl_json *document, const char *type,
-			fl_json **descriptor, struct fl_err *err)
-{
-	fl_cleanup_str struct fl_str text = FL_STR_INIT;
-	char digest[FL_DIGEST_TEXT];
-
-	fl_json_print(document, false, &text);
-	if (fl_pack_blob_write(packing->layout.store.blobs, text.data, text.len, digest, err) < 0)
+	if (fl_atomic_open(&spool, packing->layout.store.blobs, "stdin", 0600, err) < 0)
 		return -1;
-	*descriptor = new_descriptor(type, digest, text.len);
-	return 0;
+	while ((got = read(STDIN_FILENO, data, PIECE)) > 0)
+		if (fl_io_write(spool.fd, data, (size_t)got, "standard input", err) < 0 ||
+		    fl_cancel_check(NULL, err) < 0)
+			return -1;
+	if (got < 0)
+		return fl_err_errno(err, errno, "standard input: cannot be read");
+	return lseek(spool.fd, 0, SEEK_SET) < 0
+		       ? fl_err_errno(err, errno, "standard input")
+		       : pack_file(packing, "standard input", spool.fd, err);
+}
+
+static bool is_stdin(const char *path)
+{
+	return strcmp(path, "-") == 0;
+}
+
+static int pack_layer(struct packing *packing, const char *path, struct fl_err *err)
+{
+	fl_cleanup_close int fd = -1;
+	struct stat st;
+
+	if (is_stdin(path))
+		return pack_stdin(packing, err);
+	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return fl_err_errno(err, errno, "%s: cannot be opened", path);
+	if (S_ISDIR(st.st_mode))
+		return pack_stream(packing, path, -1, err);
+	if (!S_ISREG(st.st_mode))
+		return fl_err_set(err, FL_ERR_INVALID, "%s: neither a file nor a folder", path);
+	return pack_file(packing, path, fd, err);
+}
+
+/* All files are one layer. */
+static int pack_files(struct packing *packing, struct fl_err *err)
+{
+	const struct fl_pack_options *options = packing->options;
+	enum fl_pack_compression how = gzip_by_default(options->compression);
+	struct fl_pack_blob blob;
+	int rc = fl_pack_blob_open(&blob, packing->layout.store.blobs, how, err);
+
+	if (rc == 0)
+		rc = fl_pack_tar_of_files(options->files, options->file_count, &options->tree,
+					  into_blob, &blob, err);
+	if (rc == 0)
+		rc = fl_pack_blob_publish(&blob, err);
+	if (rc == 0)
+		note_layer(packing, &blob, blob.diff_id, how);
+	fl_pack_blob_finish(&blob);
+	return rc;
 }
 
 static int put_config(struct packing *packing, fl_json **descriptor, struct fl_err *err)
@@ -200,10 +192,10 @@ static int put_config(struct packing *packing, fl_json **descriptor, struct fl_e
 	fl_json_put(config, "rootfs.type", fl_json_new_text("layers"));
 	fl_json_put(config, "rootfs.diff_ids", fl_json_ref(packing->diff_ids));
 	fl_json_set(config, "history", fl_json_ref(packing->history));
-	if (put_platform(options->platform, config, err) < 0 ||
-	    (options->label_count && put_labels(options, settings, err) < 0))
+	if (fl_pack_put_platform(options->platform, config, err) < 0 ||
+	    fl_pack_put_pairs(&options->labels, "label", "Labels", settings, err) < 0)
 		return -1;
-	return put_document(packing, config, CONFIG_TYPE, descriptor, err);
+	return fl_pack_put_document(packing->layout.store.blobs, config, FL_PACK_CONFIG, descriptor, err);
 }
 
 static int put_manifest(struct packing *packing, fl_json **descriptor, struct fl_err *err)
@@ -214,10 +206,13 @@ static int put_manifest(struct packing *packing, fl_json **descriptor, struct fl
 	if (put_config(packing, &config, err) < 0)
 		return -1;
 	fl_json_set(manifest, "schemaVersion", fl_json_new_int(2));
-	fl_json_set(manifest, "mediaType", fl_json_new_text(MANIFEST_TYPE));
+	fl_json_set(manifest, "mediaType", fl_json_new_text(FL_IMAGE_MANIFEST));
 	fl_json_set(manifest, "config", config);
 	fl_json_set(manifest, "layers", fl_json_ref(packing->descriptors));
-	return put_document(packing, manifest, MANIFEST_TYPE, descriptor, err);
+	if (fl_pack_put_pairs(&packing->options->annotations, "annotation", "annotations", manifest,
+			      err) < 0)
+		return -1;
+	return fl_pack_put_document(packing->layout.store.blobs, manifest, FL_IMAGE_MANIFEST, descriptor, err);
 }
 
 static int pack(struct packing *packing, struct fl_pack_result *result, struct fl_err *err)
@@ -226,6 +221,8 @@ static int pack(struct packing *packing, struct fl_pack_result *result, struct f
 	fl_json *descriptor = NULL, *platform;
 
 	if (fl_pack_layout_open(&packing->layout, options->output, err) < 0)
+		return -1;
+	if (options->file_count && pack_files(packing, err) < 0)
 		return -1;
 	for (size_t i = 0; i < options->layer_count; i++)
 		if (pack_layer(packing, options->layers[i], err) < 0)
@@ -236,7 +233,7 @@ static int pack(struct packing *packing, struct fl_pack_result *result, struct f
 		 fl_json_text(fl_json_get(descriptor, "digest")));
 	result->size = packing->size;
 	platform = fl_json_new_object();
-	put_platform(options->platform, platform, NULL);
+	fl_pack_put_platform(options->platform, platform, NULL);
 	fl_json_set(descriptor, "platform", platform);
 	if (fl_store_name(&packing->layout.store, options->tag, descriptor, err) < 0)
 		return -1;
@@ -247,13 +244,24 @@ static int pack(struct packing *packing, struct fl_pack_result *result, struct f
 static int check(const struct fl_pack_options *options, struct fl_err *err)
 {
 	fl_cleanup_json fl_json *unused = fl_json_new_object();
+	size_t inputs = 0;
 
-	for (size_t i = 0; i < options->layer_count; i++)
-		if (access(options->layers[i], R_OK) < 0)
-			return fl_err_errno(err, errno, "%s: cannot be opened", options->layers[i]);
-	if (put_platform(options->platform, unused, err) < 0)
+	for (size_t i = 0; i < options->layer_count; i++) {
+		const char *path = options->layers[i];
+
+		if (is_stdin(path) && ++inputs > 1)
+			return fl_err_set(err, FL_ERR_INVALID, "standard input can be one layer only");
+		if (!is_stdin(path) && access(path, R_OK) < 0)
+			return fl_err_errno(err, errno, "%s: cannot be opened", path);
+	}
+	for (size_t i = 0; i < options->file_count; i++)
+		if (fl_pack_named_check(options->files[i], err) < 0)
+			return -1;
+	if (fl_pack_put_platform(options->platform, unused, err) < 0)
 		return -1;
-	return put_labels(options, unused, err);
+	if (fl_pack_put_pairs(&options->labels, "label", "x", unused, err) < 0)
+		return -1;
+	return fl_pack_put_pairs(&options->annotations, "annotation", "x", unused, err);
 }
 
 int fl_pack_image(const struct fl_pack_options *options, struct fl_pack_result *result,

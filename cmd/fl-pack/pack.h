@@ -10,6 +10,7 @@
  */
 #pragma once
 
+#include "cmd/fl-pack/document.h"
 #include "cmd/fl-pack/tar.h"
 
 struct fl_pack_options {
@@ -18,11 +19,12 @@ struct fl_pack_options {
 	const char *platform; /* "os/arch" or "os/arch/variant" */
 	enum fl_pack_compression compression;
 	const char *created;       /* RFC 3339, or NULL for none */
-	const char *const *labels; /* "key=value" */
-	size_t label_count;
+	struct fl_pack_pairs labels, annotations; /* of the config; of the manifest */
 	struct fl_pack_tree tree;  /* for layers that are folders */
-	const char *const *layers; /* tars and folders, bottom first */
+	const char *const *layers; /* tars, folders, "-" for standard input; bottom first */
 	size_t layer_count;
+	const char *const *files; /* "path=file": the lowest layer, when there are any */
+	size_t file_count;
 };
 
 struct fl_pack_result {

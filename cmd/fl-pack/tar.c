@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "cmd/fl-pack/tar.h"
 
+#include "cmd/fl-pack/named.h"
 #include "common/alloc.h"
 #include "common/io.h"
 #include "common/log.h"
@@ -126,6 +127,8 @@ struct link {
 
 struct walk {
 	const char *folder;
+	const char *const *files; /* in place of a folder's: "path=file" */
+	size_t file_count;
 	const struct fl_pack_tree *tree;
 	fl_pack_sink *sink;
 	void *arg;
@@ -363,12 +366,73 @@ static struct archive *open_writer(struct walk *walk)
 	return archive;
 }
 
+static int add_folder(struct walk *walk, const char *path)
+{
+	const struct stat st = { .st_mode = S_IFDIR | 0755 };
+	struct archive_entry *entry = archive_entry_new();
+	int rc = 0;
+
+	if (!entry)
+		abort();
+	set_head(walk, path, &st, entry);
+	if (archive_write_header(walk->archive, entry) < ARCHIVE_WARN)
+		rc = write_failed(walk, path);
+	archive_entry_free(entry);
+	return rc;
+}
+
+/* The folders of path that the one before it had not. */
+static int add_parents(struct walk *walk, const char *path, const char *before)
+{
+	for (const char *slash = strchr(path, '/'); slash; slash = strchr(slash + 1, '/')) {
+		size_t len = (size_t)(slash - path);
+		fl_cleanup_free char *folder = fl_strndup(path, len);
+
+		if (before && strncmp(before, path, len + 1) == 0)
+			continue;
+		if (add_folder(walk, folder) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int add_file(struct walk *walk, const char *text, const char *before)
+{
+	fl_cleanup_free char *path = fl_pack_named_path(text);
+	fl_cleanup_free char *last = before ? fl_pack_named_path(before) : NULL;
+	fl_cleanup_free char *full = realpath(fl_pack_named_file(text), NULL);
+	struct archive_entry *entry;
+	struct stat st;
+	int rc;
+
+	if (!path || !full || stat(full, &st) < 0 || !S_ISREG(st.st_mode))
+		return fl_err_set(walk->err, FL_ERR_NOT_FOUND, "%s: cannot be read", text);
+	st.st_uid = st.st_gid = 0;
+	if (add_parents(walk, path, last) < 0)
+		return -1;
+	entry = archive_entry_new();
+	if (!entry)
+		abort();
+	rc = write_entry(walk, path, full, &st, entry);
+	archive_entry_free(entry);
+	return rc;
+}
+
+static int write_content(struct walk *walk)
+{
+	int rc = walk->files ? 0 : walk_folder(walk, "");
+
+	for (size_t i = 0; rc == 0 && i < walk->file_count; i++)
+		rc = add_file(walk, walk->files[i], i ? walk->files[i - 1] : NULL);
+	return rc;
+}
+
 static int write_tree(struct walk *walk)
 {
 	int rc;
 
 	walk->archive = open_writer(walk);
-	rc = walk_folder(walk, "");
+	rc = write_content(walk);
 	if (rc == 0 && archive_write_close(walk->archive) != ARCHIVE_OK)
 		rc = write_failed(walk, "");
 	/* After a failure, freeing would write the end of the tar. */
@@ -378,20 +442,36 @@ static int write_tree(struct walk *walk)
 	return rc;
 }
 
+static int run_walk(struct walk *walk)
+{
+	/* libarchive reads names by the locale: the same one always, for the same bytes. */
+	locale_t utf8 = newlocale(LC_CTYPE_MASK, "C.UTF-8", (locale_t)0);
+	locale_t before = uselocale(utf8);
+	int rc = write_tree(walk);
+
+	uselocale(before);
+	if (utf8)
+		freelocale(utf8);
+	tdestroy(walk->links, free);
+	return rc;
+}
+
 int fl_pack_tar_of_tree(const char *folder, const struct fl_pack_tree *tree, fl_pack_sink *sink,
 			void *arg, struct fl_err *err)
 {
 	struct fl_err ignored;
 	struct walk walk = { .folder = folder, .tree = tree, .sink = sink, .arg = arg,
 			     .err = err ? err : &ignored };
-	/* libarchive reads names by the locale: the same one always, for the same bytes. */
-	locale_t utf8 = newlocale(LC_CTYPE_MASK, "C.UTF-8", (locale_t)0);
-	locale_t before = uselocale(utf8);
-	int rc = write_tree(&walk);
 
-	uselocale(before);
-	if (utf8)
-		freelocale(utf8);
-	tdestroy(walk.links, free);
-	return rc;
+	return run_walk(&walk);
+}
+
+int fl_pack_tar_of_files(const char *const *files, size_t count, const struct fl_pack_tree *tree,
+			 fl_pack_sink *sink, void *arg, struct fl_err *err)
+{
+	struct fl_err ignored;
+	struct walk walk = { .folder = "", .tree = tree, .sink = sink, .arg = arg,
+			     .files = files, .file_count = count, .err = err ? err : &ignored };
+
+	return run_walk(&walk);
 }

@@ -33,3 +33,8 @@ struct fl_pack_tree {
  * Sockets are left out. The folder itself has no entry. */
 int fl_pack_tar_of_tree(const char *folder, const struct fl_pack_tree *tree, fl_pack_sink *sink,
 			void *arg, struct fl_err *err);
+
+/* Files under names of their own, "path=file" each, with the folders above: those belong to
+ * root, as the files do unless tree says who. Symbolic links are followed. See named.h. */
+int fl_pack_tar_of_files(const char *const *files, size_t count, const struct fl_pack_tree *tree,
+			 fl_pack_sink *sink, void *arg, struct fl_err *err);
