@@ -16,7 +16,7 @@
 #include "cmd/fl-snap/base.h"
 #include "common/image.h"
 
-#define FL_BASE_FORMAT 1 /* of the builder: another gives other bytes for the same image */
+#define FL_BASE_FORMAT 2 /* of the builder: another gives other bytes for the same image */
 
 /* What an image may cost; 0: as budget.h and fl_cache_builds say. */
 struct fl_cache_limits {

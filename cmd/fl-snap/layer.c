@@ -326,7 +326,8 @@ static void seal(struct fl_layer_load *load)
 		if (!inode || !S_ISREG(inode->mode))
 			continue;
 		inode->extents = next;
-		next += inode->extent_count;
+		if (inode->extent_count)
+			next += inode->extent_count;
 	}
 }
 

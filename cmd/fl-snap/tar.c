@@ -8,6 +8,7 @@
 #include <archive_entry.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 struct fl_tar {
 	struct fl_stream *in;
@@ -105,7 +106,7 @@ static void take(struct archive_entry *from, struct fl_tar_entry *entry)
 	}
 	if (archive_entry_filetype(from) == AE_IFLNK) {
 		entry->symlink = archive_entry_symlink(from);
-		entry->mode |= 0777; /* Linux knows no other */
+		entry->mode = S_IFLNK | 0777; /* Linux knows no other */
 	}
 	if (archive_entry_filetype(from) == AE_IFREG && archive_entry_size(from) > 0)
 		entry->size = (uint64_t)archive_entry_size(from);

@@ -88,13 +88,14 @@ int fl_disk_emit(struct fl_disk *disk, struct fl_tree *tree, const struct fl_ext
 	errcode_t code;
 	int rc;
 
+	/* Before metadata is written: some of it will lie there. */
+	for (size_t i = 0; i < dead_count; i++)
+		punch(disk, dead[i].index, dead[i].count);
 	fl_disk_plan_make(&plan, tree);
 	rc = emit_plan(disk, &plan, err);
 	fl_disk_plan_finish(&plan);
 	if (rc < 0)
 		return -1;
-	for (size_t i = 0; i < dead_count; i++)
-		punch(disk, dead[i].index, dead[i].count);
 	seal_groups(disk->fs);
 	code = ext2fs_close2(disk->fs, EXT2_FLAG_FLUSH_NO_SYNC);
 	disk->fs = NULL;

@@ -1,0 +1,55 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MPL-2.0
+# Random images: what is built is what umoci unpacks, entry by entry, however it was packed.
+# FL_RANDOM_SEED: the first seed; FL_RANDOM_IMAGES: how many.
+
+load ../lib
+
+setup() {
+	own_state "$BATS_TEST_TMPDIR"
+	cd "$BATS_TEST_TMPDIR" || return 1
+	[ "$(id -u)" = 0 ] || skip "not root: images cannot be mounted, nor devices made"
+}
+
+teardown() {
+	if mountpoint -q "$BATS_TEST_TMPDIR/mnt"; then umount "$BATS_TEST_TMPDIR/mnt"; fi
+}
+
+# compare COMPRESSION: the image as it is built, with what umoci made of the same layers.
+compare() {
+	rm -rf layout.other state img
+	# shellcheck disable=SC2046 # names without blanks
+	fl-pack image -q --compression "$1" -t x -o layout.other $(ls ./*.tar) >/dev/null
+	fl-pull get -q oci:layout.other:x >/dev/null
+	fl-snap export --size 64M oci:layout.other:x img
+	e2fsck -fn img >e2fsck.log 2>&1 || { cat e2fsck.log; return 1; }
+	mount -o loop,ro img mnt
+	xargs -0 -a timeless python3 "$FL_TOP/t/fl-snap/compare_trees.py" bundle/rootfs mnt || status=$?
+	umount mnt
+	[ "${status:-0}" = 0 ]
+}
+
+@test "random layers: ext4 as umoci unpacks them, for gzip, zstd and none" {
+	seed=${FL_RANDOM_SEED:-1}
+	mkdir -p mnt
+	truncate -s 16M probe && mkfs.ext4 -q probe
+	mount -o loop,ro probe mnt 2>/dev/null || skip "no loop devices"
+	umount mnt
+	for seed in $(seq "$seed" $((seed + ${FL_RANDOM_IMAGES:-5} - 1))); do
+		echo "seed $seed"
+		rm -rf ./*.tar layout bundle
+		python3 "$FL_TOP/t/fl-snap/random_layers.py" "$seed" .
+		# shellcheck disable=SC2046
+		fl-pack image -q --compression gzip -t x -o layout $(ls ./*.tar) >/dev/null
+		umoci unpack --image layout:x bundle >/dev/null
+		for how in gzip zstd none; do
+			compare "$how" || { echo "seed $seed, $how"; return 1; }
+		done
+	done
+}
+
+@test "a seed gives the same layers always" {
+	python3 "$FL_TOP/t/fl-snap/random_layers.py" 7 one
+	PYTHONHASHSEED=5 python3 "$FL_TOP/t/fl-snap/random_layers.py" 7 two
+	diff -r one two
+}
