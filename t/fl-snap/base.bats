@@ -69,6 +69,7 @@ deep_folders() {
 	mv img gzip
 	fl-snap export --size 64M oci:layout:x again
 	cmp gzip again
+	settled "$FL_STATE_DIR"
 	rm -rf layout state
 	PACK="--compression zstd" pack 1.tar 2.tar 3.tar
 	export_clean --size 64M
@@ -125,6 +126,7 @@ deep_folders() {
 		[ "$status" = 12 ]
 		[[ "$output" == *"layer"* ]]
 		[ ! -e img ]
+		settled "$FL_STATE_DIR"
 		rm -rf state
 	done
 }
@@ -163,6 +165,7 @@ damage() {
 		echo "$compression: $output"
 		[ "$status" = 12 ]
 		[ ! -e img ]
+		settled "$FL_STATE_DIR"
 		rm -rf layout state
 	done
 }

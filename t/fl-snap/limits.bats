@@ -29,6 +29,7 @@ refused() {
 	mkdir tree && truncate -s 3G tree/zeros
 	tar -C tree -cf 1.tar zeros
 	for compression in gzip zstd; do
+		settled "$FL_STATE_DIR"
 		rm -rf state layout
 		pack "$compression" 1.tar
 		[ "$(du -m layout | tail -1 | cut -f1)" -lt 5 ]

@@ -17,6 +17,7 @@ teardown() {
 
 # compare COMPRESSION: the image as it is built, with what umoci made of the same layers.
 compare() {
+	settled "$FL_STATE_DIR"
 	rm -rf layout.other state img
 	# shellcheck disable=SC2046 # names without blanks
 	fl-pack image -q --compression "$1" -t x -o layout.other $(ls ./*.tar) >/dev/null
