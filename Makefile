@@ -190,11 +190,12 @@ check:
 	@contrib/tools.sh prometheus build/tools
 	@t/check.sh
 
-# The service under load and kills for ten minutes.
+# The service under load and kills for ten minutes; many random images.
 check-long:
 	@contrib/deps.sh packages.list
 	@$(MAKE) --no-print-directory -j2 tests
 	@t/fl-serve/long.sh $(or $(SECONDS),600)
+	@FL_BUILD=$(abspath $(B)) FL_RANDOM_IMAGES=100 bats --tap t/fl-snap/random.bats
 
 # On a real kernel, with the VMMs that are here: FL_FIRECRACKER, FL_CLOUDHYPERVISOR or PATH.
 check-lab:

@@ -94,8 +94,10 @@ void fl_store_close(struct fl_store *store)
 
 int fl_store_lock(const struct fl_store *store, bool exclusive, struct fl_err *err)
 {
-	return fl_lock_file(store->dirfd, ".lock", exclusive ? FL_LOCK_EXCLUSIVE : FL_LOCK_SHARED,
-			    exclusive ? 0 : FL_LOCK_FOREVER, err);
+	int fd = fl_lock_file(store->dirfd, ".lock", exclusive ? FL_LOCK_EXCLUSIVE : FL_LOCK_SHARED,
+			      exclusive ? 0 : FL_LOCK_FOREVER, err);
+
+	return fd < 0 ? fl_err_prefix(err, "%s", store->path) : fd;
 }
 
 bool fl_store_has(const struct fl_store *store, const char *digest, uint64_t size)
@@ -159,6 +161,11 @@ static fl_json *read_index(const struct fl_store *store, struct fl_err *err)
 	if (fl_io_read_file(store->dirfd, "index.json", INDEX_LIMIT, &text, err) < 0)
 		return NULL;
 	index = fl_json_parse(text.data, text.len, "index.json", err);
+	if (index && !fl_json_is_object(index)) {
+		fl_json_unref(index);
+		fl_err_set(err, FL_ERR_INVALID, "index.json: not a JSON object");
+		return NULL;
+	}
 	if (index && !fl_json_is_array(fl_json_get(index, "manifests")))
 		fl_json_set(index, "manifests", fl_json_new_array());
 	return index;

@@ -227,7 +227,9 @@ static int collect(struct fl_args *args, struct garbage *garbage, struct fl_err 
 		return fl_err_prefix(err, "option --keep-since");
 	lock = fl_store_lock(garbage->store, true, err);
 	if (lock < 0)
-		return fl_err_prefix(err, "images are being pulled or read");
+		return !err || err->kind != FL_ERR_BUSY
+			       ? -1
+			       : fl_err_prefix(err, "images are being pulled or read");
 	if (take_in_use(garbage, args, err) < 0 ||
 	    (!garbage->is_dry && fl_store_keep(garbage->store, name_stays, garbage, err) < 0) ||
 	    mark(garbage, err) < 0 || sweep(garbage, err) < 0)

@@ -53,10 +53,13 @@ int fl_show_ls(struct fl_args *args, struct fl_err *err)
 	fl_table_column(&table, "PLATFORM", "platform");
 	fl_table_column(&table, "SIZE", "size_text");
 	fl_table_column(&table, "LAYERS", "layers");
-	if (fl_store_open(&store, fl_args_state_dir(args), false, err) == 0)
+	if (fl_store_open(&store, fl_args_state_dir(args), false, err) == 0) {
 		list = fl_store_list(&store, err);
-	else if (err->kind != FL_ERR_NOT_FOUND)
+		if (!list)
+			return fl_err_prefix(err, "%s", store.path);
+	} else if (err->kind != FL_ERR_NOT_FOUND) {
 		return -1;
+	}
 	for (size_t i = 0; i < fl_json_count(list); i++)
 		list_one(&store, fl_json_item(list, i), &table);
 	return fl_table_print(&table, fl_args_flag(args, "json"), err);

@@ -184,9 +184,12 @@ static int build_base(struct fl_cache *cache, const char *name, const struct fl_
 
 	if (have != 0)
 		return have < 0 ? -1 : 0;
-	if (fl_atomic_open(&file, cache->bases, name, 0444, err) < 0 ||
+	/* libext2fs opens it once more, to write: without root that takes the right to. */
+	if (fl_atomic_open(&file, cache->bases, name, 0600, err) < 0 ||
 	    fl_cache_build(cache, file.fd, name, image, mib, watch, err) < 0)
 		return -1;
+	if (fchmod(file.fd, 0444) < 0)
+		return fl_err_errno(err, errno, "bases/%s: its mode cannot be set", name);
 	return fl_durable_publish(&durable, &file, err);
 }
 

@@ -83,6 +83,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if fault == "login":
             return self.answer(b'{"errors":[{"message":"who are you"}]}', 401,
                                [("WWW-Authenticate", 'Basic realm="x"')])
+        if fault == "forbidden":
+            return self.answer(b'{"errors":[{"code":"DENIED","message":"not yours"}]}', 403)
         if fault == "status500":
             return self.answer(b"oops", 500)
         if kind == "manifests":
