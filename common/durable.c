@@ -107,6 +107,23 @@ int fl_durable_publish(struct fl_durable *durable, struct fl_atomic *file, struc
 	return fl_atomic_publish(file, false, err);
 }
 
+int fl_durable_note(int dirfd, const char *name, struct fl_err *err)
+{
+	fl_cleanup_close int gate = open_gate(dirfd, err);
+	char boot[FL_BOOT_ID_TEXT];
+
+	fl_boot_id(boot);
+	return gate < 0 ? -1
+			: fl_atomic_write(gate, name, 0600, boot, strlen(boot), false, err);
+}
+
+bool fl_durable_is_noted(int dirfd, const char *name)
+{
+	fl_cleanup_free char *mark = fl_asprintf(PENDING "/%s", name);
+
+	return faccessat(dirfd, mark, F_OK, 0) == 0 && judge(dirfd, name) == 1;
+}
+
 static void drop_mark(int dirfd, const char *name)
 {
 	fl_cleanup_close int gate = open_gate(dirfd, NULL);

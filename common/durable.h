@@ -41,6 +41,12 @@ void fl_durable_finish(struct fl_durable *durable);
 /* Whether NAME is there and good, without waiting for anyone. */
 bool fl_durable_is_good(int dirfd, const char *name);
 
+/* For a file that is replaced: notes that what NAME is now may not be on disk yet. Settling
+ * takes the note away. fl_durable_is_noted: of this boot; one of another boot says nothing
+ * any more, as what is read now is on disk. */
+int fl_durable_note(int dirfd, const char *name, struct fl_err *err);
+bool fl_durable_is_noted(int dirfd, const char *name);
+
 /* Settles in a process of its own all that waits for it in the folders, so that nobody
  * else has to wait for the disk. For programs with one thread. */
 void fl_durable_settle_later(const int *dirfds, size_t count);

@@ -74,6 +74,9 @@ int fl_store_keep(const struct fl_store *store, bool (*keep)(void *arg, const fl
 const char *fl_store_name_of(const fl_json *descriptor);
 bool fl_store_is_named(const fl_json *descriptor, const char *text);
 
+/* Puts on disk, in a process of its own, what was published here: blobs, then names. */
+void fl_store_settle_later(const struct fl_store *store);
+
 struct fl_layer {
 	char *digest, *diff_id, *media_type;
 	uint64_t size; /* bytes, as stored */

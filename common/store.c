@@ -12,10 +12,16 @@
 #include <sys/stat.h>
 
 #define INDEX_LIMIT (64 << 20)
+#define INDEX "index.json"
+#define INDEX_BEFORE ".index.before" /* the last that is known to be on disk */
+#define NO_IMAGES "{\"schemaVersion\":2,\"manifests\":[]}\n"
 
+/* An empty one is what a loss of power left. */
 static int write_if_missing(int dirfd, const char *name, const char *text, struct fl_err *err)
 {
-	if (faccessat(dirfd, name, F_OK, 0) == 0)
+	struct stat st;
+
+	if (fstatat(dirfd, name, &st, 0) == 0 && st.st_size)
 		return 0;
 	return fl_atomic_write(dirfd, name, 0644, text, strlen(text), false, err);
 }
@@ -24,6 +30,7 @@ static int make_layout(const char *path, struct fl_err *err)
 {
 	fl_cleanup_free char *blobs = fl_asprintf("%s/blobs/sha256", path);
 	fl_cleanup_close int dirfd = -1;
+	struct stat st;
 
 	if (fl_path_make_folders(blobs, 0755, err) < 0)
 		return -1;
@@ -32,8 +39,9 @@ static int make_layout(const char *path, struct fl_err *err)
 		return fl_err_errno(err, errno, "%s: cannot be opened", path);
 	if (write_if_missing(dirfd, "oci-layout", "{\"imageLayoutVersion\":\"1.0.0\"}\n", err) < 0)
 		return -1;
-	return write_if_missing(dirfd, "index.json", "{\"schemaVersion\":2,\"manifests\":[]}\n",
-				err);
+	if (fstatat(dirfd, INDEX_BEFORE, &st, 0) == 0 && st.st_size)
+		return 0;
+	return write_if_missing(dirfd, INDEX, NO_IMAGES, err);
 }
 
 /* Takes path. */
@@ -153,21 +161,36 @@ int fl_store_put(const struct fl_store *store, const void *data, size_t size,
 	return fl_durable_publish(&durable, &file, err);
 }
 
-static fl_json *read_index(const struct fl_store *store, struct fl_err *err)
+static fl_json *read_index_file(const struct fl_store *store, const char *name,
+				struct fl_err *err)
 {
 	fl_cleanup_str struct fl_str text = FL_STR_INIT;
 	fl_json *index;
 
-	if (fl_io_read_file(store->dirfd, "index.json", INDEX_LIMIT, &text, err) < 0)
+	if (fl_io_read_file(store->dirfd, name, INDEX_LIMIT, &text, err) < 0)
 		return NULL;
-	index = fl_json_parse(text.data, text.len, "index.json", err);
+	index = fl_json_parse(text.data ? text.data : "", text.len, name, err);
 	if (index && !fl_json_is_object(index)) {
 		fl_json_unref(index);
-		fl_err_set(err, FL_ERR_INVALID, "index.json: not a JSON object");
+		fl_err_set(err, FL_ERR_INVALID, "%s: not a JSON object", name);
 		return NULL;
 	}
 	if (index && !fl_json_is_array(fl_json_get(index, "manifests")))
 		fl_json_set(index, "manifests", fl_json_new_array());
+	return index;
+}
+
+/* A new index.json is not waited for: a loss of power may leave one that is empty. Then the
+ * one before counts, and names given since are given again when they are wanted. */
+static fl_json *read_index(const struct fl_store *store, struct fl_err *err)
+{
+	struct fl_err why = { 0 };
+	fl_json *index = read_index_file(store, INDEX, &why);
+
+	if (!index && (why.kind == FL_ERR_INVALID || why.kind == FL_ERR_NOT_FOUND))
+		index = read_index_file(store, INDEX_BEFORE, NULL);
+	if (!index)
+		fl_err_set(err, why.kind, "%s", why.text);
 	return index;
 }
 
@@ -231,13 +254,35 @@ static void replace(fl_json *index, const char *text, fl_json *descriptor)
 	fl_json_set(index, "manifests", list);
 }
 
+/* What is on disk for sure is kept until the next is. */
+static int keep_before(const struct fl_store *store, struct fl_err *err)
+{
+	fl_cleanup_json fl_json *good = NULL;
+
+	if (fl_durable_is_noted(store->dirfd, INDEX))
+		return 0;
+	good = read_index_file(store, INDEX, NULL);
+	if (good && unlinkat(store->dirfd, INDEX_BEFORE, 0) < 0 && errno != ENOENT)
+		return fl_err_errno(err, errno, INDEX_BEFORE ": cannot be replaced");
+	if (good && linkat(store->dirfd, INDEX, store->dirfd, INDEX_BEFORE, 0) < 0 &&
+	    errno != EEXIST)
+		return fl_err_errno(err, errno, INDEX_BEFORE ": cannot be made");
+	return fl_durable_note(store->dirfd, INDEX, err);
+}
+
 static int write_index(const struct fl_store *store, const fl_json *index, struct fl_err *err)
 {
 	fl_cleanup_str struct fl_str out = FL_STR_INIT;
 
+	/* A layout of the user's has no lock, and nothing in it but what belongs there. */
+	bool is_ours = faccessat(store->dirfd, ".lock", F_OK, 0) == 0;
+
+	if (is_ours && keep_before(store, err) < 0)
+		return -1;
+
 	fl_json_print(index, true, &out);
 	fl_str_add(&out, "\n");
-	return fl_atomic_write(store->dirfd, "index.json", 0644, out.data, out.len, false, err);
+	return fl_atomic_write(store->dirfd, INDEX, 0644, out.data, out.len, !is_ours, err);
 }
 
 int fl_store_name(const struct fl_store *store, const char *text, fl_json *descriptor,
@@ -276,4 +321,11 @@ int fl_store_keep(const struct fl_store *store, bool (*keep)(void *arg, const fl
 	gone = (int)(fl_json_count(old) - fl_json_count(list));
 	fl_json_set(index, "manifests", fl_json_ref(list));
 	return gone && write_index(store, index, err) < 0 ? -1 : gone;
+}
+
+void fl_store_settle_later(const struct fl_store *store)
+{
+	const int folders[] = { store->blobs, store->dirfd };
+
+	fl_durable_settle_later(folders, FL_COUNT(folders));
 }

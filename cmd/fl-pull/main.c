@@ -61,7 +61,7 @@ static int run_get(struct fl_args *args, struct fl_err *err)
 		if (rc < 0)
 			return -1;
 	}
-	fl_durable_settle_later(&store.blobs, 1);
+	fl_store_settle_later(&store);
 	return 0;
 }
 
@@ -117,7 +117,7 @@ static int step_up(struct fl_step_call *call, struct fl_err *err)
 		fl_json_set(made, images[i], fl_show_image(images[i], &image));
 		fl_image_finish(&image);
 	}
-	fl_durable_settle_later(&store.blobs, 1);
+	fl_store_settle_later(&store);
 	return fl_vm_change(call->vm, FL_SAVE_PLAIN, put_images, made, err);
 }
 

@@ -130,6 +130,33 @@ static int run_create(struct fl_args *args, struct fl_err *err)
 	return fl_atomic_publish(&file, false, err);
 }
 
+/* One file out of an image, by way of the cache of such files. */
+static int run_file(struct fl_args *args, struct fl_err *err)
+{
+	const char *ref = args->operands.items[0], *path = args->operands.items[2];
+	fl_cleanup_cache struct fl_cache cache = { .bases = -1, .files = -1 };
+	fl_cleanup_image struct fl_image image = { 0 };
+	fl_cleanup_atomic struct fl_atomic file = FL_ATOMIC_INIT;
+	fl_cleanup_free char *found = NULL;
+	fl_cleanup_close int from = -1;
+	struct fl_cache_watch watch = { 0 };
+	enum fl_copy_kind how;
+
+	if (fl_cache_open(&cache, fl_args_state_dir(args), err) < 0 ||
+	    fl_limits_take(args, &cache.limits, err) < 0 ||
+	    find_image(args, &cache.store, ref, &image, err) < 0 ||
+	    fl_cache_file(&cache, &image, args->operands.items[1], &watch, &found, err) < 0)
+		return -1;
+	from = open(found, O_RDONLY | O_CLOEXEC);
+	if (from < 0)
+		return fl_err_errno(err, errno, "%s: cannot be opened", found);
+	if (fl_atomic_open_path(&file, path, 0644, err) < 0 ||
+	    fl_copy_file(from, file.fd, path, NULL, &how, err) < 0)
+		return -1;
+	fl_cache_settle_later(&cache);
+	return fl_atomic_publish(&file, false, err);
+}
+
 static void list_folder(const struct fl_cache *cache, const char *kind, int folder,
 			struct fl_table *table)
 {
@@ -203,6 +230,8 @@ static const struct fl_option down_options[] = { FL_STEP_DOWN_OPTIONS, { 0 } };
 static const struct fl_option make_options[] = { SIZE_OPTION, PLATFORM_OPTION, FL_LIMIT_OPTIONS,
 						 FL_PROGRESS_OPTION, { 0 } };
 
+static const struct fl_option file_options[] = { PLATFORM_OPTION, FL_LIMIT_OPTIONS, { 0 } };
+
 static const struct fl_command commands[] = {
 	{ "up", "[FILE…]", "make the disks of specs or records", up_options, 0, -1, run_up },
 	{ "down", "[NAMESPACE/NAME|UID…]", "remove them", down_options, 0, -1, run_down },
@@ -210,6 +239,8 @@ static const struct fl_command commands[] = {
 	  run_create },
 	{ "export", "REF FILE", "write an image's file system as raw ext4", make_options, 2, 2,
 	  run_export },
+	{ "file", "REF PATH FILE", "take one file, such as a kernel, out of an image", file_options,
+	  3, 3, run_file },
 	{ "rm", "NAME…", "remove bases or files from the cache", NULL, 1, -1, run_rm },
 	{ "ls", "", "list bases and files", NULL, 0, 0, run_ls },
 	{ 0 },

@@ -108,6 +108,33 @@ with_config() {
 	done
 }
 
+@test "an index.json that a loss of power emptied: the one before counts" {
+	export FL_BOOT_ID=before
+	fl-pull get -q "oci:$IMAGES/layout:root"
+	settled "$FL_STATE_DIR"
+	[ ! -e "$FL_STATE_DIR/images/.pending/index.json" ]
+	# The next is not settled: as if power went at once.
+	fl-pull get -q "oci:$IMAGES/layout:kernel"
+	settled "$FL_STATE_DIR"
+	mkdir -p "$FL_STATE_DIR/images/.pending"
+	printf before >"$FL_STATE_DIR/images/.pending/index.json"
+	: >"$FL_STATE_DIR/images/index.json"
+	export FL_BOOT_ID=after
+	[ "$(fl-pull ls --json | jq -r .ref)" = "oci:$IMAGES/layout:root" ]
+	fl-pull get -q "oci:$IMAGES/layout:kernel"
+	[ "$(fl-pull ls --json | wc -l)" = 2 ]
+	# A new store, whose first is lost: nothing was named yet.
+	own_state "$BATS_TEST_TMPDIR/new"
+	fl-pull get -q "oci:$IMAGES/layout:root"
+	settled "$FL_STATE_DIR"
+	: >"$FL_STATE_DIR/images/index.json"
+	: >"$FL_STATE_DIR/images/.index.before"
+	: >"$FL_STATE_DIR/images/oci-layout"
+	fl-pull get -q "oci:$IMAGES/layout:root"
+	[ "$(skopeo inspect "oci:$FL_STATE_DIR/images:oci:$IMAGES/layout:root" | jq -r .Digest)" = "$(fl-pull ls --json | jq -r .digest)" ] ||
+		jq -e .imageLayoutVersion "$FL_STATE_DIR/images/oci-layout"
+}
+
 @test "a store on a read-only file system" {
 	unshare -m true 2>/dev/null || skip "no right to mount"
 	fl-pull get -q "oci:$IMAGES/layout:root"

@@ -214,3 +214,20 @@ damage() {
 	fl-snap create --size 16M oci:layout:x b
 	e2fsck -fn b
 }
+
+@test "file: one out of an image, through links inside it, and by name when it is not there" {
+	mkdir -p tree/boot && echo kernel >tree/boot/vmlinux-6 && ln -s vmlinux-6 tree/boot/vmlinux && ln -s /boot tree/b
+	pack tree
+	fl-snap file oci:layout:x b/vmlinux out
+	[ "$(cat out)" = kernel ]
+	settled "$FL_STATE_DIR"
+	fl-snap file oci:layout:x b/vmlinux out
+	[ "$(fl-snap ls --json | grep -c '"files"')" = 1 ]
+	run fl-snap file oci:layout:x boot/nosuch other
+	echo "$output"
+	[ "$status" = 4 ]
+	[[ "$output" == *"/boot holds: "*vmlinux* ]]
+	run fl-snap file oci:layout:x boot other
+	[ "$status" = 3 ]
+	[ ! -e other ]
+}
