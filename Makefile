@@ -190,12 +190,13 @@ check:
 	@contrib/tools.sh prometheus build/tools
 	@t/check.sh
 
-# The service under load and kills for ten minutes; many random images.
+# The service under load and kills for ten minutes; many random images; power cut often.
 check-long:
 	@contrib/deps.sh packages.list
 	@$(MAKE) --no-print-directory -j2 tests
 	@t/fl-serve/long.sh $(or $(SECONDS),600)
 	@FL_BUILD=$(abspath $(B)) FL_RANDOM_IMAGES=100 bats --tap t/fl-snap/random.bats
+	@FL_BUILD=$(abspath $(B)) FL_POWER_ROUNDS=12 t/lab/run -m 3072 -t 1200 bats --tap t/lab/power.bats </dev/null
 
 # On a real kernel, with the VMMs that are here: FL_FIRECRACKER, FL_CLOUDHYPERVISOR or PATH.
 check-lab:
@@ -223,6 +224,7 @@ lint:
 
 bench: all tests
 	@bench/run.sh $(B)
+	@bench/images.sh $(B)
 	@bench/serve.sh $(B)
 
 UNITS := $(notdir $(wildcard contrib/systemd/*))

@@ -6,7 +6,7 @@
 load ../lib
 
 SIZES=(16 20 24)
-ROUNDS=${FL_POWER_ROUNDS:-5}
+ROUNDS=${FL_POWER_ROUNDS:-3}
 
 setup() {
 	modprobe -a dm-flakey loop ext4
@@ -122,9 +122,13 @@ base_of() {
 		start
 		publish "$disk" 3>&- &
 		publisher=$!
-		# From the first pull to the end of the last base; of a busy disk, when the names are
-		# there and what they name is not.
-		sleep "$([ "$disk" = busy ] && echo 4 || awk -v r="$round" -v n="$ROUNDS" 'BEGIN { printf "%.2f", 0.2 + r * 2 / n }')"
+		# Somewhere between the first pull and the last base, or when all is done; of a busy
+		# disk, when the names are there and what they name is not.
+		case $disk-$((round % 3)) in
+		quick-2) wait "$publisher" && sleep 1.5 ;;
+		quick-*) sleep "$(awk -v r="$round" -v n="$ROUNDS" 'BEGIN { printf "%.2f", 0.3 + r * 2 / n }')" ;;
+		busy-*) sleep 4 ;;
+		esac
 		power_cycle "$publisher"
 		export FL_STATE_DIR=$PWD/mnt/state FL_BOOT_ID=after
 		judge
