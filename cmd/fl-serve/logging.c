@@ -39,6 +39,10 @@ static void write_text(const struct line *line)
 	for (size_t i = 0; i < line->count; i++)
 		if (line->fields[i].value && *line->fields[i].value)
 			fl_str_addf(&text, " %s=%s", line->fields[i].name, line->fields[i].value);
+	/* What a client sent may stand in it: it forges no lines. */
+	for (char *at = text.data; *at; at++)
+		if (iscntrl((unsigned char)*at))
+			*at = '?';
 	fl_str_add(&text, "\n");
 	fl_io_write(log_to.out, text.data, text.len, "the log", NULL);
 }

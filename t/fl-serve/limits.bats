@@ -111,6 +111,14 @@ teardown() {
 	fl down -q --all
 }
 
+@test "nobody writes lines of their own into the log" {
+	serve_start --enable-http --http-endpoint "unix:$PWD/http"
+	curl -s --unix-socket http -d '{"uid": "x\nfl-serve: forged\u001b[31m"}' \
+		http://localhost/microvm.services.api.v1alpha1.MicroVM/GetMicroVM | jq -e '.code == 5'
+	grep -q 'x?fl-serve: forged?\[31m' serve.log
+	! grep -q '^fl-serve: forged' serve.log
+}
+
 @test "entries with fields for the service manager's journal" {
 	unshare -m true 2>/dev/null || skip "no mount namespaces for this user"
 	cat >journal.py <<-END
