@@ -184,6 +184,8 @@ int fl_show_providers(struct fl_args *args, struct fl_err *err)
 	fl_table_column(&table, "PROGRAM", "program");
 	fl_table_column(&table, "MAX-CPU", "max_vcpu");
 	fl_table_column(&table, "MACVTAP", "macvtap");
+	fl_table_column(&table, "VIRTIOFS", "virtiofs");
+	fl_table_column(&table, "VSOCK", "vsock");
 	fl_table_column(&table, "KVM", "kvm");
 	fl_table_column(&table, "REMARK", "remark");
 	for (const struct fl_provider *one = fl_providers; one->name; one++) {
@@ -195,6 +197,8 @@ int fl_show_providers(struct fl_args *args, struct fl_err *err)
 		fl_json_set(row, "program", program ? fl_json_new_text(program) : fl_json_new_null());
 		fl_json_set(row, "max_vcpu", fl_json_new_int(one->max_vcpu));
 		fl_json_set(row, "macvtap", fl_json_new_bool(one->macvtap));
+		fl_json_set(row, "virtiofs", fl_json_new_bool(one->virtiofs));
+		fl_json_set(row, "vsock", fl_json_new_bool(one->vsock));
 		fl_json_set(row, "kvm", fl_json_new_bool(kvm));
 		fl_json_set(row, "remark", fl_json_new_text(program ? why : "is not installed"));
 		fl_table_row(&table, row);
