@@ -10,10 +10,15 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#define MOST_KEPT (1ull << 30) /* bytes of a file that may be another's in the end */
+
 /* The names of one layer; inodes carry where they came from in extent_count (the layer)
  * and first_block (the entry's number). */
 struct scan {
 	struct fl_budget budget;
+	const char *wanted; /* the path, cleaned; NULL: it cannot be one */
+	int fd;             /* what is under that name goes here at once */
+	const struct fl_inode *kept; /* whose data that was; NULL: nobody's */
 	struct fl_arena arena;
 	FL_VEC(struct fl_entry) entries;
 };
@@ -50,6 +55,32 @@ static int take_entry(struct scan *scan, const struct fl_tar_entry *from, uint32
 	return fl_budget_memory(&scan->budget, scan->arena.size - before, err);
 }
 
+static int copy_data(struct fl_tar *tar, uint64_t size, int fd, struct fl_err *err)
+{
+	const void *data;
+	uint64_t offset;
+	ssize_t got;
+
+	if (ftruncate(fd, 0) < 0 || ftruncate(fd, (off_t)size) < 0)
+		return fl_err_errno(err, errno, "the file cannot be written");
+	while ((got = fl_tar_data(tar, &data, &offset, err)) > 0)
+		if (fl_io_pwrite(fd, data, (size_t)got, offset, "the file", err) < 0)
+			return -1;
+	return (int)got;
+}
+
+/* Most often the file has the very name that was asked for: then one reading is enough. */
+static int keep_data(struct scan *scan, struct fl_tar *tar, struct fl_err *err)
+{
+	const struct fl_entry *entry = &scan->entries.items[scan->entries.count - 1];
+
+	if (!scan->wanted || !entry->inode || !S_ISREG(entry->inode->mode) ||
+	    entry->inode->size > MOST_KEPT || strcmp(entry->path, scan->wanted) != 0)
+		return 0;
+	scan->kept = entry->inode;
+	return copy_data(tar, entry->inode->size, scan->fd, err);
+}
+
 static int scan_layer(struct scan *scan, const struct fl_base_layer *layer, uint32_t number,
 		      struct fl_err *err)
 {
@@ -61,24 +92,11 @@ static int scan_layer(struct scan *scan, const struct fl_base_layer *layer, uint
 	scan->entries.count = 0;
 	while (more > 0 && (more = fl_tar_next(tar, &entry, err)) > 0)
 		if (fl_budget_entry(&scan->budget, err) < 0 ||
-		    take_entry(scan, &entry, number, at++, err) < 0)
+		    take_entry(scan, &entry, number, at++, err) < 0 ||
+		    keep_data(scan, tar, err) < 0)
 			more = -1;
 	fl_tar_close(tar);
 	return more < 0 ? fl_err_prefix(err, "layer %s", name_of(layer)) : 0;
-}
-
-static int copy_data(struct fl_tar *tar, uint64_t size, int fd, struct fl_err *err)
-{
-	const void *data;
-	uint64_t offset;
-	ssize_t got;
-
-	if (ftruncate(fd, (off_t)size) < 0)
-		return fl_err_errno(err, errno, "the file cannot be written");
-	while ((got = fl_tar_data(tar, &data, &offset, err)) > 0)
-		if (fl_io_pwrite(fd, data, (size_t)got, offset, "the file", err) < 0)
-			return -1;
-	return (int)got;
 }
 
 /* The second reading, of one layer only, up to the file. */
@@ -122,7 +140,7 @@ static int not_found(struct fl_tree *tree, const char *path, struct fl_err *err)
 }
 
 static int find_and_write(struct scan *scan, struct fl_tree *tree,
-			  const struct fl_base_layer *layers, const char *path, int fd,
+			  const struct fl_base_layer *layers, const char *path,
 			  struct fl_err *err)
 {
 	const struct fl_node *node = fl_tree_find(tree, path);
@@ -131,7 +149,9 @@ static int find_and_write(struct scan *scan, struct fl_tree *tree,
 		return not_found(tree, path, err);
 	if (!S_ISREG(node->inode->mode))
 		return fl_err_set(err, FL_ERR_INVALID, "\"%s\" in the image is not a file", path);
-	return write_file(scan, &layers[node->inode->extent_count], node->inode, fd, err);
+	if (node->inode == scan->kept)
+		return 0;
+	return write_file(scan, &layers[node->inode->extent_count], node->inode, scan->fd, err);
 }
 
 int fl_extract_file(const struct fl_base_layer *layers, size_t count, const char *path, int fd,
@@ -142,10 +162,12 @@ int fl_extract_file(const struct fl_base_layer *layers, size_t count, const char
 	struct scan scan = {
 		.budget = { .max_bytes = asked->max_bytes, .max_entries = asked->max_entries,
 			    .cancelled = asked->cancelled, .arg = asked->arg },
+		.fd = fd,
 	};
 	struct fl_tree tree;
 	int rc = 0;
 
+	scan.wanted = fl_tree_clean(&scan.arena, path);
 	fl_tree_init(&tree);
 	for (size_t i = 0; rc == 0 && i < count; i++) {
 		rc = scan_layer(&scan, &layers[i], (uint32_t)i, err);
@@ -154,7 +176,7 @@ int fl_extract_file(const struct fl_base_layer *layers, size_t count, const char
 					   name_of(&layers[i]), err);
 	}
 	if (rc == 0)
-		rc = find_and_write(&scan, &tree, layers, path, fd, err);
+		rc = find_and_write(&scan, &tree, layers, path, err);
 	fl_tree_finish(&tree);
 	fl_arena_finish(&scan.arena);
 	free(scan.entries.items);

@@ -17,7 +17,7 @@ teardown() {
 pack() {
 	# shellcheck disable=SC2086 # words
 	fl-pack image -q ${PACK:-} -t x -o layout "$@" >/dev/null
-	fl-pull get -q oci:layout:x >/dev/null
+	fl-pull get -q --pull always oci:layout:x >/dev/null
 }
 
 export_clean() {
@@ -223,6 +223,22 @@ damage() {
 	settled "$FL_STATE_DIR"
 	fl-snap file oci:layout:x b/vmlinux out
 	[ "$(fl-snap ls --json | grep -c '"files"')" = 1 ]
+	fl-snap file oci:layout:x boot/vmlinux-6 out
+	[ "$(cat out)" = kernel ]
+	# Another layer has the last word: it replaces the file, its folder, or takes it away.
+	mkdir -p up/boot gone/boot && echo newer >up/boot/vmlinux-6 && : >gone/boot/.wh.vmlinux-6
+	pack tree up
+	fl-snap file oci:layout:x boot/vmlinux-6 out
+	[ "$(cat out)" = newer ]
+	pack tree up gone
+	run fl-snap file oci:layout:x boot/vmlinux-6 out
+	[ "$status" = 4 ]
+	mkdir -p link other && ln -s /other link/boot && echo other >other/vmlinux-6
+	mkdir below && mv other below/other
+	pack tree link below
+	fl-snap file oci:layout:x boot/vmlinux-6 out
+	[ "$(cat out)" = other ]
+	pack tree
 	run fl-snap file oci:layout:x boot/nosuch other
 	echo "$output"
 	[ "$status" = 4 ]
