@@ -53,7 +53,7 @@ unmount() {
 	cd "$work"
 	for _ in $(seq 100); do
 		mountpoint -q "$work/mnt" || return 0
-		umount "$work/mnt" 2>/dev/null || sleep 0.2
+		umount -R "$work/mnt" 2>/dev/null || sleep 0.2
 	done
 	echo "$work/mnt: still in use" >&2
 	return 1
