@@ -174,6 +174,7 @@ static int run_pack(struct fl_args *args, struct fl_pack_options *pack, struct f
 {
 	fl_cleanup_free char *output = NULL, *tag = NULL;
 	struct created created = { "" };
+	int rc;
 
 	pack->platform = fl_args_text(args, "platform", fl_image_host_platform());
 	if (take_epoch(&pack->tree, &created, err) < 0 || take_created(args, &created, err) < 0 ||
@@ -184,7 +185,10 @@ static int run_pack(struct fl_args *args, struct fl_pack_options *pack, struct f
 	pack->output = output;
 	pack->tag = tag;
 	pack->created = *created.text ? created.text : NULL;
-	return run_with_pairs(args, pack, err);
+	rc = run_with_pairs(args, pack, err);
+	/* What it pointed to ends here. */
+	pack->output = pack->tag = pack->created = NULL;
+	return rc;
 }
 
 static int run_image(struct fl_args *args, struct fl_err *err)

@@ -422,7 +422,7 @@ static int write_content(struct walk *walk)
 {
 	int rc = walk->files ? 0 : walk_folder(walk, "");
 
-	for (size_t i = 0; rc == 0 && i < walk->file_count; i++)
+	for (size_t i = 0; rc == 0 && walk->files && i < walk->file_count; i++)
 		rc = add_file(walk, walk->files[i], i ? walk->files[i - 1] : NULL);
 	return rc;
 }
