@@ -96,7 +96,7 @@ facades() {
 		ext2fs/ cmd/fl-snap/ext4/
 		netlink/ cmd/fl-net/link.c
 		nftables/ cmd/fl-net/nat.c
-		libdevmapper cmd/fl-snap/thin.c
+		libdevmapper cmd/fl-snap/thin/mapper.c
 		blkid/ cmd/fl-provision/disk.c
 	LIST
 }

@@ -193,19 +193,40 @@ static int build_base(struct fl_cache *cache, const char *name, const struct fl_
 	return fl_durable_publish(&durable, &file, err);
 }
 
+char *fl_cache_base_path(const struct fl_cache *cache, const struct fl_image *image, uint64_t mib)
+{
+	return fl_asprintf("%s/bases/%s-%llu-v%d", cache->dir, fl_digest_hex(image->chain_id),
+			   (unsigned long long)mib, FL_BASE_FORMAT);
+}
+
 int fl_cache_base(struct fl_cache *cache, const struct fl_image *image, uint64_t mib,
 		  const struct fl_cache_watch *watch, char **path, struct fl_err *err)
 {
-	fl_cleanup_close int lock = -1;
-	char name[128];
+	fl_cleanup_free char *at = fl_cache_base_path(cache, image, mib);
+	fl_cleanup_close int lock = fl_store_lock(&cache->store, false, err);
 
-	snprintf(name, sizeof(name), "%s-%llu-v%d", fl_digest_hex(image->chain_id),
-		 (unsigned long long)mib, FL_BASE_FORMAT);
-	lock = fl_store_lock(&cache->store, false, err);
-	if (lock < 0 || build_base(cache, name, image, mib, watch, err) < 0)
+	if (lock < 0 || build_base(cache, strrchr(at, '/') + 1, image, mib, watch, err) < 0)
 		return -1;
-	*path = fl_asprintf("%s/bases/%s", cache->dir, name);
+	*path = fl_steal(&at);
 	return 0;
+}
+
+int fl_cache_base_fd(struct fl_cache *cache, const struct fl_image *image, uint64_t mib,
+		     const struct fl_cache_watch *watch, struct fl_err *err)
+{
+	fl_cleanup_free char *path = fl_cache_base_path(cache, image, mib);
+	const char *name = strrchr(path, '/') + 1;
+	fl_cleanup_atomic struct fl_atomic file = FL_ATOMIC_INIT;
+
+	if (fl_durable_is_good(cache->bases, name)) {
+		int fd = openat(cache->bases, name, O_RDONLY | O_CLOEXEC);
+
+		return fd < 0 ? fl_err_errno(err, errno, "%s: cannot be opened", path) : fd;
+	}
+	if (fl_atomic_open(&file, cache->bases, name, 0600, err) < 0 ||
+	    fl_cache_build(cache, file.fd, name, image, mib, watch, err) < 0)
+		return -1;
+	return fl_steal_fd(&file.fd);
 }
 
 static int hash_file(int fd, char name[static FL_SHA256_HEX], struct fl_err *err)

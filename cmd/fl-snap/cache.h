@@ -55,6 +55,13 @@ uint64_t fl_cache_default_mib(const struct fl_image *image);
 int fl_cache_base(struct fl_cache *cache, const struct fl_image *image, uint64_t mib,
 		  const struct fl_cache_watch *watch, char **path, struct fl_err *err);
 
+/* Its path, whether it is there or not; caller frees. The last component names the base. */
+char *fl_cache_base_path(const struct fl_cache *cache, const struct fl_image *image, uint64_t mib);
+
+/* The content of that base as an open file, which nobody else may have a name for. */
+int fl_cache_base_fd(struct fl_cache *cache, const struct fl_image *image, uint64_t mib,
+		     const struct fl_cache_watch *watch, struct fl_err *err);
+
 /* Path of a copy of one file of the image; caller frees. */
 int fl_cache_file(struct fl_cache *cache, const struct fl_image *image, const char *file,
 		  const struct fl_cache_watch *watch, char **path, struct fl_err *err);

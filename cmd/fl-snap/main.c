@@ -1,20 +1,19 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-#include "cmd/fl-snap/cache.h"
+#include "cmd/fl-snap/backend.h"
 #include "cmd/fl-snap/copy.h"
+#include "cmd/fl-snap/gc.h"
+#include "cmd/fl-snap/kept.h"
 #include "cmd/fl-snap/limits.h"
 #include "cmd/fl-snap/uuid.h"
 #include "cmd/fl-snap/volumes.h"
 #include "common/alloc.h"
 #include "common/progress.h"
 #include "common/reference.h"
-#include "common/table.h"
 #include "common/uuid.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <string.h>
 #include <sys/random.h>
-#include <sys/stat.h>
 
 static const struct fl_step step = {
 	.name = "snap", .up = fl_volumes_up, .down = fl_volumes_down, .plan = fl_volumes_plan,
@@ -157,75 +156,11 @@ static int run_file(struct fl_args *args, struct fl_err *err)
 	return fl_atomic_publish(&file, false, err);
 }
 
-static void list_folder(const struct fl_cache *cache, const char *kind, int folder,
-			struct fl_table *table)
-{
-	fl_cleanup_free char *path = fl_asprintf("%s/%s", cache->dir, kind);
-	fl_cleanup_dir DIR *dir = opendir(path);
-	struct dirent *entry;
-
-	while (dir && (entry = readdir(dir))) {
-		struct stat st;
-		fl_json *row;
-
-		if (entry->d_name[0] == '.' ||
-		    fstatat(folder, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
-		    !S_ISREG(st.st_mode))
-			continue;
-		row = fl_json_new_object();
-		fl_json_set(row, "kind", fl_json_new_text(kind));
-		fl_json_set(row, "name", fl_json_new_text(entry->d_name));
-		fl_json_set(row, "size", fl_json_new_int(st.st_size));
-		fl_json_set(row, "used", fl_json_new_int((int64_t)st.st_blocks * 512));
-		fl_table_row(table, row);
-	}
-}
-
-static int run_ls(struct fl_args *args, struct fl_err *err)
-{
-	fl_cleanup_table struct fl_table table = FL_TABLE_INIT;
-	fl_cleanup_cache struct fl_cache cache = { .bases = -1, .files = -1 };
-
-	fl_table_column(&table, "KIND", "kind");
-	fl_table_column(&table, "NAME", "name");
-	fl_table_column(&table, "SIZE", "size");
-	fl_table_column(&table, "USED", "used");
-	if (fl_cache_open(&cache, fl_args_state_dir(args), err) < 0)
-		return -1;
-	list_folder(&cache, "bases", cache.bases, &table);
-	list_folder(&cache, "files", cache.files, &table);
-	return fl_table_print(&table, fl_args_flag(args, "json"), err);
-}
-
-/* A base can be built again, so it may go at any time; a microVM that has it open keeps
- * its bytes. */
-static int run_rm(struct fl_args *args, struct fl_err *err)
-{
-	fl_cleanup_cache struct fl_cache cache = { .bases = -1, .files = -1 };
-	fl_cleanup_close int lock = -1;
-
-	if (fl_cache_open(&cache, fl_args_state_dir(args), err) < 0)
-		return -1;
-	lock = fl_store_lock(&cache.store, true, err);
-	if (lock < 0)
-		return -1;
-	for (size_t i = 0; i < args->operands.count; i++) {
-		const char *name = args->operands.items[i];
-
-		if (strchr(name, '/') || name[0] == '.')
-			return fl_err_set(err, FL_ERR_INVALID, "%s: not the name of a base; see "
-					  "\"fl-snap ls\"", name);
-		if (unlinkat(cache.bases, name, 0) < 0 && unlinkat(cache.files, name, 0) < 0)
-			return fl_err_errno(err, errno, "%s: cannot be removed", name);
-	}
-	return 0;
-}
-
 #define SIZE_OPTION { "size", 's', "SIZE", "of the file system, such as 10G (in whole MiB)" }
 #define PLATFORM_OPTION { "platform", 'p', "OS/ARCH", "the platform to take (this machine's)" }
 
-static const struct fl_option up_options[] = { FL_STEP_UP_OPTIONS, FL_LIMIT_OPTIONS,
-					       FL_PROGRESS_OPTION, { 0 } };
+static const struct fl_option up_options[] = { FL_STEP_UP_OPTIONS, FL_BACKEND_OPTIONS,
+					       FL_LIMIT_OPTIONS, FL_PROGRESS_OPTION, { 0 } };
 static const struct fl_option down_options[] = { FL_STEP_DOWN_OPTIONS, { 0 } };
 static const struct fl_option make_options[] = { SIZE_OPTION, PLATFORM_OPTION, FL_LIMIT_OPTIONS,
 						 FL_PROGRESS_OPTION, { 0 } };
@@ -241,8 +176,13 @@ static const struct fl_command commands[] = {
 	  run_export },
 	{ "file", "REF PATH FILE", "take one file, such as a kernel, out of an image", file_options,
 	  3, 3, run_file },
-	{ "rm", "NAME…", "remove bases or files from the cache", NULL, 1, -1, run_rm },
-	{ "ls", "", "list bases and files", NULL, 0, 0, run_ls },
+	{ "grow", "NAMESPACE/NAME|UID VOLUME SIZE", "make a volume larger", NULL, 3, 3,
+	  fl_kept_grow },
+	{ "rm", "NAME…", "remove bases or files from the cache", NULL, 1, -1, fl_kept_remove },
+	{ "ls", "", "list bases and files", NULL, 0, 0, fl_kept_list },
+	{ "gc", "", "remove what no image and no microVM leads to", fl_gc_options, 0, 0, fl_gc },
+	{ "status", "", "say how the places of volumes are", fl_kept_status_options, 0, 0,
+	  fl_kept_status },
 	{ 0 },
 };
 

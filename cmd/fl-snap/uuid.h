@@ -3,6 +3,7 @@
  * A file system's own UUID in a copy of a base.
  *
  *     fl_ext4_set_uuid(fd, "root.img", uuid.byte, err);
+ *     fl_ext4_get_uuid(fd, uuid.byte);
  */
 #pragma once
 
@@ -14,3 +15,6 @@
  * checksums do not depend on the UUID (metadata_csum_seed). */
 int fl_ext4_set_uuid(int fd, const char *name, const uint8_t uuid[static 16],
 		     struct fl_err *err);
+
+/* The UUID of an ext4 file system: 1; 0 when there is none to be read. */
+int fl_ext4_get_uuid(int fd, uint8_t uuid[static 16]);

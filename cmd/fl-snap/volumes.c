@@ -1,23 +1,21 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "cmd/fl-snap/volumes.h"
 
-#include "cmd/fl-snap/cache.h"
-#include "cmd/fl-snap/copy.h"
+#include "cmd/fl-snap/backend.h"
 #include "cmd/fl-snap/limits.h"
-#include "cmd/fl-snap/uuid.h"
 #include "common/alloc.h"
-#include "common/path.h"
 #include "common/progress.h"
-#include "common/uuid.h"
 
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
 
-#define FOLDER "volumes"
+#define FOLDER FL_VOLUMES_FOLDER
 
 struct work {
 	struct fl_step_call *call;
+	struct fl_site site;
+	const struct fl_backend *chosen; /* of new volumes, once one is made */
 	struct fl_cache cache;
 	struct fl_cache_watch watch;
 	int folder; /* volumes/ of the microVM */
@@ -54,92 +52,85 @@ static int make_file(struct work *work, const char *what, const char *ref, const
 	return 0;
 }
 
+static const char *name_of_base(const char *base)
+{
+	const char *slash = strrchr(base, '/');
+
+	return slash ? slash + 1 : base;
+}
+
 /* A volume that is there is the microVM's own and never made again, whatever the spec says
  * now: its content cannot be had back. */
-static int check_existing(struct work *work, const struct fl_volume *volume, const char *base,
-			  struct fl_err *err)
+static int check_existing(struct work *work, const struct fl_volume_call *call, struct fl_err *err)
 {
-	fl_cleanup_free char *at = fl_asprintf("host.volumes.%s.base", volume->id);
+	fl_cleanup_free char *at = fl_asprintf("host.volumes.%s.base", call->id);
+	fl_cleanup_free char *base = fl_cache_base_path(&work->cache, call->image, call->mib);
 	const char *was = fl_json_text(fl_json_at(work->call->record, at));
 
-	if (!was || strcmp(was, base) == 0)
+	if (!was || strcmp(name_of_base(was), name_of_base(base)) == 0)
 		return 0;
 	return fl_err_set(err, FL_ERR_PRECONDITION,
 			  "volume %s was made from another image or size and holds data; put the "
-			  "spec back, or make the microVM anew (fl down, fl up)", volume->id);
+			  "spec back, or make the microVM anew (fl down, fl up)", call->id);
 }
 
-static int copy_base(struct work *work, const char *base, const char *name,
-		     const struct fl_uuid *uuid, struct fl_err *err)
-{
-	fl_cleanup_atomic struct fl_atomic file = FL_ATOMIC_INIT;
-	fl_cleanup_close int from = open(base, O_RDONLY | O_CLOEXEC);
-	enum fl_copy_kind how;
-
-	if (from < 0)
-		return fl_err_errno(err, errno, "%s: cannot be opened", base);
-	if (fl_atomic_open(&file, work->folder, name, 0600, err) < 0 ||
-	    fl_copy_file(from, file.fd, name, work->watch.cancel, &how, err) < 0 ||
-	    fl_ext4_set_uuid(file.fd, name, uuid->byte, err) < 0)
-		return -1;
-	return fl_atomic_publish(&file, false, err);
-}
-
-static bool is_shared_already(struct work *work, const char *base)
-{
-	const fl_json *volumes = fl_json_get(work->made, "volumes");
-
-	for (void *i = fl_json_first(volumes); i; i = fl_json_next(volumes, i))
-		if (fl_str_equal(fl_json_text(fl_json_get(fl_json_value(i), "path")), base))
-			return true;
-	return false;
-}
-
-static void note_volume(struct work *work, const struct fl_volume *volume, const char *path,
-			const char *base, const struct fl_uuid *uuid)
+static void note_volume(struct work *work, const struct fl_volume_call *call, const char *backend,
+			const struct fl_volume_made *made)
 {
 	fl_json *one = fl_json_new_object();
-	fl_cleanup_free char *key = fl_asprintf("volumes.%s", volume->id);
+	fl_cleanup_free char *key = fl_asprintf("volumes.%s", call->id);
 	char text[FL_UUID_TEXT];
 
-	fl_uuid_print(uuid, text);
-	fl_json_set(one, "path", fl_json_new_text(path));
+	fl_uuid_print(&made->uuid, text);
+	fl_json_set(one, "path", fl_json_new_text(made->path));
 	fl_json_set(one, "format", fl_json_new_text("raw"));
-	fl_json_set(one, "backend", fl_json_new_text("file"));
-	fl_json_set(one, "read_only", fl_json_new_bool(volume->read_only));
+	fl_json_set(one, "backend", fl_json_new_text(backend));
+	if (made->pool)
+		fl_json_set(one, "pool", fl_json_new_text(made->pool));
+	fl_json_set(one, "read_only", fl_json_new_bool(call->read_only));
 	fl_json_set(one, "uuid", fl_json_new_text(text));
-	fl_json_set(one, "base", fl_json_new_text(base));
+	fl_json_set(one, "base", fl_json_new_text(made->base));
 	fl_json_put(work->made, key, one);
+}
+
+/* New volumes go where they are asked for; what is there stays where it is. */
+static int make_or_find(struct work *work, const struct fl_volume_call *call, struct fl_err *err)
+{
+	const struct fl_backend *backend;
+	struct fl_volume_made made = { 0 };
+	int rc;
+
+	if (fl_backend_of(call, &backend, err) < 0 ||
+	    (backend && check_existing(work, call, err) < 0))
+		return -1;
+	if (!backend && !work->chosen)
+		work->chosen = fl_backend_choose(&work->site, err);
+	backend = backend ? backend : work->chosen;
+	if (!backend)
+		return -1;
+	rc = backend->make(call, &made, err);
+	if (rc == 0)
+		note_volume(work, call, backend->name, &made);
+	free(made.path);
+	free(made.base);
+	free(made.pool);
+	return rc < 0 ? fl_err_prefix(err, "volume %s", call->id) : 0;
 }
 
 static int make_volume(struct work *work, const struct fl_volume *volume, struct fl_err *err)
 {
 	fl_cleanup_image struct fl_image image = { 0 };
-	fl_cleanup_free char *base = NULL;
-	fl_cleanup_free char *name = fl_asprintf("%s.img", volume->id);
-	fl_cleanup_free char *path = fl_asprintf("%s/" FOLDER "/%s", work->call->vm->path, name);
-	struct fl_uuid uuid;
-	uint64_t mib;
+	struct fl_volume_call call = {
+		.site = &work->site, .cache = &work->cache, .watch = &work->watch,
+		.vm = work->call->vm, .folder = work->folder, .id = volume->id,
+		.read_only = volume->read_only, .image = &image,
+		.others = fl_json_get(work->made, "volumes"),
+	};
 
 	if (image_of(work, volume->image, &image, err) < 0)
 		return -1;
-	mib = volume->size_mb ? volume->size_mb : fl_cache_default_mib(&image);
-	if (fl_cache_base(&work->cache, &image, mib, &work->watch, &base, err) < 0)
-		return fl_err_prefix(err, "%s", volume->image);
-	if (volume->read_only && !is_shared_already(work, base)) {
-		fl_uuid_of("base", image.chain_id, &uuid);
-		note_volume(work, volume, base, base, &uuid);
-		return 0;
-	}
-	fl_uuid_of(work->call->vm->uid, volume->id, &uuid);
-	if (faccessat(work->folder, name, F_OK, 0) == 0) {
-		if (check_existing(work, volume, base, err) < 0)
-			return -1;
-	} else if (copy_base(work, base, name, &uuid, err) < 0) {
-		return fl_err_prefix(err, "volume %s", volume->id);
-	}
-	note_volume(work, volume, path, base, &uuid);
-	return 0;
+	call.mib = volume->size_mb ? volume->size_mb : fl_cache_default_mib(&image);
+	return make_or_find(work, &call, err);
 }
 
 static int make_all(struct work *work, struct fl_err *err)
@@ -200,7 +191,7 @@ static int put_made(void *arg, fl_json *record, struct fl_err *err)
 	return 0;
 }
 
-static int open_volumes(const struct fl_vm *vm, struct fl_err *err)
+int fl_volumes_open(const struct fl_vm *vm, struct fl_err *err)
 {
 	int fd;
 
@@ -219,13 +210,14 @@ int fl_volumes_up(struct fl_step_call *call, struct fl_err *err)
 	struct fl_progress bar;
 	struct work work = { .call = call, .made = made,
 			     .watch = { call->cancel, fl_progress_update, &bar } };
-	int rc = fl_progress_start(&bar, "layers into a disk", call->args, err);
+	int rc = fl_backend_site(call->args, &work.site, err);
 
-	if (rc < 0)
+	if (rc < 0 || fl_progress_start(&bar, "layers into a disk", call->args, err) < 0)
 		return -1;
+	work.site.state_dir = call->vm->state->dir;
 	rc = fl_cache_open(&work.cache, call->vm->state->dir, err);
 	rc = rc < 0 ? -1 : fl_limits_take(call->args, &work.cache.limits, err);
-	work.folder = rc < 0 ? -1 : open_volumes(call->vm, err);
+	work.folder = rc < 0 ? -1 : fl_volumes_open(call->vm, err);
 	rc = work.folder < 0 ? -1 : make_all(&work, err);
 	fl_progress_end(&bar);
 	if (work.folder >= 0)
@@ -238,33 +230,50 @@ int fl_volumes_up(struct fl_step_call *call, struct fl_err *err)
 
 int fl_volumes_down(struct fl_step_call *call, struct fl_err *err)
 {
+	struct fl_site site = { .state_dir = call->vm->state->dir };
+
 	/* A guest that still writes keeps its disks. */
 	if (fl_vm_is_supervised(call->vm))
 		return fl_err_set(err, FL_ERR_PRECONDITION,
 				  "%s/%s: still runs; \"fl-run down\" comes first",
 				  call->vm->name_space, call->vm->name);
-	return fl_path_remove_tree(call->vm->dirfd, FOLDER, err);
+	for (size_t i = 0; fl_backends[i]; i++)
+		if (fl_backends[i]->remove(&site, call->vm, err) < 0)
+			return -1;
+	return 0;
+}
+
+static int plan_volume(const struct fl_site *site, const struct fl_volume *volume,
+		       struct fl_str *out, struct fl_err *err)
+{
+	const struct fl_backend *backend = fl_backend_choose(site, err);
+
+	if (!backend)
+		return -1;
+	fl_str_addf(out, "# volume %s: ", volume->id);
+	if (backend->plan(site, volume->read_only, out, err) < 0)
+		return -1;
+	fl_str_addf(out, " base of %s", volume->image);
+	if (volume->size_mb)
+		fl_str_addf(out, ", %u MiB", volume->size_mb);
+	fl_str_add(out, "\n");
+	return 0;
 }
 
 int fl_volumes_plan(struct fl_step_call *call, struct fl_str *out, struct fl_err *err)
 {
 	const struct fl_spec *spec = &call->spec;
+	struct fl_site site;
 
-	(void)err;
+	if (fl_backend_site(call->args, &site, err) < 0)
+		return -1;
 	fl_str_addf(out, "# files/<sha256>: %s out of %s\n", spec->kernel_file, spec->kernel_image);
 	if (spec->initrd_image)
 		fl_str_addf(out, "# files/<sha256>: %s out of %s\n", spec->initrd_file,
 			    spec->initrd_image);
-	for (size_t i = 0; i < spec->volume_count; i++) {
-		const struct fl_volume *volume = &spec->volumes[i];
-
-		if (!volume->image)
-			continue;
-		fl_str_addf(out, "# volume %s: %s base of %s", volume->id,
-			    volume->read_only ? "the shared" : "a copy of the", volume->image);
-		if (volume->size_mb)
-			fl_str_addf(out, ", %u MiB", volume->size_mb);
-		fl_str_add(out, "\n");
-	}
+	for (size_t i = 0; i < spec->volume_count; i++)
+		if (spec->volumes[i].image &&
+		    plan_volume(&site, &spec->volumes[i], out, err) < 0)
+			return -1;
 	return 0;
 }

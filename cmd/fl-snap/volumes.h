@@ -12,3 +12,6 @@
 int fl_volumes_up(struct fl_step_call *call, struct fl_err *err);
 int fl_volumes_down(struct fl_step_call *call, struct fl_err *err);
 int fl_volumes_plan(struct fl_step_call *call, struct fl_str *out, struct fl_err *err);
+
+/* The folder of a microVM's volumes, made when it is missing; -1. */
+int fl_volumes_open(const struct fl_vm *vm, struct fl_err *err);

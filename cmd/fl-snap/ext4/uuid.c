@@ -55,3 +55,14 @@ int fl_ext4_set_uuid(int fd, const char *name, const uint8_t uuid[static 16], st
 	/* The primary last: with it the copy is whole. */
 	return change(fd, name, SUPER_AT, uuid, err);
 }
+
+int fl_ext4_get_uuid(int fd, uint8_t uuid[static 16])
+{
+	struct ext2_super_block super;
+
+	if (fl_io_pread(fd, &super, sizeof(super), SUPER_AT, "", NULL) < 0 ||
+	    super.s_magic != EXT2_SUPER_MAGIC)
+		return 0;
+	memcpy(uuid, super.s_uuid, sizeof(super.s_uuid));
+	return 1;
+}

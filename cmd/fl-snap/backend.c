@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+#include "cmd/fl-snap/backend.h"
+
+#include "cmd/fl-snap/thin/pool.h"
+
+#include <string.h>
+
+/* Thin first: what is left of a volume in a pool stands in the folder that goes with files. */
+const struct fl_backend *const fl_backends[] = { &fl_backend_thin, &fl_backend_file, NULL };
+
+static const char *in_environment(const char *name)
+{
+	const char *value = getenv(name);
+
+	return value && *value ? value : NULL;
+}
+
+int fl_backend_site(const struct fl_args *args, struct fl_site *site, struct fl_err *err)
+{
+	const char *set = in_environment("FL_BACKEND");
+	const char *asked = fl_args_text(args, "backend", NULL);
+	const char *word = asked ? asked : set ? set : "auto";
+
+	*site = (struct fl_site){ fl_args_state_dir(args), word,
+				  fl_args_text(args, "pool", in_environment("FL_POOL")) };
+	if (strcmp(word, "auto") == 0 || strcmp(word, "thin") == 0 || strcmp(word, "file") == 0)
+		return 0;
+	return fl_err_set(err, FL_ERR_USAGE, "%s: auto, thin or file belongs here, not \"%s\"",
+			  asked ? "option --backend" : "FL_BACKEND", word);
+}
+
+static const struct fl_backend *no_pool(const struct fl_site *site, struct fl_err *err)
+{
+	if (site->pool)
+		fl_err_set(err, FL_ERR_PRECONDITION, "thin pool %s: there is no device of that name; "
+			   "\"dmsetup ls\" lists them, and \"vgchange -ay\" switches LVM's on",
+			   site->pool);
+	else
+		fl_err_set(err, FL_ERR_PRECONDITION, "no thin pool is here under a name of flintlock's "
+			   "recipes; name one with --pool, make one with \"fl-provision devpool\" or "
+			   "\"fl-provision direct_lvm\", or ask for --backend file");
+	return NULL;
+}
+
+const struct fl_backend *fl_backend_choose(const struct fl_site *site, struct fl_err *err)
+{
+	bool optional = strcmp(site->backend, "auto") == 0 && !site->pool;
+	struct fl_thin_pool pool = FL_THIN_POOL_INIT;
+	int found;
+
+	if (strcmp(site->backend, "file") == 0)
+		return &fl_backend_file;
+	found = fl_thin_pool_find(site->pool, &pool, optional ? NULL : err);
+	if (found > 0)
+		return &fl_backend_thin;
+	if (optional)
+		return &fl_backend_file;
+	return found < 0 ? NULL : no_pool(site, err);
+}
+
+int fl_backend_of(const struct fl_volume_call *call, const struct fl_backend **backend,
+		  struct fl_err *err)
+{
+	*backend = NULL;
+	for (size_t i = 0; fl_backends[i]; i++) {
+		int has = fl_backends[i]->has(call, err);
+
+		if (has < 0)
+			return -1;
+		if (has)
+			*backend = fl_backends[i];
+	}
+	return 0;
+}

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/*
+ * Where the volumes of microVMs are: back ends behind one table. "file" makes files in the
+ * microVM's folder, "thin" devices in a thin pool. A volume stays in the back end that made
+ * it, whatever is asked for later.
+ *
+ *     struct fl_site site = { state_dir, "auto", NULL };
+ *     const struct fl_backend *backend = fl_backend_choose(&site, err);
+ *     if (!backend || backend->make(&call, &made, err) < 0) return -1;
+ */
+#pragma once
+
+#include "cmd/fl-snap/cache.h"
+#include "common/cli.h"
+#include "common/table.h"
+#include "common/uuid.h"
+
+struct fl_site {
+	const char *state_dir;
+	const char *backend; /* "auto", "thin" or "file" */
+	const char *pool;    /* the thin pool that is asked for; NULL: one of the known names */
+};
+
+#define FL_VOLUMES_FOLDER "volumes" /* of a microVM's folder */
+
+/* One volume of one microVM. */
+struct fl_volume_call {
+	const struct fl_site *site;
+	struct fl_cache *cache;
+	const struct fl_cache_watch *watch;
+	const struct fl_vm *vm;
+	int folder; /* FL_VOLUMES_FOLDER of the microVM */
+	const char *id;
+	bool read_only;
+	const struct fl_image *image;
+	uint64_t mib;
+	const fl_json *others; /* as host.volumes, made before this one; may be NULL */
+};
+
+/* What is written into the record; caller frees what it owns. */
+struct fl_volume_made {
+	char *path, *base;
+	char *pool; /* NULL for a file */
+	struct fl_uuid uuid;
+};
+
+/* What goes with "fl-snap gc". */
+struct fl_garbage {
+	const struct fl_site *site;
+	struct fl_cache *cache;
+	bool is_dry;
+	fl_json *chains; /* hex of the chain ids whose bases stay, as keys */
+	fl_json *files;  /* names of the kernels and initrds that stay, as keys */
+	fl_json *uids;   /* of all microVMs, as keys */
+	struct fl_table *table; /* what goes */
+};
+
+struct fl_backend {
+	const char *name;
+	/* Whether it made the volume: 1, 0, -1. */
+	int (*has)(const struct fl_volume_call *call, struct fl_err *err);
+	/* Makes the volume, or what is missing of it. */
+	int (*make)(const struct fl_volume_call *call, struct fl_volume_made *made,
+		    struct fl_err *err);
+	/* Larger, to size bytes; its guest finds it so when it starts next. */
+	int (*grow)(const struct fl_volume_call *call, uint64_t size, struct fl_err *err);
+	/* Takes all volumes of a microVM away. */
+	int (*remove)(const struct fl_site *site, const struct fl_vm *vm, struct fl_err *err);
+	/* What a new volume would be called in a plan, such as "a snapshot in pool X of the". */
+	int (*plan)(const struct fl_site *site, bool read_only, struct fl_str *out,
+		    struct fl_err *err);
+	/* Rows of its bases: kind, name, size, used. */
+	int (*list)(const struct fl_site *site, struct fl_table *table, struct fl_err *err);
+	/* Removes a base: 1 done, 0 there is none of that name, -1. */
+	int (*remove_base)(const struct fl_site *site, const char *name, struct fl_err *err);
+	int (*collect)(struct fl_garbage *garbage, struct fl_err *err);
+	/* A row for each place where it keeps volumes: see fl-snap(8), "status". */
+	int (*status)(const struct fl_site *site, struct fl_table *table, struct fl_err *err);
+};
+
+extern const struct fl_backend fl_backend_file, fl_backend_thin;
+
+/* All of them, ended by NULL; volumes are taken away in this order. */
+extern const struct fl_backend *const fl_backends[];
+
+#define FL_BACKEND_OPTIONS                                                                      \
+	{ "backend", 0, "WHICH", "where volumes are made: auto (default), thin or file "        \
+				 "(FL_BACKEND)" },                                              \
+	{ "pool", 0, "POOL", "the thin pool, as VG/LV or as device-mapper calls it (FL_POOL)" }
+
+/* What the options and the environment ask for; FL_ERR_USAGE. */
+int fl_backend_site(const struct fl_args *args, struct fl_site *site, struct fl_err *err);
+
+/* The back end of new volumes: for "auto" the thin pool that is asked for or has a known name,
+ * else files. */
+const struct fl_backend *fl_backend_choose(const struct fl_site *site, struct fl_err *err);
+
+/* The one that made a volume, or NULL: none did. */
+int fl_backend_of(const struct fl_volume_call *call, const struct fl_backend **backend,
+		  struct fl_err *err);

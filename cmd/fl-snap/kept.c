@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+#include "cmd/fl-snap/kept.h"
+
+#include "cmd/fl-snap/backend.h"
+#include "cmd/fl-snap/volumes.h"
+#include "common/alloc.h"
+#include "common/log.h"
+#include "common/num.h"
+#include "common/step.h"
+
+#include <string.h>
+
+#define MIB (1ull << 20)
+
+const struct fl_option fl_kept_status_options[] = { FL_BACKEND_OPTIONS, { 0 } };
+
+int fl_kept_list(struct fl_args *args, struct fl_err *err)
+{
+	fl_cleanup_table struct fl_table table = FL_TABLE_INIT;
+	struct fl_site site = { .state_dir = fl_args_state_dir(args) };
+
+	fl_table_column(&table, "KIND", "kind");
+	fl_table_column(&table, "NAME", "name");
+	fl_table_column(&table, "SIZE", "size");
+	fl_table_column(&table, "USED", "used");
+	for (size_t i = 0; fl_backends[i]; i++)
+		if (fl_backends[i]->list(&site, &table, err) < 0)
+			return -1;
+	return fl_table_print(&table, fl_args_flag(args, "json"), err);
+}
+
+static int remove_one(const struct fl_site *site, const char *name, struct fl_err *err)
+{
+	int removed = 0;
+
+	if (strchr(name, '/') || name[0] == '.')
+		return fl_err_set(err, FL_ERR_INVALID, "%s: not the name of a base; see "
+				  "\"fl-snap ls\"", name);
+	for (size_t i = 0; fl_backends[i]; i++) {
+		int rc = fl_backends[i]->remove_base(site, name, err);
+
+		if (rc < 0)
+			return -1;
+		removed += rc;
+	}
+	return removed ? 0 : fl_err_set(err, FL_ERR_NOT_FOUND, "%s: cannot be removed: there is no "
+					"such base or file", name);
+}
+
+/* A base can be built again, so it may go at any time; a microVM that has it open keeps
+ * its bytes. */
+int fl_kept_remove(struct fl_args *args, struct fl_err *err)
+{
+	fl_cleanup_cache struct fl_cache cache = { .bases = -1, .files = -1 };
+	struct fl_site site = { .state_dir = fl_args_state_dir(args) };
+	fl_cleanup_close int lock = -1;
+
+	if (fl_cache_open(&cache, site.state_dir, err) < 0)
+		return -1;
+	lock = fl_store_lock(&cache.store, true, err);
+	if (lock < 0)
+		return -1;
+	for (size_t i = 0; i < args->operands.count; i++)
+		if (remove_one(&site, args->operands.items[i], err) < 0)
+			return -1;
+	return 0;
+}
+
+int fl_kept_status(struct fl_args *args, struct fl_err *err)
+{
+	fl_cleanup_table struct fl_table table = FL_TABLE_INIT;
+	struct fl_site site;
+
+	fl_table_column(&table, "BACKEND", "backend");
+	fl_table_column(&table, "NAME", "name");
+	fl_table_column(&table, "STATE", "state");
+	fl_table_column(&table, "SIZE", "size");
+	fl_table_column(&table, "USED", "used");
+	fl_table_column(&table, "BASES", "bases");
+	fl_table_column(&table, "VOLUMES", "volumes");
+	fl_table_column(&table, "REMARK", "text");
+	/* What was asked for by name has to be there. */
+	if (fl_backend_site(args, &site, err) < 0 || !fl_backend_choose(&site, err))
+		return -1;
+	for (size_t i = 0; fl_backends[i]; i++)
+		if ((strcmp(site.backend, "auto") == 0 ||
+		     strcmp(site.backend, fl_backends[i]->name) == 0) &&
+		    fl_backends[i]->status(&site, &table, err) < 0)
+			return -1;
+	return fl_table_print(&table, fl_args_flag(args, "json"), err);
+}
+
+struct growth {
+	struct fl_site site;
+	const char *id;
+	uint64_t size;
+};
+
+static int check_volume(const struct fl_vm *vm, const char *id, struct fl_err *err)
+{
+	fl_cleanup_free char *at = fl_asprintf("host.volumes.%s", id);
+	fl_cleanup_json fl_json *record = fl_vm_load(vm, err);
+	const fl_json *volume = fl_json_at(record, at);
+
+	if (!record)
+		return -1;
+	if (!volume)
+		return fl_err_set(err, FL_ERR_NOT_FOUND, "%s/%s has no volume %s that is made; see "
+				  "\"fl inspect\"", vm->name_space, vm->name, id);
+	if (fl_json_bool(fl_json_get(volume, "read_only")))
+		return fl_err_set(err, FL_ERR_PRECONDITION, "volume %s is read-only, and stays as "
+				  "large as its image was made", id);
+	return 0;
+}
+
+static int grow(struct growth *growth, const struct fl_vm *vm, struct fl_err *err)
+{
+	fl_cleanup_close int folder = fl_volumes_open(vm, err);
+	struct fl_volume_call call = { .site = &growth->site, .vm = vm, .folder = folder,
+				       .id = growth->id };
+	const struct fl_backend *backend;
+
+	if (folder < 0 || fl_backend_of(&call, &backend, err) < 0)
+		return -1;
+	if (!backend)
+		return fl_err_set(err, FL_ERR_PRECONDITION, "volume %s is not made yet; run \"fl-snap "
+				  "up\" first", call.id);
+	if (backend->grow(&call, growth->size, err) < 0)
+		return -1;
+	if (fl_vm_is_supervised(vm))
+		fl_log(FL_LOG_INFO, "%s/%s runs: it sees the new size when it starts next",
+		       vm->name_space, vm->name);
+	return 0;
+}
+
+static int grow_one(void *arg, const struct fl_vm *vm, struct fl_err *err)
+{
+	fl_cleanup_close int lock = fl_vm_lock_step(vm, NULL, err);
+	struct growth *growth = arg;
+
+	return lock < 0 || check_volume(vm, growth->id, err) < 0 ? -1 : grow(growth, vm, err);
+}
+
+/* The microVM alone: the other operands are not names. */
+static int each_named(struct fl_args *args, const struct fl_state *state, struct growth *growth,
+		      struct fl_err *err)
+{
+	struct fl_args named = *args;
+
+	named.operands.count = 1;
+	return fl_step_each_vm(&named, state, false, grow_one, growth, err);
+}
+
+int fl_kept_grow(struct fl_args *args, struct fl_err *err)
+{
+	fl_cleanup_state struct fl_state state = { .dirfd = -1 };
+	struct growth growth = { .id = args->operands.items[1] };
+
+	if (fl_num_size(args->operands.items[2], MIB, INT64_MAX - MIB, &growth.size, err) < 0 ||
+	    fl_args_state(args, false, &state, err) < 0)
+		return -1;
+	growth.size = (growth.size + MIB - 1) / MIB * MIB;
+	growth.site = (struct fl_site){ .state_dir = state.dir, .backend = "auto" };
+	return each_named(args, &state, &growth, err);
+}
