@@ -12,6 +12,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -168,4 +169,27 @@ void fl_proc_finish(struct fl_proc *child)
 		return;
 	fl_proc_signal(child, SIGKILL);
 	reap(child);
+}
+
+int fl_proc_ask(const char *const *argv, int timeout_ms, struct fl_str *out, struct fl_err *err)
+{
+	fl_cleanup_close int fd = memfd_create("answer", MFD_CLOEXEC);
+	fl_cleanup_close int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	struct fl_proc child = { .pidfd = -1 };
+	int status;
+
+	fl_str_add(out, "");
+	if (fd < 0 || null < 0)
+		return fl_err_errno(err, errno, "%s: nowhere to put its answer", argv[0]);
+	if (fl_proc_spawn(&child, &(struct fl_proc_spec){ .argv = argv, .in = null, .out = fd,
+							  .errfd = null }, err) < 0)
+		return -1;
+	status = fl_proc_wait(&child, timeout_ms, err);
+	fl_proc_finish(&child);
+	if (status != 0)
+		return status < 0 ? -1 : fl_err_set(err, FL_ERR_SYSTEM, "%s ended with status %d",
+						    argv[0], status);
+	if (lseek(fd, 0, SEEK_SET) < 0)
+		return fl_err_errno(err, errno, "%s: its answer cannot be read", argv[0]);
+	return fl_io_read_all(fd, 1 << 20, out, argv[0], err);
 }

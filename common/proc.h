@@ -11,6 +11,7 @@
 #pragma once
 
 #include "common/err.h"
+#include "common/str.h"
 
 #include <stdbool.h>
 #include <sys/types.h>
@@ -43,6 +44,10 @@ int fl_proc_spawn(struct fl_proc *child, const struct fl_proc_spec *spec, struct
 /* Waits up to timeout_ms (-1: for ever). Returns 0..255 for an exit status, 256 + N for
  * death by signal N, or -1: FL_ERR_TIMEOUT (still runs), FL_ERR_INTERRUPTED. */
 int fl_proc_wait(struct fl_proc *child, int timeout_ms, struct fl_err *err);
+
+/* Runs argv to its end, within timeout_ms, and adds what it said on standard output to out, which
+ * is "" at least; its other words go nowhere. -1 when it cannot be run or does not end with 0. */
+int fl_proc_ask(const char *const *argv, int timeout_ms, struct fl_str *out, struct fl_err *err);
 
 /* Nothing when it has ended. */
 void fl_proc_signal(struct fl_proc *child, int signal);

@@ -47,6 +47,8 @@ const struct fl_option fl_settings_options[] = {
 	{ "cloudhypervisor-bin", 0, "PROGRAM", "for fl-run: the Cloud Hypervisor to run" },
 	{ "virtiofs-bin", 0, "PROGRAM", "for fl-run: the virtiofsd to run" },
 	{ "virtiofs-roots", 0, "FOLDERS", "of the host, joined by colons: guests may see what is below them" },
+	{ "backend", 0, "WHICH", "for fl-snap: auto, thin or file" },
+	{ "pool", 0, "POOL", "for fl-snap: the thin pool" },
 	{ "verbosity", 0, "N", "2 and more: also what is for debugging (0)" },
 	{ "log-format", 0, "FORMAT", "text, json or journald" },
 	{ "log-output", 0, "WHERE", "stderr, stdout or a file" },
@@ -215,6 +217,15 @@ static int check_provider(const struct fl_args *args, struct fl_err *err)
 			  "here; \"fl-run providers\" lists them", name);
 }
 
+static int check_backend(const struct fl_args *args, struct fl_err *err)
+{
+	const char *word = fl_args_text(args, "backend", "auto");
+
+	if (strcmp(word, "auto") == 0 || strcmp(word, "thin") == 0 || strcmp(word, "file") == 0)
+		return 0;
+	return fl_err_set(err, FL_ERR_USAGE, "--backend %s: auto, thin or file", word);
+}
+
 /* Verbosity, format and place of the log. */
 static int take_log(const struct fl_args *args, struct fl_config *config, struct fl_err *err)
 {
@@ -270,7 +281,7 @@ static void take_places(struct fl_settings *settings, const struct fl_args *args
 	config->qemu = fl_args_text(args, "qemu", NULL);
 }
 
-/* The programs that are started look there (fl-run(8)). */
+/* The programs that are started look there (fl-run(8), fl-snap(8)). */
 static void export_programs(const struct fl_args *args)
 {
 	static const char *const variables[][2] = {
@@ -278,6 +289,8 @@ static void export_programs(const struct fl_args *args)
 		{ "cloudhypervisor-bin", "FL_CLOUDHYPERVISOR" },
 		{ "virtiofs-bin", "FL_VIRTIOFSD" },
 		{ "virtiofs-roots", "FL_VIRTIOFS_ROOTS" },
+		{ "backend", "FL_BACKEND" },
+		{ "pool", "FL_POOL" },
 	};
 
 	for (size_t i = 0; i < FL_COUNT(variables); i++) {
@@ -333,7 +346,7 @@ int fl_settings_read(struct fl_settings *settings, struct fl_args *args, struct 
 	if (take_tls(args, &settings->config, err) < 0 ||
 	    take_limits(args, &settings->config, err) < 0 ||
 	    take_log(args, &settings->config, err) < 0 || check_provider(args, err) < 0 ||
-	    check_exposure(&settings->config, err) < 0)
+	    check_backend(args, err) < 0 || check_exposure(&settings->config, err) < 0)
 		return -1;
 	say_unused(args);
 	return 0;

@@ -23,7 +23,8 @@ struct fl_site {
 
 #define FL_VOLUMES_FOLDER "volumes" /* of a microVM's folder */
 
-/* One volume of one microVM. */
+/* One volume of one microVM. Who makes it holds the store's lock, so that "gc" takes nothing away
+ * that no record leads to yet. */
 struct fl_volume_call {
 	const struct fl_site *site;
 	struct fl_cache *cache;

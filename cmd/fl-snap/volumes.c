@@ -204,6 +204,16 @@ int fl_volumes_open(const struct fl_vm *vm, struct fl_err *err)
 	return fd;
 }
 
+/* Nothing that is made or found is garbage before the record has it. */
+static int make_and_note(struct work *work, struct fl_err *err)
+{
+	fl_cleanup_close int lock = fl_store_lock(&work->cache.store, false, err);
+
+	if (lock < 0 || make_all(work, err) < 0)
+		return -1;
+	return fl_vm_change(work->call->vm, FL_SAVE_PLAIN, put_made, work->made, err);
+}
+
 int fl_volumes_up(struct fl_step_call *call, struct fl_err *err)
 {
 	fl_cleanup_json fl_json *made = fl_json_new_object();
@@ -218,14 +228,14 @@ int fl_volumes_up(struct fl_step_call *call, struct fl_err *err)
 	rc = fl_cache_open(&work.cache, call->vm->state->dir, err);
 	rc = rc < 0 ? -1 : fl_limits_take(call->args, &work.cache.limits, err);
 	work.folder = rc < 0 ? -1 : fl_volumes_open(call->vm, err);
-	rc = work.folder < 0 ? -1 : make_all(&work, err);
+	rc = work.folder < 0 ? -1 : make_and_note(&work, err);
 	fl_progress_end(&bar);
 	if (work.folder >= 0)
 		close(work.folder);
 	if (rc == 0)
 		fl_cache_settle_later(&work.cache);
 	fl_cache_close(&work.cache);
-	return rc < 0 ? -1 : fl_vm_change(call->vm, FL_SAVE_PLAIN, put_made, made, err);
+	return rc;
 }
 
 int fl_volumes_down(struct fl_step_call *call, struct fl_err *err)

@@ -112,6 +112,12 @@ int symlinkat(const char *to, int dir, const char *path)
 	return NEXT(int, symlinkat, const char *, int, const char *)(to, dir, path);
 }
 
+int linkat(int a, const char *from, int b, const char *to, int flags)
+{
+	count();
+	return NEXT(int, linkat, int, const char *, int, const char *, int)(a, from, b, to, flags);
+}
+
 int bind(int fd, const void *address, unsigned size)
 {
 	count();

@@ -152,6 +152,7 @@ void fl_observer_metrics(struct fl_observer *observer, struct evhttp_request *re
 	fl_index_refresh(observer->server->index);
 	scrape = fl_scrape_new(&observer->server->state, &observer->samples);
 	fl_server_metrics(observer->server, observer->rpc, fl_scrape_head(scrape));
+	fl_scrape_add_pools(scrape);
 	add_range(observer, "", "", caller, scrape);
 	start(observer, request, scrape);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "cmd/fl-serve/http/scrape.h"
 
+#include "cmd/fl-serve/http/pools.h"
 #include "common/alloc.h"
 #include "common/clock.h"
 #include "common/metrics.h"
@@ -22,6 +23,8 @@ struct fl_scrape {
 	FL_VEC(struct fl_metrics_rest) resting; /* with labels of their own */
 	fl_json *list;                          /* what the live ones said */
 	struct fl_str text;
+	bool asks_pools;
+	struct fl_str pools; /* what fl-snap said of them */
 	pthread_t thread;
 	pthread_mutex_t lock; /* on list and next */
 	size_t next;          /* of live, to be asked */
@@ -35,6 +38,7 @@ void fl_samples_finish(struct fl_samples *samples)
 {
 	fl_vm_names_finish(&samples->live);
 	fl_json_unref(samples->list);
+	fl_str_finish(&samples->pools);
 	*samples = (struct fl_samples){ 0 };
 }
 
@@ -65,6 +69,23 @@ void fl_scrape_add(struct fl_scrape *scrape, const struct fl_index_entry *entry)
 	name.name = fl_strdup(entry->name);
 	snprintf(name.uid, sizeof(name.uid), "%s", entry->uid);
 	FL_VEC_ADD(&scrape->live, name);
+}
+
+static void add_pools(struct fl_scrape *scrape, const struct fl_str *pools)
+{
+	fl_str_add_bytes(&scrape->text, pools->data, pools->len);
+}
+
+void fl_scrape_add_pools(struct fl_scrape *scrape)
+{
+	const struct fl_samples *samples = scrape->samples;
+
+	if (!fl_pools_are_used(scrape->state))
+		fl_pools_metrics(scrape->state, &scrape->text);
+	else if (samples->pools.len && fl_clock_ms() - samples->pools_ms <= FRESH_MS)
+		add_pools(scrape, &samples->pools);
+	else
+		scrape->asks_pools = true;
 }
 
 struct fl_str *fl_scrape_head(struct fl_scrape *scrape)
@@ -113,6 +134,8 @@ static void *ask_all(void *arg)
 	while (count < FL_COUNT(threads) && count + 1 < scrape->live.count &&
 	       pthread_create(&threads[count], NULL, ask_some, scrape) == 0)
 		count++;
+	if (scrape->asks_pools)
+		fl_pools_metrics(scrape->state, &scrape->pools);
 	ask_some(scrape);
 	while (count > 0)
 		pthread_join(threads[--count], NULL);
@@ -130,6 +153,7 @@ void fl_scrape_discard(struct fl_scrape *scrape)
 	free(scrape->resting.items);
 	fl_json_unref(scrape->list);
 	fl_str_finish(&scrape->text);
+	fl_str_finish(&scrape->pools);
 	free(scrape);
 }
 
@@ -150,9 +174,18 @@ static void keep(struct fl_scrape *scrape)
 {
 	struct fl_samples *samples = scrape->samples;
 
-	fl_samples_finish(samples);
-	*samples = (struct fl_samples){ scrape->live, fl_json_ref(scrape->list), fl_clock_ms() };
+	fl_vm_names_finish(&samples->live);
+	fl_json_unref(samples->list);
+	samples->live = scrape->live;
+	samples->list = fl_json_ref(scrape->list);
+	samples->taken_ms = fl_clock_ms();
 	memset(&scrape->live, 0, sizeof(scrape->live));
+	if (!scrape->asks_pools)
+		return;
+	fl_str_finish(&samples->pools);
+	samples->pools = scrape->pools;
+	samples->pools_ms = samples->taken_ms;
+	scrape->pools = (struct fl_str)FL_STR_INIT;
 }
 
 static bool are_fresh(const struct fl_samples *samples, const fl_vm_names *live)
@@ -172,6 +205,8 @@ static void on_ready(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
+	if (scrape->asks_pools)
+		add_pools(scrape, &scrape->pools);
 	answer(scrape, scrape->list);
 	keep(scrape);
 	fl_scrape_abandon(scrape);
@@ -182,7 +217,8 @@ void fl_scrape_start(struct fl_scrape *scrape, struct event_base *base,
 {
 	scrape->done = done;
 	scrape->arg = arg;
-	if (!scrape->live.count || are_fresh(scrape->samples, &scrape->live)) {
+	if (!scrape->asks_pools &&
+	    (!scrape->live.count || are_fresh(scrape->samples, &scrape->live))) {
 		answer(scrape, scrape->live.count ? scrape->samples->list : NULL);
 		fl_scrape_discard(scrape);
 		return;

@@ -20,6 +20,8 @@ struct fl_samples {
 	fl_vm_names live; /* who was asked */
 	fl_json *list;    /* what they said */
 	int64_t taken_ms;
+	struct fl_str pools; /* the thin pools', as text */
+	int64_t pools_ms;
 };
 
 void fl_samples_finish(struct fl_samples *samples);
@@ -29,6 +31,9 @@ struct fl_scrape *fl_scrape_new(const struct fl_state *state, struct fl_samples 
 
 /* The entry stays until it is started. */
 void fl_scrape_add(struct fl_scrape *scrape, const struct fl_index_entry *entry);
+
+/* The thin pools' too, which fl-snap tells. */
+void fl_scrape_add_pools(struct fl_scrape *scrape);
 
 /* What stands before the microVMs' metrics. */
 struct fl_str *fl_scrape_head(struct fl_scrape *scrape);

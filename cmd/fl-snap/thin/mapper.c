@@ -15,6 +15,12 @@
 
 #define DM_NAME "device-mapper"
 
+/* What guests write is not for the host to look at: no probing, no links by UUID, no volume groups
+ * of LVM's switched on. A node that udevd did not make, the library does. */
+#define NODE_ALONE                                                                       \
+	(DM_UDEV_DISABLE_SUBSYSTEM_RULES_FLAG | DM_UDEV_DISABLE_DISK_RULES_FLAG |        \
+	 DM_UDEV_DISABLE_OTHER_RULES_FLAG)
+
 /* A udevd that died leaves its socket behind, and is waited for no longer than this. */
 #define UDEV_TRIES 500
 #define UDEV_TRY_MS 20
@@ -176,8 +182,7 @@ static int run_with_node(struct dm_task *task, const char *name, const char *wha
 	uint32_t cookie = 0;
 	int rc, saved;
 
-	/* Without flags: the library makes a node that udevd did not. */
-	if (!task || !dm_task_set_cookie(task, &cookie, 0))
+	if (!task || !dm_task_set_cookie(task, &cookie, NODE_ALONE))
 		return fail(task, name, what, err);
 	rc = dm_task_run(task) ? 0 : fail(task, name, what, err);
 	saved = errno;

@@ -85,10 +85,8 @@ static int make(const struct fl_volume_call *call, struct fl_volume_made *made, 
 	fl_cleanup_free char *path =
 		fl_cache_base_path(call->cache, call->image, call->mib);
 	const char *base = strrchr(path, '/') + 1;
-	/* Nobody takes the base away while a snapshot is made of it. */
-	fl_cleanup_close int lock = fl_store_lock(&call->cache->store, false, err);
 
-	if (lock < 0 || open_pool(call, &pool, err) < 0 ||
+	if (open_pool(call, &pool, err) < 0 ||
 	    fl_thin_volume(&pool, call, base, &row, err) < 0)
 		return -1;
 	made->path = fl_thin_path(&row);

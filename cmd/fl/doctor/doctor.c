@@ -22,6 +22,7 @@ static const struct {
 	{ "run-folder", fl_check_run_folder },
 	{ "reflink", fl_check_reflink },
 	{ "space", fl_check_space },
+	{ "thin-pool", fl_check_pool },
 	{ "memory", fl_check_memory },
 	{ "open-files", fl_check_files },
 	{ "inotify", fl_check_inotify },

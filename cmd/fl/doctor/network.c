@@ -10,7 +10,6 @@
 #include <net/if.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/mman.h>
 
 #define ANSWER_MS 3000
 
@@ -32,23 +31,6 @@ void fl_check_tun(const char *state_dir, struct fl_finding *finding)
 		fl_finding_set(finding, FL_FINDING_OK, NULL, "taps can be made");
 }
 
-/* What a program says on standard output; "" when it does not run or fails. */
-static void ask(const char *const *argv, struct fl_str *out)
-{
-	fl_cleanup_close int fd = memfd_create("answer", MFD_CLOEXEC);
-	fl_cleanup_close int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-	struct fl_proc child = { .pidfd = -1 };
-
-	fl_str_add(out, "");
-	if (fd < 0 || fl_proc_spawn(&child, &(struct fl_proc_spec){ .argv = argv, .in = null,
-								    .out = fd, .errfd = null },
-				    NULL) < 0)
-		return;
-	if (fl_proc_wait(&child, ANSWER_MS, NULL) == 0 && lseek(fd, 0, SEEK_SET) == 0)
-		fl_io_read_all(fd, 1 << 20, out, "answer", NULL);
-	fl_proc_finish(&child);
-}
-
 /* Docker sets this policy, by whichever iptables there is. */
 static bool forward_drops(void)
 {
@@ -60,7 +42,8 @@ static bool forward_drops(void)
 	for (size_t i = 0; i < FL_COUNT(ways); i++) {
 		fl_cleanup_str struct fl_str out = FL_STR_INIT;
 
-		ask(ways[i], &out);
+		if (fl_proc_ask(ways[i], ANSWER_MS, &out, NULL) < 0)
+			continue;
 		if (strstr(out.data, "-P FORWARD DROP") || strstr(out.data, "policy drop"))
 			return true;
 	}

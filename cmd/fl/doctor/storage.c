@@ -4,8 +4,10 @@
 
 #include "common/alloc.h"
 #include "common/io.h"
+#include "common/json.h"
 #include "common/num.h"
 #include "common/path.h"
+#include "common/proc.h"
 #include "common/state.h"
 
 #include <fcntl.h>
@@ -15,6 +17,7 @@
 #include <sys/statvfs.h>
 
 #define LITTLE (10ULL << 30)
+#define ANSWER_MS 3000
 #define HARDLY_ANY (1ULL << 30)
 
 /* The folder, or the one above it that is there already; caller frees. */
@@ -97,4 +100,49 @@ void fl_check_space(const char *state_dir, struct fl_finding *finding)
 		       room < LITTLE ? "make room, or put the state folder elsewhere"
 				     : NULL,
 		       "%s: %s free", there, text);
+}
+
+/* The worst pool is the one that is told. */
+static void judge_pool(const fl_json *row, struct fl_finding *finding)
+{
+	const char *name = fl_json_text(fl_json_get(row, "name"));
+	const char *state = fl_json_text(fl_json_get(row, "state"));
+	const char *text = fl_json_text(fl_json_get(row, "text"));
+	enum fl_finding_level level;
+
+	if (!fl_str_equal(fl_json_text(fl_json_get(row, "backend")), "thin") || !name || !state)
+		return;
+	level = strcmp(state, "ok") == 0    ? FL_FINDING_OK
+		: strcmp(state, "low") == 0 ? FL_FINDING_POOR
+					    : FL_FINDING_BAD;
+	if (*finding->found && level <= finding->level)
+		return;
+	fl_finding_set(finding, level, level == FL_FINDING_OK ? NULL : "fl-snap status; fl-snap gc",
+		       "thin pool %s: %s", name, level == FL_FINDING_OK ? "ok" : text ? text : state);
+}
+
+/* fl-snap owns device-mapper; a pool that is not used and would not be is not told of. */
+void fl_check_pool(const char *state_dir, struct fl_finding *finding)
+{
+	fl_cleanup_free char *program = fl_path_beside_program("", "fl-snap");
+	fl_cleanup_free char *folder = fl_asprintf("--state-dir=%s", state_dir);
+	const char *argv[] = { program, "status", "--json", folder, NULL };
+	fl_cleanup_str struct fl_str text = FL_STR_INIT;
+	bool any = false;
+	fl_json *row;
+	size_t at = 0;
+
+	if (fl_proc_ask(argv, ANSWER_MS, &text, NULL) < 0) {
+		fl_finding_set(finding, FL_FINDING_POOR, "ask as root: fl-snap status",
+			       "fl-snap does not say how its back ends are");
+		return;
+	}
+	while (text.len && (row = fl_json_parse_next(text.data, text.len, &at, "fl-snap", NULL))) {
+		any |= fl_str_equal(fl_json_text(fl_json_get(row, "backend")), "thin");
+		judge_pool(row, finding);
+		fl_json_unref(row);
+	}
+	if (!any)
+		fl_finding_set(finding, FL_FINDING_OK, NULL,
+			       "no thin pool is used: volumes are files (fl-snap --backend)");
 }

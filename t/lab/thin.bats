@@ -1,0 +1,436 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MPL-2.0
+# In the lab: volumes in a thin pool, with all that can befall one.
+
+load ../lib
+load lab
+
+POOL=flintlock-dev-thinpool
+
+setup_file() {
+	export FL_STATE_DIR=/tmp/state FL_RUN_DIR=/tmp/run IMAGES=/tmp/images POOLS=/tmp/pools
+	small_images "$IMAGES"
+	mkdir -p "$POOLS"
+	cc -shared -fPIC -D_GNU_SOURCE -o /tmp/kill-at.so "$FL_TOP/t/preload/kill-at.c" -ldl
+}
+
+# pool_make [DATA-MIB [BLOCK-SECTORS [FEATURES…]]]: a new and empty one.
+pool_make() {
+	local mib=${1:-256} block=${2:-128}
+	shift $(($# < 2 ? $# : 2))
+	rm -f "$POOLS"/*
+	truncate -s "${mib}M" "$POOLS/data"
+	truncate -s 8M "$POOLS/metadata"
+	pool_on "$mib" "$block" "$@"
+}
+
+pool_on() {
+	local mib=$1 block=$2
+	shift 2
+	[ $# -gt 0 ] || set -- skip_block_zeroing
+	dmsetup create "$POOL" --table "0 $((mib * 2048)) thin-pool $(losetup -f --show "$POOLS/metadata") \
+		$(losetup -f --show "$POOLS/data") $block 16 $# $*"
+}
+
+pool_off() {
+	local device file
+	dmsetup remove --retry "$POOL" || true
+	for file in "$POOLS/data" "$POOLS/metadata"; do
+		device=$(losetup -n -O NAME -j "$file")
+		[ -z "$device" ] || losetup -d "$device"
+	done
+}
+
+# What is in the pool, as its metadata have it: "ID MAPPED-BLOCKS" by line.
+pool_content() {
+	local metadata
+	metadata=$(losetup -n -O NAME -j "$POOLS/metadata")
+	dmsetup message "$POOL" 0 reserve_metadata_snap
+	thin_dump -m "$metadata" | sed -n 's/.*<device dev_id="\([0-9]*\)" mapped_blocks="\([0-9]*\)".*/\1 \2/p'
+	dmsetup message "$POOL" 0 release_metadata_snap
+}
+
+setup() {
+	rm -rf "$FL_STATE_DIR" "$FL_RUN_DIR"
+}
+
+# Nothing may be left: not in device-mapper, not in the pool but bases, and it must be sound.
+teardown() {
+	local metadata
+	fl down -q --all >/dev/null
+	[ -z "$(what_is_left)" ]
+	[ -z "$(dmsetup ls | grep -v -e "^$POOL" -e stranger -e 'No devices')" ]
+	dmsetup ls | grep -q "^$POOL" || return 0
+	fl-snap rm $(fl-snap ls --json | jq -r 'select(.kind == "thin").name') 2>/dev/null || true
+	[ -z "$(find "$FL_STATE_DIR/thin" -type f -name '[0-9.]*')" ]
+	pool_content >"$BATS_TEST_TMPDIR/content"
+	if [ -e "$BATS_TEST_TMPDIR/strangers" ]; then
+		diff "$BATS_TEST_TMPDIR/strangers" "$BATS_TEST_TMPDIR/content"
+	else
+		[ ! -s "$BATS_TEST_TMPDIR/content" ]
+	fi
+	metadata=$(losetup -n -O NAME -j "$POOLS/metadata")
+	dmsetup remove --retry "$POOL"
+	thin_check "$metadata"
+	pool_off
+}
+
+# A "!" alone fails no test.
+not() {
+	! "$@"
+}
+
+# disks NAME [fl-spec options…]: the record after the disks are made; in $UP what fl-snap is told.
+disks() {
+	# shellcheck disable=SC2086 # options
+	small_spec "$@" | fl-pull up -q | fl-snap up -q ${UP:-}
+}
+
+volume() { # RECORD [ID]
+	jq -r ".host.volumes.${2:-root}.path" <<<"$1"
+}
+
+mark() { # DEVICE TEXT
+	printf '%-512s' "$2" | dd of="$1" bs=512 seek=8 conv=fsync status=none
+}
+
+marked() { # DEVICE TEXT
+	dd if="$1" bs=512 skip=8 count=1 iflag=direct status=none | grep -q "$2"
+}
+
+fails_with() { # STATUS WORDS COMMAND…
+	local want=$1 words=$2
+	shift 2
+	run "$@"
+	[ "$status" = "$want" ] && [[ "$output" == *"$words"* ]] && return 0
+	echo "status $status, not $want, or other words than \"$words\":"
+	echo "$output"
+	return 1
+}
+
+@test "a volume's life: a clean file system of its own, found again, apart from others, gone" {
+	pool_make
+	one=$(disks one) two=$(disks two)
+	path=$(volume "$one")
+	[ -b "$path" ]
+	[ "$(jq -r '.host.volumes.root | [.backend, .pool, .format] | @tsv' <<<"$one")" = \
+		"$(printf 'thin\t%s\traw' "$POOL")" ]
+	[ "$(blkid -p -s UUID -o value "$path")" = "$(jq -r .host.volumes.root.uuid <<<"$one")" ]
+	[ "$(blkid -p -s UUID -o value "$path")" != "$(blkid -p -s UUID -o value "$(volume "$two")")" ]
+	e2fsck -fn "$path"
+	[ "$(blockdev --getsize64 "$path")" = $((16 << 20)) ]
+	mark "$path" in-one
+	marked "$path" in-one
+	not marked "$(volume "$two")" in-one
+	again=$(fl-snap up -q <<<"$one")
+	[ "$(volume "$again")" = "$path" ]
+	marked "$path" in-one
+	three=$(disks three)
+	not marked "$(volume "$three")" in-one
+	[ "$(fl-snap ls --json | jq -r 'select(.kind == "thin").name' | wc -l)" = 1 ]
+	[ "$(fl-snap status --json | jq -r 'select(.backend == "thin") | [.name, .state, .bases, .volumes] | @tsv')" = \
+		"$(printf '%s\tok\t1\t3' "$POOL")" ]
+	fl-snap down <<<"$one" >/dev/null
+	[ ! -e "$path" ]
+	[ "$(pool_content | wc -l)" = 3 ]
+}
+
+@test "a guest cannot write to a read-only volume, nor its host by mistake" {
+	pool_make
+	record=$(small_spec ro | jq -c '.additional_volumes = [.root_volume | .id = "extra" | .is_read_only = true]' |
+		fl-pull up -q | fl-snap up -q)
+	path=$(volume "$record" extra)
+	[ "$(blockdev --getro "$path")" = 1 ]
+	not dd if=/dev/zero of="$path" bs=512 count=1 oflag=direct
+	[ "$(blkid -p -s UUID -o value "$path")" = "$(jq -r .host.volumes.extra.uuid <<<"$record")" ]
+	[ "$(blkid -p -s UUID -o value "$path")" != "$(blkid -p -s UUID -o value "$(volume "$record")")" ]
+	fails_with 8 "is read-only" fl-snap grow ro extra 32M
+}
+
+@test "grow: larger at once, and still so when it is switched on again; never smaller" {
+	pool_make
+	record=$(disks grown)
+	path=$(volume "$record")
+	mark "$path" kept
+	fl-snap grow grown root 24M
+	[ "$(blockdev --getsize64 "$path")" = $((24 << 20)) ]
+	resize2fs "$path" 2>/dev/null || { e2fsck -fy "$path" >/dev/null || true; resize2fs "$path"; }
+	dmsetup remove "$(basename "$path")"
+	fl-snap grow grown root 32M
+	fl-snap up -q <<<"$record" >/dev/null
+	[ "$(blockdev --getsize64 "$path")" = $((32 << 20)) ]
+	e2fsck -fn "$path"
+	fails_with 3 "never made smaller" fl-snap grow grown root 16M
+	fails_with 4 "has no volume data" fl-snap grow grown data 16M
+}
+
+@test "a guest's discard gives the pool its space back" {
+	pool_make
+	record=$(disks discards)
+	before=$(fl-snap status --json --backend thin | jq .used)
+	dd if=/dev/urandom of="$(volume "$record")" bs=1M seek=8 count=4 oflag=direct status=none
+	[ "$(fl-snap status --json --backend thin | jq .used)" -ge $((before + (4 << 20))) ]
+	blkdiscard -f -o $((8 << 20)) -l $((4 << 20)) "$(volume "$record")"
+	[ "$(fl-snap status --json --backend thin | jq .used)" -le $((before + (1 << 17))) ]
+}
+
+# The first id that a name may have, as fl-state(5) says.
+first_id() {
+	echo $((8388608 + (0x$(printf %s "$1" | sha256sum | cut -c1-6) & 0x7fffff)))
+}
+
+@test "ids that strangers have are stepped over, and what they hold stays" {
+	pool_make
+	disks first >/dev/null
+	base=$(fl-snap ls --json | jq -r 'select(.kind == "thin").name')
+	fl down -q --all >/dev/null
+	fl-snap rm "$base"
+	record=$(small_spec stranger | fl-pull up -q)
+	name=$(jq -r .spec.uid <<<"$record")/root
+	for id in 1 2 $(first_id "$base") $(($(first_id "$base") + 1)) $(first_id "$name"); do
+		dmsetup message "$POOL" 0 "create_thin $id"
+		dmsetup create "stranger$id" --table "0 32768 thin /dev/mapper/$POOL $id"
+		mark "/dev/mapper/stranger$id" "of-stranger-$id"
+	done
+	pool_content | sort >"$BATS_TEST_TMPDIR/strangers"
+	record=$(fl-snap up -q <<<"$record")
+	ls "$FL_STATE_DIR"/thin/*/ | grep -qx $(($(first_id "$base") + 2))
+	ls "$FL_STATE_DIR"/thin/*/ | grep -qx $(($(first_id "$name") + 1))
+	e2fsck -fn "$(volume "$record")"
+	fl-snap down <<<"$record" >/dev/null
+	# Also when we were killed between the note and the discovery: the row goes, the device stays.
+	row=$(cat "$FL_STATE_DIR/thin/"*/$(($(first_id "$base") + 2)))
+	fl-snap rm "$base"
+	cd "$FL_STATE_DIR"/thin/*/
+	jq -c '.state = "creating"' <<<"$row" >"$(first_id "$base")"
+	fl-snap gc >/dev/null
+	[ ! -e "$(first_id "$base")" ]
+	for device in /dev/mapper/stranger*; do
+		marked "$device" "of-stranger-${device##*stranger}"
+		dmsetup remove --retry "${device##*/}"
+	done
+	sort -o "$BATS_TEST_TMPDIR/strangers" "$BATS_TEST_TMPDIR/strangers"
+}
+
+@test "blocks of other sizes, and pools that zero them" {
+	for block in 1024 384; do
+		pool_make 256 "$block" error_if_no_space
+		record=$(disks "block$block" --root-size 17M)
+		e2fsck -fn "$(volume "$record")"
+		[ "$(fl-snap status --json --backend thin | jq -c '[.block_size, .zeroes, .fails_when_full]')" = \
+			"[$((block * 512)),true,true]" ]
+		teardown
+		setup
+	done
+}
+
+@test "what was in the pool's blocks before is in no base" {
+	pool_make 64
+	dmsetup message "$POOL" 0 "create_thin 0"
+	dmsetup create stranger --table "0 $((60 * 2048)) thin /dev/mapper/$POOL 0"
+	yes 'somebody-elses-secret' | dd of=/dev/mapper/stranger bs=1M count=60 oflag=direct iflag=fullblock status=none
+	dmsetup remove --retry stranger
+	dmsetup message "$POOL" 0 "delete 0"
+	record=$(disks clean)
+	not grep -qa somebody-elses-secret "$(volume "$record")"
+}
+
+@test "a pool that is missing, not one, full or read-only is told in words, and nothing breaks" {
+	fails_with 8 "no thin pool is here" disks_with none --backend thin
+	fails_with 8 "there is no device of that name" disks_with none --pool vg-a/lv
+	pool_make 32 128 error_if_no_space
+	record=$(disks kept)
+	path=$(volume "$record")
+	fails_with 8 "not a thin pool" disks_with none --pool "$(basename "$path")"
+	fails_with 2 "auto, thin or file" disks_with none --backend lvm
+	mark "$path" kept-in-the-full-pool
+	# A guest that fills it gets an error; what it had written stays.
+	fl-snap grow kept root 64M
+	not dd if=/dev/urandom of="$path" bs=1M seek=1 count=60 oflag=direct status=none
+	[ "$(fl-snap status --json --backend thin | jq -r .state)" = full ]
+	fails_with 11 "is full" disks_with none
+	fl-snap status | grep -q lvextend
+	fl doctor 2>&1 | grep -A1 thin-pool | grep -q 'full'
+	marked "$path" kept-in-the-full-pool
+	fl down -q none 2>/dev/null || true
+	fl-snap down <<<"$record" >/dev/null
+	[ "$(fl-snap status --json --backend thin | jq -r .state)" = ok ]
+	record=$(disks after)
+	e2fsck -fn "$(volume "$record")"
+	fl-snap down <<<"$record" >/dev/null
+	dmsetup remove --retry "$POOL"
+	fails_with 8 "no thin pool is here" disks_with none --backend thin
+	fl down -q none 2>/dev/null || true
+	pool_off
+	pool_on 32 128 read_only
+	fails_with 8 "is read-only" disks_with none
+	[ "$(fl-snap status --json --backend thin | jq -r .state)" = read-only ]
+	pool_off
+	pool_on 32 128
+}
+
+disks_with() {
+	local name=$1
+	shift
+	UP=$* disks "$name"
+}
+
+# What a killed program left is either found again by the next one, or taken away.
+killed_at() { # VERB N < RECORD
+	LD_PRELOAD=/tmp/kill-at.so FL_KILL_IN=fl-snap FL_KILL_AT=$2 fl-snap "$1" -q
+}
+
+# A microVM without disks, to begin with again and again.
+prepare() {
+	record=$(small_spec walked | fl-pull up -q)
+	fl-snap up -q <<<"$record" >/dev/null
+	base=$(fl-snap ls --json | jq -r 'select(.kind == "thin").name')
+	fl down -q --all >/dev/null
+	fl-snap rm "$base"
+	record=$(small_spec walked | fl-pull up -q)
+	rm -rf /tmp/vm
+	cp -a "$FL_STATE_DIR/vm" /tmp/vm
+	dmsetup message "$POOL" 0 "create_thin 7"
+	[ "$(pool_content)" = "7 0" ]
+}
+
+# walk VERB LEAST AFTER…: kills fl-snap VERB at each of its calls that change something, those to
+# the kernel's device-mapper included; then each AFTER in turn must leave the pool as it was.
+walk() {
+	local n status verb=$1 least=$2
+	shift 2
+	local after=("$@")
+	prepare
+	for ((n = 1; n < 300; n++)); do
+		rm -rf "$FL_STATE_DIR/vm"
+		cp -a /tmp/vm "$FL_STATE_DIR/vm"
+		[ "$verb" = up ] || fl-snap up -q <<<"$record" >/dev/null
+		status=0
+		killed_at "$verb" "$n" <<<"$record" >/dev/null 2>&1 || status=$?
+		"${after[n % $#]}" && walked_clean || {
+			echo "fl-snap $verb killed at call $n, ${after[n % $#]}:"
+			pool_content
+			dmsetup ls
+			cat "$FL_STATE_DIR"/thin/*/[0-9]*
+			return 1
+		}
+		[ "$status" = 137 ] || break
+	done
+	dmsetup message "$POOL" 0 "delete 7"
+	echo "$n calls"
+	[ "$n" -gt "$least" ]
+}
+
+walked_clean() {
+	fl-snap rm "$base" 2>/dev/null || true
+	[ -z "$(find "$FL_STATE_DIR/thin" -name '[0-9]*')" ] && [ "$(pool_content)" = "7 0" ] &&
+		[ "$(dmsetup ls | wc -l)" = 1 ]
+}
+
+then_up() {
+	local path
+	path=$(volume "$(fl-snap up -q <<<"$record")") && e2fsck -fn "$path" >/dev/null &&
+		fl-snap down -q <<<"$record" >/dev/null
+}
+
+then_down() {
+	fl-snap down -q <<<"$record" >/dev/null
+}
+
+# As if the record had not reached the disk.
+then_lost() {
+	rm -rf "$FL_STATE_DIR/vm"
+	mkdir -m 711 "$FL_STATE_DIR/vm"
+	fl-snap gc -q >/dev/null
+}
+
+@test "killed at any call on the way up, up goes on" {
+	pool_make
+	walk up 30 then_up
+}
+
+@test "killed at any call on the way up, down leaves nothing; nor does gc, when the record is lost" {
+	pool_make
+	walk up 30 then_down then_lost
+}
+
+@test "killed at any call on the way down, down goes on" {
+	pool_make
+	walk down 20 then_down
+}
+
+@test "gc: what no image and no microVM leads to, in both back ends" {
+	pool_make
+	thin=$(disks thin)
+	file=$(UP="--backend file" disks file)
+	[ "$(fl-snap gc --json)" = "" ]
+	down=$(disks lost)
+	rm -rf "$FL_STATE_DIR/vm/default/lost"
+	[ "$(fl-snap gc --dry-run --json | jq -r .kind)" = volumes ]
+	[ -b "$(volume "$down")" ]
+	fl-snap gc --json
+	[ ! -e "$(volume "$down")" ]
+	fl-pull rm "oci:$IMAGES/layout:root" "oci:$IMAGES/layout:kernel"
+	# Microvms still lead to them.
+	[ "$(fl-snap gc --json)" = "" ]
+	fl down -q --all >/dev/null
+	[ "$(fl-snap gc --dry-run --json | jq -r .kind | sort -u | xargs)" = "bases files thin" ]
+	fl-snap gc
+	[ -z "$(fl-snap ls --json)" ]
+	[ -z "$(pool_content)" ]
+	[ -n "$thin$file" ]
+}
+
+@test "ten at once want one base: it is made once, and each has its own disk" {
+	pool_make
+	for i in $(seq 10); do
+		small_spec "many$i" | fl-pull up -q >"$BATS_TEST_TMPDIR/$i"
+	done
+	for i in $(seq 10); do
+		fl-snap up -q <"$BATS_TEST_TMPDIR/$i" >"$BATS_TEST_TMPDIR/$i.up" 3>&- &
+	done
+	wait
+	for i in $(seq 10); do
+		mark "$(volume "$(cat "$BATS_TEST_TMPDIR/$i.up")")" "number-$i-"
+	done
+	for i in $(seq 10); do
+		marked "$(volume "$(cat "$BATS_TEST_TMPDIR/$i.up")")" "number-$i-"
+	done
+	[ "$(fl-snap status --json --backend thin | jq -c '[.bases, .volumes]')" = "[1,10]" ]
+	[ "$(pool_content | wc -l)" = 11 ]
+	fl down -q --all >/dev/null
+	[ "$(pool_content | wc -l)" = 1 ]
+}
+
+@test "the pool that direct_lvm makes, through LVM's names, beside a volume of LVM's" {
+	truncate -s 1G "$POOLS/disk"
+	disk=$(losetup -f --show "$POOLS/disk")
+	fl-provision direct_lvm -q -y -d "$disk"
+	transaction=$(lvs --noheadings -o transaction_id flintlock/thinpool)
+	record=$(disks lvm)
+	[ "$(jq -r .host.volumes.root.pool <<<"$record")" = flintlock-thinpool ]
+	e2fsck -fn "$(volume "$record")"
+	mark "$(volume "$record")" kept
+	# Now LVM puts a layer over the pool.
+	lvcreate --quiet --thin --virtualsize 16M --name user flintlock/thinpool
+	mark /dev/mapper/flintlock-user of-lvm
+	fl-snap up -q <<<"$record" >/dev/null
+	second=$(UP="--pool flintlock/thinpool" disks second)
+	[ "$(ls "$FL_STATE_DIR/thin" | wc -l)" = 1 ]
+	marked "$(volume "$record")" kept
+	fl-snap down <<<"$second" >/dev/null
+	fl-snap down <<<"$record" >/dev/null
+	marked /dev/mapper/flintlock-user of-lvm
+	fl-snap gc
+	fl-snap rm $(fl-snap ls --json | jq -r 'select(.kind == "thin").name')
+	lvremove --quiet --yes flintlock/user
+	[ "$(lvs --noheadings -o transaction_id flintlock/thinpool)" -ge "$transaction" ]
+	# Switched off and on, LVM finds its pool as it left it.
+	vgchange -an flintlock
+	vgchange -ay flintlock
+	third=$(disks third)
+	fl-snap down <<<"$third" >/dev/null
+	fl-snap rm $(fl-snap ls --json | jq -r 'select(.kind == "thin").name')
+	fl-provision undo -q
+	losetup -d "$disk"
+}
