@@ -52,6 +52,9 @@ pool_content() {
 
 setup() {
 	rm -rf "$FL_STATE_DIR" "$FL_RUN_DIR"
+	# What a test that failed left.
+	dmsetup ls | sed -n 's/^\(fl-[^\t]*\|stranger[^\t]*\).*/\1/p' | xargs -r -n1 dmsetup remove
+	[ ! -e "$POOLS/data" ] || pool_off 2>/dev/null
 }
 
 # Nothing may be left: not in device-mapper, not in the pool but bases, and it must be sound.
@@ -59,9 +62,9 @@ teardown() {
 	local metadata
 	fl down -q --all >/dev/null
 	[ -z "$(what_is_left)" ]
-	[ -z "$(dmsetup ls | grep -v -e "^$POOL" -e stranger -e 'No devices')" ]
+	not grep -qv -e "^$POOL" -e stranger -e 'No devices' <<<"$(dmsetup ls)"
 	dmsetup ls | grep -q "^$POOL" || return 0
-	fl-snap rm $(fl-snap ls --json | jq -r 'select(.kind == "thin").name') 2>/dev/null || true
+	remove_bases
 	[ -z "$(find "$FL_STATE_DIR/thin" -type f -name '[0-9.]*')" ]
 	pool_content >"$BATS_TEST_TMPDIR/content"
 	if [ -e "$BATS_TEST_TMPDIR/strangers" ]; then
@@ -73,6 +76,10 @@ teardown() {
 	dmsetup remove --retry "$POOL"
 	thin_check "$metadata"
 	pool_off
+}
+
+remove_bases() {
+	fl-snap ls --json | jq -r 'select(.kind == "thin").name' | xargs -r fl-snap rm
 }
 
 # A "!" alone fails no test.
@@ -194,14 +201,14 @@ first_id() {
 	done
 	pool_content | sort >"$BATS_TEST_TMPDIR/strangers"
 	record=$(fl-snap up -q <<<"$record")
-	ls "$FL_STATE_DIR"/thin/*/ | grep -qx $(($(first_id "$base") + 2))
-	ls "$FL_STATE_DIR"/thin/*/ | grep -qx $(($(first_id "$name") + 1))
+	cd "$FL_STATE_DIR"/thin/*/
+	[ -e $(($(first_id "$base") + 2)) ]
+	[ -e $(($(first_id "$name") + 1)) ]
 	e2fsck -fn "$(volume "$record")"
 	fl-snap down <<<"$record" >/dev/null
 	# Also when we were killed between the note and the discovery: the row goes, the device stays.
-	row=$(cat "$FL_STATE_DIR/thin/"*/$(($(first_id "$base") + 2)))
+	row=$(cat $(($(first_id "$base") + 2)))
 	fl-snap rm "$base"
-	cd "$FL_STATE_DIR"/thin/*/
 	jq -c '.state = "creating"' <<<"$row" >"$(first_id "$base")"
 	fl-snap gc >/dev/null
 	[ ! -e "$(first_id "$base")" ]
@@ -294,31 +301,29 @@ prepare() {
 	[ "$(pool_content)" = "7 0" ]
 }
 
-# walk VERB LEAST AFTER…: kills fl-snap VERB at each of its calls that change something, those to
-# the kernel's device-mapper included; then each AFTER in turn must leave the pool as it was.
+# walk VERB FIRST STEP AFTER: kills fl-snap VERB at one after another of its calls that change
+# something, those to the kernel's device-mapper included; AFTER must leave the pool as it was.
 walk() {
-	local n status verb=$1 least=$2
-	shift 2
-	local after=("$@")
+	local n status
 	prepare
-	for ((n = 1; n < 300; n++)); do
+	for ((n = $2; n < 300; n += $3)); do
 		rm -rf "$FL_STATE_DIR/vm"
 		cp -a /tmp/vm "$FL_STATE_DIR/vm"
-		[ "$verb" = up ] || fl-snap up -q <<<"$record" >/dev/null
+		[ "$1" = up ] || fl-snap up -q <<<"$record" >/dev/null
 		status=0
-		killed_at "$verb" "$n" <<<"$record" >/dev/null 2>&1 || status=$?
-		"${after[n % $#]}" && walked_clean || {
-			echo "fl-snap $verb killed at call $n, ${after[n % $#]}:"
+		killed_at "$1" "$n" <<<"$record" >/dev/null 2>&1 || status=$?
+		if ! "$4" || ! walked_clean; then
+			echo "fl-snap $1 killed at call $n, $4:"
 			pool_content
 			dmsetup ls
 			cat "$FL_STATE_DIR"/thin/*/[0-9]*
 			return 1
-		}
+		fi
 		[ "$status" = 137 ] || break
 	done
 	dmsetup message "$POOL" 0 "delete 7"
-	echo "$n calls"
-	[ "$n" -gt "$least" ]
+	echo "fl-snap $1: $n calls"
+	[ "$n" -gt 20 ]
 }
 
 walked_clean() {
@@ -344,19 +349,30 @@ then_lost() {
 	fl-snap gc -q >/dev/null
 }
 
-@test "killed at any call on the way up, up goes on" {
+# Two tests for one walk: a test has its time.
+@test "killed at any call on the way up, up goes on (odd calls)" {
 	pool_make
-	walk up 30 then_up
+	walk up 1 2 then_up
 }
 
-@test "killed at any call on the way up, down leaves nothing; nor does gc, when the record is lost" {
+@test "killed at any call on the way up, up goes on (even calls)" {
 	pool_make
-	walk up 30 then_down then_lost
+	walk up 2 2 then_up
+}
+
+@test "killed on the way up, down leaves nothing" {
+	pool_make
+	walk up 1 2 then_down
+}
+
+@test "killed on the way up, and the record lost, gc leaves nothing" {
+	pool_make
+	walk up 2 2 then_lost
 }
 
 @test "killed at any call on the way down, down goes on" {
 	pool_make
-	walk down 20 then_down
+	walk down 1 1 then_down
 }
 
 @test "gc: what no image and no microVM leads to, in both back ends" {
@@ -388,8 +404,9 @@ then_lost() {
 	done
 	for i in $(seq 10); do
 		fl-snap up -q <"$BATS_TEST_TMPDIR/$i" >"$BATS_TEST_TMPDIR/$i.up" 3>&- &
+		pids+=($!)
 	done
-	wait
+	wait "${pids[@]}"
 	for i in $(seq 10); do
 		mark "$(volume "$(cat "$BATS_TEST_TMPDIR/$i.up")")" "number-$i-"
 	done
@@ -405,32 +422,111 @@ then_lost() {
 @test "the pool that direct_lvm makes, through LVM's names, beside a volume of LVM's" {
 	truncate -s 1G "$POOLS/disk"
 	disk=$(losetup -f --show "$POOLS/disk")
-	fl-provision direct_lvm -q -y -d "$disk"
-	transaction=$(lvs --noheadings -o transaction_id flintlock/thinpool)
+	fl-provision direct_lvm -q -y -d "$disk" 3>&-
 	record=$(disks lvm)
 	[ "$(jq -r .host.volumes.root.pool <<<"$record")" = flintlock-thinpool ]
 	e2fsck -fn "$(volume "$record")"
-	mark "$(volume "$record")" kept
-	# Now LVM puts a layer over the pool.
-	lvcreate --quiet --thin --virtualsize 16M --name user flintlock/thinpool
-	mark /dev/mapper/flintlock-user of-lvm
-	fl-snap up -q <<<"$record" >/dev/null
-	second=$(UP="--pool flintlock/thinpool" disks second)
-	[ "$(ls "$FL_STATE_DIR/thin" | wc -l)" = 1 ]
-	marked "$(volume "$record")" kept
-	fl-snap down <<<"$second" >/dev/null
 	fl-snap down <<<"$record" >/dev/null
+	# Now LVM puts a layer over the pool; the base in it is found again.
+	lvcreate --quiet --thin --virtualsize 16M --name user flintlock/thinpool 3>&-
+	mark /dev/mapper/flintlock-user of-lvm
+	transaction=$(lvs --noheadings -o transaction_id flintlock/thinpool 3>&-)
+	first=$(disks first)
+	[ "$(jq -r .host.volumes.root.pool <<<"$first")" = flintlock-thinpool-tpool ]
+	mark "$(volume "$first")" kept
+	second=$(UP="--pool flintlock/thinpool" disks second)
+	[ "$(fl-snap status --json --backend thin | jq -c '[.bases, .volumes]')" = "[1,2]" ]
+	[ "$(find "$FL_STATE_DIR/thin" -name pool.json | wc -l)" = 1 ]
+	marked "$(volume "$first")" kept
+	not marked "$(volume "$second")" kept
+	# Switched off and on, as by a restart, LVM finds its pool as it left it, and so do we.
+	dmsetup remove "$(basename "$(volume "$first")")"
+	fl-snap down <<<"$second" >/dev/null
+	vgchange -an flintlock 3>&-
+	vgchange -ay flintlock 3>&-
+	fl-snap up -q <<<"$first" >/dev/null
+	marked "$(volume "$first")" kept
+	fl-snap down <<<"$first" >/dev/null
+	remove_bases
 	marked /dev/mapper/flintlock-user of-lvm
-	fl-snap gc
-	fl-snap rm $(fl-snap ls --json | jq -r 'select(.kind == "thin").name')
-	lvremove --quiet --yes flintlock/user
-	[ "$(lvs --noheadings -o transaction_id flintlock/thinpool)" -ge "$transaction" ]
-	# Switched off and on, LVM finds its pool as it left it.
-	vgchange -an flintlock
-	vgchange -ay flintlock
-	third=$(disks third)
-	fl-snap down <<<"$third" >/dev/null
-	fl-snap rm $(fl-snap ls --json | jq -r 'select(.kind == "thin").name')
-	fl-provision undo -q
+	[ "$(lvs --noheadings -o transaction_id flintlock/thinpool 3>&-)" = "$transaction" ]
+	lvremove --quiet --yes flintlock/user 3>&-
+	fl-provision undo -q 3>&-
 	losetup -d "$disk"
+}
+
+# A guest with a life of its own (t/lab/guest), on the pool.
+guest() { # PROVIDER NAME [fl-spec options…]
+	lab_spec "$@" | lab_up --backend thin >/dev/null
+}
+
+@test "guests under every VMM write to their disks in the pool" {
+	IMAGES=/tmp/guests
+	lab_images "$IMAGES"
+	pool_make
+	for provider in $(providers); do
+		guest "$provider" "on-$provider"
+		said "on-$provider" 'lab-guest: ready'
+		type_at "on-$provider" write
+		said "on-$provider" 'lab-guest: written'
+		path=$(fl inspect --json "on-$provider" | jq -r .host.volumes.root.path)
+		[[ "$path" = /dev/mapper/fl-* ]]
+		dd if="$path" bs=512 skip=1 count=1 iflag=direct status=none | grep -a written-by-guest
+		fails_with 8 "still runs" fl-snap down "on-$provider"
+		fl down -q "on-$provider" >/dev/null
+	done
+}
+
+# What a restart of the host takes: processes, sockets, taps, and all of device-mapper.
+restart_host() {
+	local link
+	dmsetup info -c --noheadings -o name | grep '^fl-' >"$BATS_TEST_TMPDIR/devices"
+	fl-run ls --json | jq -r .uid | while read -r uid; do
+		kill -9 "$(jq -r .host.vmm.pid "$FL_STATE_DIR"/vm/*/*/"$uid"/record.json)" || true
+	done
+	pgrep -f "[f]l-supervise $FL_STATE_DIR" | xargs -r kill -9
+	for _ in $(seq 100); do
+		pgrep -f "[f]l-supervise $FL_STATE_DIR" >/dev/null || break
+		sleep 0.1
+	done
+	for link in $(ip -o link show type tun | sed -n 's/^[0-9]*: \([^:]*\):.*/\1/p'); do
+		ip link del "$link"
+	done
+	rm -rf "$FL_RUN_DIR"
+	xargs -n1 dmsetup remove --retry <"$BATS_TEST_TMPDIR/devices"
+	pool_off
+	export FL_BOOT_ID=another-boot
+}
+
+@test "the host restarts with three microVMs on the pool: restore brings them back, data, MAC and address" {
+	IMAGES=/tmp/guests
+	lab_images "$IMAGES"
+	pool_make
+	fl-net bridge create thinbr0 --address 10.9.0.1/24
+	for name in one two three; do
+		guest qemu "$name" --bridge thinbr0
+		said "$name" 'lab-guest: ready'
+	done
+	type_at two write
+	said two 'lab-guest: written'
+	for name in one two three; do
+		fl inspect --json "$name" | jq -c '[.host.volumes.root.path, .host.network.eth0.mac,
+			.host.network.eth0.address]' >"$BATS_TEST_TMPDIR/$name"
+		mark "$(jq -r '.[0]' "$BATS_TEST_TMPDIR/$name")" "kept-of-$name"
+	done
+	restart_host
+	fails_with 8 "is not there" fl restore
+	pool_on 256 128
+	fl restore >/dev/null
+	for name in one two three; do
+		fl inspect --json "$name" | jq -c '[.host.volumes.root.path, .host.network.eth0.mac,
+			.host.network.eth0.address]' | diff - "$BATS_TEST_TMPDIR/$name"
+		marked "$(jq -r '.[0]' "$BATS_TEST_TMPDIR/$name")" "kept-of-$name"
+		becomes "$name" vmm_state running
+	done
+	said two 'lab-guest: ready'
+	[ "$(grep -c . <<<"$(fl-run ls --json)")" = 3 ]
+	unset FL_BOOT_ID
+	fl down -q --all >/dev/null
+	fl-net bridge rm thinbr0
 }

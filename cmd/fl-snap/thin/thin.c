@@ -5,7 +5,6 @@
 #include "cmd/fl-snap/thin/volume.h"
 
 #include "common/alloc.h"
-#include "common/path.h"
 
 #include <fcntl.h>
 #include <string.h>
@@ -29,7 +28,7 @@ static int read_link(int folder, const char *name, char key[static FL_MAPPER_UUI
 	if (len < 0)
 		return errno == ENOENT ? 0 : fl_err_errno(err, errno, "%s: cannot be read", name);
 	target[len] = 0;
-	if (!fl_str_starts(target, UP) || !fl_path_is_name(target + strlen(UP)))
+	if (!fl_str_starts(target, UP) || target[strlen(UP)] == '.' || strchr(target + strlen(UP), '/'))
 		return fl_err_set(err, FL_ERR_CORRUPT, "%s: does not lead to a pool", name);
 	snprintf(key, FL_MAPPER_UUID + 8, "%s", target + strlen(UP));
 	return 1;
