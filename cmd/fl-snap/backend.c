@@ -32,13 +32,14 @@ int fl_backend_site(const struct fl_args *args, struct fl_site *site, struct fl_
 static const struct fl_backend *no_pool(const struct fl_site *site, struct fl_err *err)
 {
 	if (site->pool)
-		fl_err_set(err, FL_ERR_PRECONDITION, "thin pool %s: there is no device of that name; "
-			   "\"dmsetup ls\" lists them, and \"vgchange -ay\" switches LVM's on",
+		fl_err_set(err, FL_ERR_PRECONDITION, "thin pool %s: there is no device of that "
+			   "name; \"dmsetup ls\" lists them, and \"vgchange -ay\" switches LVM's on",
 			   site->pool);
 	else
-		fl_err_set(err, FL_ERR_PRECONDITION, "no thin pool is here under a name of flintlock's "
-			   "recipes; name one with --pool, make one with \"fl-provision devpool\" or "
-			   "\"fl-provision direct_lvm\", or ask for --backend file");
+		fl_err_set(err, FL_ERR_PRECONDITION, "no thin pool is here under a name of "
+			   "flintlock's recipes; name one with --pool, make one with "
+			   "\"fl-provision devpool\" or \"fl-provision direct_lvm\", or ask for "
+			   "--backend file");
 	return NULL;
 }
 

@@ -123,8 +123,8 @@ static int grow(struct growth *growth, const struct fl_vm *vm, struct fl_err *er
 	if (folder < 0 || fl_backend_of(&call, &backend, err) < 0)
 		return -1;
 	if (!backend)
-		return fl_err_set(err, FL_ERR_PRECONDITION, "volume %s is not made yet; run \"fl-snap "
-				  "up\" first", call.id);
+		return fl_err_set(err, FL_ERR_PRECONDITION, "volume %s is not made yet; run "
+				  "\"fl-snap up\" first", call.id);
 	if (backend->grow(&call, growth->size, err) < 0)
 		return -1;
 	if (fl_vm_is_supervised(vm))

@@ -52,7 +52,7 @@ const struct fl_option fl_chain_up_options[] = {
 	{ "max-size", 0, "SIZE", "refuse layers that unpack to more (64G)" },
 	{ "max-entries", 0, "N", "refuse layers with more entries (2000000)" },
 	{ "max-builds", 0, "N", "builds at once on this host (as many as processors)" },
-	{ "backend", 0, "WHICH", "where volumes are made: auto (default), thin or file (FL_BACKEND)" },
+	{ "backend", 0, "WHICH", "where volumes are: auto (default), thin or file (FL_BACKEND)" },
 	{ "pool", 0, "POOL", "the thin pool, as VG/LV or as device-mapper calls it (FL_POOL)" },
 	{ "parent-iface", 0, "LINK", "the host's link that macvtaps are on" },
 	{ "macvtap-mode", 0, "MODE", "bridge (default), private, vepa or passthru" },

@@ -4,115 +4,18 @@
 
 load ../lib
 load lab
-
-POOL=flintlock-dev-thinpool
+load thin
 
 setup_file() {
-	export FL_STATE_DIR=/tmp/state FL_RUN_DIR=/tmp/run IMAGES=/tmp/images POOLS=/tmp/pools
-	small_images "$IMAGES"
-	mkdir -p "$POOLS"
-	cc -shared -fPIC -D_GNU_SOURCE -o /tmp/kill-at.so "$FL_TOP/t/preload/kill-at.c" -ldl
-}
-
-# pool_make [DATA-MIB [BLOCK-SECTORS [FEATURES…]]]: a new and empty one.
-pool_make() {
-	local mib=${1:-256} block=${2:-128}
-	shift $(($# < 2 ? $# : 2))
-	rm -f "$POOLS"/*
-	truncate -s "${mib}M" "$POOLS/data"
-	truncate -s 8M "$POOLS/metadata"
-	pool_on "$mib" "$block" "$@"
-}
-
-pool_on() {
-	local mib=$1 block=$2
-	shift 2
-	[ $# -gt 0 ] || set -- skip_block_zeroing
-	dmsetup create "$POOL" --table "0 $((mib * 2048)) thin-pool $(losetup -f --show "$POOLS/metadata") \
-		$(losetup -f --show "$POOLS/data") $block 16 $# $*"
-}
-
-pool_off() {
-	local device file
-	dmsetup remove --retry "$POOL" || true
-	for file in "$POOLS/data" "$POOLS/metadata"; do
-		device=$(losetup -n -O NAME -j "$file")
-		[ -z "$device" ] || losetup -d "$device"
-	done
-}
-
-# What is in the pool, as its metadata have it: "ID MAPPED-BLOCKS" by line.
-pool_content() {
-	local metadata
-	metadata=$(losetup -n -O NAME -j "$POOLS/metadata")
-	dmsetup message "$POOL" 0 reserve_metadata_snap
-	thin_dump -m "$metadata" | sed -n 's/.*<device dev_id="\([0-9]*\)" mapped_blocks="\([0-9]*\)".*/\1 \2/p'
-	dmsetup message "$POOL" 0 release_metadata_snap
+	thin_setup_file
 }
 
 setup() {
-	rm -rf "$FL_STATE_DIR" "$FL_RUN_DIR"
-	# What a test that failed left.
-	dmsetup ls | sed -n 's/^\(fl-[^\t]*\|stranger[^\t]*\).*/\1/p' | xargs -r -n1 dmsetup remove
-	[ ! -e "$POOLS/data" ] || pool_off 2>/dev/null
+	thin_setup
 }
 
-# Nothing may be left: not in device-mapper, not in the pool but bases, and it must be sound.
 teardown() {
-	local metadata
-	fl down -q --all >/dev/null
-	[ -z "$(what_is_left)" ]
-	not grep -qv -e "^$POOL" -e stranger -e 'No devices' <<<"$(dmsetup ls)"
-	dmsetup ls | grep -q "^$POOL" || return 0
-	remove_bases
-	[ -z "$(find "$FL_STATE_DIR/thin" -type f -name '[0-9.]*')" ]
-	pool_content >"$BATS_TEST_TMPDIR/content"
-	if [ -e "$BATS_TEST_TMPDIR/strangers" ]; then
-		diff "$BATS_TEST_TMPDIR/strangers" "$BATS_TEST_TMPDIR/content"
-	else
-		[ ! -s "$BATS_TEST_TMPDIR/content" ]
-	fi
-	metadata=$(losetup -n -O NAME -j "$POOLS/metadata")
-	dmsetup remove --retry "$POOL"
-	thin_check "$metadata"
-	pool_off
-}
-
-remove_bases() {
-	fl-snap ls --json | jq -r 'select(.kind == "thin").name' | xargs -r fl-snap rm
-}
-
-# A "!" alone fails no test.
-not() {
-	! "$@"
-}
-
-# disks NAME [fl-spec options…]: the record after the disks are made; in $UP what fl-snap is told.
-disks() {
-	# shellcheck disable=SC2086 # options
-	small_spec "$@" | fl-pull up -q | fl-snap up -q ${UP:-}
-}
-
-volume() { # RECORD [ID]
-	jq -r ".host.volumes.${2:-root}.path" <<<"$1"
-}
-
-mark() { # DEVICE TEXT
-	printf '%-512s' "$2" | dd of="$1" bs=512 seek=8 conv=fsync status=none
-}
-
-marked() { # DEVICE TEXT
-	dd if="$1" bs=512 skip=8 count=1 iflag=direct status=none | grep -q "$2"
-}
-
-fails_with() { # STATUS WORDS COMMAND…
-	local want=$1 words=$2
-	shift 2
-	run "$@"
-	[ "$status" = "$want" ] && [[ "$output" == *"$words"* ]] && return 0
-	echo "status $status, not $want, or other words than \"$words\":"
-	echo "$output"
-	return 1
+	thin_teardown
 }
 
 @test "a volume's life: a clean file system of its own, found again, apart from others, gone" {
@@ -280,99 +183,6 @@ disks_with() {
 	local name=$1
 	shift
 	UP=$* disks "$name"
-}
-
-# What a killed program left is either found again by the next one, or taken away.
-killed_at() { # VERB N < RECORD
-	LD_PRELOAD=/tmp/kill-at.so FL_KILL_IN=fl-snap FL_KILL_AT=$2 fl-snap "$1" -q
-}
-
-# A microVM without disks, to begin with again and again.
-prepare() {
-	record=$(small_spec walked | fl-pull up -q)
-	fl-snap up -q <<<"$record" >/dev/null
-	base=$(fl-snap ls --json | jq -r 'select(.kind == "thin").name')
-	fl down -q --all >/dev/null
-	fl-snap rm "$base"
-	record=$(small_spec walked | fl-pull up -q)
-	rm -rf /tmp/vm
-	cp -a "$FL_STATE_DIR/vm" /tmp/vm
-	dmsetup message "$POOL" 0 "create_thin 7"
-	[ "$(pool_content)" = "7 0" ]
-}
-
-# walk VERB FIRST STEP AFTER: kills fl-snap VERB at one after another of its calls that change
-# something, those to the kernel's device-mapper included; AFTER must leave the pool as it was.
-walk() {
-	local n status
-	prepare
-	for ((n = $2; n < 300; n += $3)); do
-		rm -rf "$FL_STATE_DIR/vm"
-		cp -a /tmp/vm "$FL_STATE_DIR/vm"
-		[ "$1" = up ] || fl-snap up -q <<<"$record" >/dev/null
-		status=0
-		killed_at "$1" "$n" <<<"$record" >/dev/null 2>&1 || status=$?
-		if ! "$4" || ! walked_clean; then
-			echo "fl-snap $1 killed at call $n, $4:"
-			pool_content
-			dmsetup ls
-			cat "$FL_STATE_DIR"/thin/*/[0-9]*
-			return 1
-		fi
-		[ "$status" = 137 ] || break
-	done
-	dmsetup message "$POOL" 0 "delete 7"
-	echo "fl-snap $1: $n calls"
-	[ "$n" -gt 20 ]
-}
-
-walked_clean() {
-	fl-snap rm "$base" 2>/dev/null || true
-	[ -z "$(find "$FL_STATE_DIR/thin" -name '[0-9]*')" ] && [ "$(pool_content)" = "7 0" ] &&
-		[ "$(dmsetup ls | wc -l)" = 1 ]
-}
-
-then_up() {
-	local path
-	path=$(volume "$(fl-snap up -q <<<"$record")") && e2fsck -fn "$path" >/dev/null &&
-		fl-snap down -q <<<"$record" >/dev/null
-}
-
-then_down() {
-	fl-snap down -q <<<"$record" >/dev/null
-}
-
-# As if the record had not reached the disk.
-then_lost() {
-	rm -rf "$FL_STATE_DIR/vm"
-	mkdir -m 711 "$FL_STATE_DIR/vm"
-	fl-snap gc -q >/dev/null
-}
-
-# Two tests for one walk: a test has its time.
-@test "killed at any call on the way up, up goes on (odd calls)" {
-	pool_make
-	walk up 1 2 then_up
-}
-
-@test "killed at any call on the way up, up goes on (even calls)" {
-	pool_make
-	walk up 2 2 then_up
-}
-
-@test "killed on the way up, down leaves nothing" {
-	pool_make
-	walk up 1 2 then_down
-}
-
-@test "killed on the way up, and the record lost, gc leaves nothing" {
-	pool_make
-	walk up 2 2 then_lost
-}
-
-@test "killed at any call on the way down, down goes on" {
-	pool_make
-	walk down 1 1 then_down
 }
 
 @test "gc: what no image and no microVM leads to, in both back ends" {

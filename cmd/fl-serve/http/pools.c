@@ -25,7 +25,8 @@ static fl_json *parse(const struct fl_str *text)
 	fl_json *pools = fl_json_new_array(), *row;
 	size_t at = 0;
 
-	while (text->len && (row = fl_json_parse_next(text->data, text->len, &at, "fl-snap", NULL))) {
+	while (text->len &&
+	       (row = fl_json_parse_next(text->data, text->len, &at, "fl-snap", NULL))) {
 		if (fl_str_equal(fl_json_text(fl_json_get(row, "backend")), "thin"))
 			fl_json_add(pools, fl_json_ref(row));
 		fl_json_unref(row);

@@ -78,8 +78,8 @@ static int create(const struct fl_thin_pool *pool, struct fl_thin_row *base, str
 }
 
 /* From here on the device is ours without a doubt, whatever is in it. */
-static int write_content(const struct fl_thin_pool *pool, const struct fl_volume_call *call, int from,
-			 struct fl_thin_row *base, struct fl_err *err)
+static int write_content(const struct fl_thin_pool *pool, const struct fl_volume_call *call,
+			 int from, struct fl_thin_row *base, struct fl_err *err)
 {
 	fl_cleanup_free char *path = fl_thin_path(base);
 

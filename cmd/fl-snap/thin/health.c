@@ -46,8 +46,8 @@ static void explain(struct fl_thin_pool_state *state)
 		[FL_THIN_OK] = "",
 		[FL_THIN_LOW] = "extend it (lvextend), or take microVMs away (fl down) and bases "
 				"(fl-snap gc)",
-		[FL_THIN_FULL] = "guests' writes fail or wait; extend it (lvextend), or take microVMs "
-				 "away (fl down) and bases (fl-snap gc)",
+		[FL_THIN_FULL] = "guests' writes fail or wait; extend it (lvextend), or take "
+				 "microVMs away (fl down) and bases (fl-snap gc)",
 		[FL_THIN_READ_ONLY] = "stop its users, switch it off, then lvconvert --repair, or "
 				      "thin_repair and thin_check --clear-needs-check-flag",
 		[FL_THIN_FAILED] = "stop its users, look at dmesg and its disks, then lvconvert "
@@ -93,8 +93,8 @@ int fl_thin_pool_check(const struct fl_thin_pool *pool, uint64_t bytes, struct f
 		fl_num_print_size(bytes, want);
 		fl_num_print_size(state.free, have);
 		return fl_err_set(err, FL_ERR_EXHAUSTED, "thin pool %s has %s left where %s are "
-				  "needed; extend it (lvextend), or take microVMs away (fl down) and "
-				  "bases (fl-snap gc)", pool->name, have, want);
+				  "needed; extend it (lvextend), or take microVMs away (fl down) "
+				  "and bases (fl-snap gc)", pool->name, have, want);
 	}
 	return 0;
 }

@@ -58,7 +58,8 @@ static void make_key(const struct fl_mapper_info *info, const char *name, char *
 	if (fl_str_starts(info->uuid, LVM))
 		snprintf(key, size, "%.*s", (int)strlen(LVM) + LVM_ID, info->uuid);
 	else
-		snprintf(key, size, "%s%s", *info->uuid ? "" : "name-", *info->uuid ? info->uuid : name);
+		snprintf(key, size, "%s%s", *info->uuid ? "" : "name-",
+			 *info->uuid ? info->uuid : name);
 	for (char *at = key; *at; at++)
 		if (!isalnum((unsigned char)*at) && !strchr("._-", *at))
 			*at = '_';

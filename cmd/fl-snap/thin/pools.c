@@ -57,8 +57,9 @@ static int list_key(void *arg, const char *key, struct fl_err *err)
 	fl_cleanup_thin_pool struct fl_thin_pool pool = FL_THIN_POOL_INIT;
 	bool missing;
 
-	return open_key(arg, key, &pool, &missing, err) < 0 ? -1
-							     : fl_thin_row_each(&pool, list_row, arg, err);
+	if (open_key(arg, key, &pool, &missing, err) < 0)
+		return -1;
+	return fl_thin_row_each(&pool, list_row, arg, err);
 }
 
 int fl_thin_list(const struct fl_site *site, struct fl_table *table, struct fl_err *err)

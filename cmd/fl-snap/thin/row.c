@@ -31,9 +31,11 @@ bool fl_thin_row_is_volume(const struct fl_thin_row *row)
 static uint32_t id_of(const char *name, unsigned turn)
 {
 	unsigned char sum[FL_SHA256_SIZE];
+	uint32_t start;
 
 	fl_sha256_sum(name, strlen(name), sum);
-	return FIRST_ID | (((uint32_t)(sum[0] << 16 | sum[1] << 8 | sum[2]) + turn) & (FIRST_ID - 1));
+	start = (uint32_t)sum[0] << 16 | (uint32_t)sum[1] << 8 | sum[2];
+	return FIRST_ID | ((start + turn) & (FIRST_ID - 1));
 }
 
 static void print_id(uint32_t id, char text[static ID_TEXT])
@@ -49,8 +51,9 @@ static int state_of(const char *text)
 	return -1;
 }
 
-static int parse_uuid(const char *text, struct fl_uuid *uuid)
+static int parse_uuid(const fl_json *doc, const char *key, struct fl_uuid *uuid)
 {
+	const char *text = fl_json_text(fl_json_get(doc, key));
 	unsigned byte;
 	size_t at = 0;
 
@@ -94,8 +97,8 @@ static int read_row(const struct fl_thin_pool *pool, uint32_t id, struct fl_thin
 		.read_only = fl_json_bool(fl_json_get(doc, "read_only")),
 	};
 	if (doc && state >= 0 && row->name && row->device && row->sectors &&
-	    parse_uuid(fl_json_text(fl_json_get(doc, "uuid")), &row->uuid) == 0 &&
-	    (!row->base || parse_uuid(fl_json_text(fl_json_get(doc, "base_uuid")), &row->base_uuid) == 0))
+	    parse_uuid(doc, "uuid", &row->uuid) == 0 &&
+	    (!row->base || parse_uuid(doc, "base_uuid", &row->base_uuid) == 0))
 		return 1;
 	fl_thin_row_finish(row);
 	return fl_err_set(err, FL_ERR_CORRUPT, "thin/%s/%s: not a row of the table of ids", pool->key,
@@ -159,7 +162,8 @@ static int link_row(const struct fl_thin_pool *pool, const struct fl_thin_row *r
 	    fl_io_write(file.fd, text.data, text.len, name, err) < 0)
 		return -1;
 	if (fsync(file.fd) < 0)
-		return fl_err_errno(err, errno, "thin/%s/%s: cannot be put on disk", pool->key, name);
+		return fl_err_errno(err, errno, "thin/%s/%s: cannot be put on disk", pool->key,
+				    name);
 	if (linkat(pool->dirfd, file.aside, pool->dirfd, name, 0) < 0)
 		return errno == EEXIST ? 0
 				       : fl_err_errno(err, errno, "thin/%s/%s: cannot be made",

@@ -28,7 +28,8 @@ static int read_link(int folder, const char *name, char key[static FL_MAPPER_UUI
 	if (len < 0)
 		return errno == ENOENT ? 0 : fl_err_errno(err, errno, "%s: cannot be read", name);
 	target[len] = 0;
-	if (!fl_str_starts(target, UP) || target[strlen(UP)] == '.' || strchr(target + strlen(UP), '/'))
+	if (!fl_str_starts(target, UP) || target[strlen(UP)] == '.' ||
+	    strchr(target + strlen(UP), '/'))
 		return fl_err_set(err, FL_ERR_CORRUPT, "%s: does not lead to a pool", name);
 	snprintf(key, FL_MAPPER_UUID + 8, "%s", target + strlen(UP));
 	return 1;
@@ -107,8 +108,9 @@ static int grow(const struct fl_volume_call *call, uint64_t size, struct fl_err 
 		return -1;
 	found = fl_thin_row_find(&pool, name, &row, err);
 	if (found <= 0 || row.state != FL_THIN_READY)
-		return found < 0 ? -1 : fl_err_set(err, FL_ERR_PRECONDITION, "volume %s is not made "
-						   "yet; run \"fl-snap up\" first", call->id);
+		return found < 0 ? -1
+				 : fl_err_set(err, FL_ERR_PRECONDITION, "volume %s is not made yet; "
+					      "run \"fl-snap up\" first", call->id);
 	if (size / FL_SECTOR < row.sectors)
 		return fl_err_set(err, FL_ERR_INVALID, "volume %s has %llu bytes, and is never made "
 				  "smaller", call->id, (unsigned long long)row.sectors * FL_SECTOR);
