@@ -9,7 +9,6 @@ thin_setup_file() {
 	export FL_STATE_DIR=/tmp/state FL_RUN_DIR=/tmp/run IMAGES=/tmp/images POOLS=/tmp/pools
 	small_images "$IMAGES"
 	mkdir -p "$POOLS"
-	cc -shared -fPIC -D_GNU_SOURCE -o /tmp/kill-at.so "$FL_TOP/t/preload/kill-at.c" -ldl
 }
 
 # pool_make [DATA-MIB [BLOCK-SECTORS [FEATURES…]]]: a new and empty one.
@@ -107,6 +106,7 @@ fails_with() { # STATUS WORDS COMMAND…
 	local want=$1 words=$2
 	shift 2
 	run "$@"
+	# shellcheck disable=SC2154 # of run
 	[ "$status" = "$want" ] && [[ "$output" == *"$words"* ]] && return 0
 	echo "status $status, not $want, or other words than \"$words\":"
 	echo "$output"

@@ -7,7 +7,9 @@ load lab
 load thin
 
 setup_file() {
+	is_sanitized && skip "a preloaded library and the sanitizers exclude each other"
 	thin_setup_file
+	cc -shared -fPIC -D_GNU_SOURCE -o /tmp/kill-at.so "$FL_TOP/t/preload/kill-at.c" -ldl
 }
 
 setup() {
