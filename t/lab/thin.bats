@@ -265,14 +265,18 @@ disks_with() {
 	losetup -d "$disk"
 }
 
+guest_images() {
+	IMAGES=/tmp/guests
+	[ -e "$IMAGES/layout" ] || lab_images "$IMAGES"
+}
+
 # A guest with a life of its own (t/lab/guest), on the pool.
 guest() { # PROVIDER NAME [fl-spec options…]
 	lab_spec "$@" | lab_up --backend thin >/dev/null
 }
 
 @test "guests under every VMM write to their disks in the pool" {
-	IMAGES=/tmp/guests
-	lab_images "$IMAGES"
+	guest_images
 	pool_make
 	for provider in $(providers); do
 		guest "$provider" "on-$provider"
@@ -309,8 +313,7 @@ restart_host() {
 }
 
 @test "the host restarts with three microVMs on the pool: restore brings them back, data, MAC and address" {
-	IMAGES=/tmp/guests
-	lab_images "$IMAGES"
+	guest_images
 	pool_make
 	fl-net bridge create thinbr0 --address 10.9.0.1/24
 	for name in one two three; do
