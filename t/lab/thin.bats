@@ -318,8 +318,8 @@ restart_host() {
 	fl-net bridge create thinbr0 --address 10.9.0.1/24
 	for name in one two three; do
 		guest qemu "$name" --bridge thinbr0
-		said "$name" 'lab-guest: ready'
 	done
+	said two 'lab-guest: ready'
 	type_at two write
 	said two 'lab-guest: written'
 	for name in one two three; do
