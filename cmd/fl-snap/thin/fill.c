@@ -30,7 +30,7 @@ static int next_run(int from, uint64_t block, uint64_t *at, uint64_t *end, struc
 
 int fl_fill_measure(int from, uint64_t block, uint64_t *bytes, struct fl_err *err)
 {
-	uint64_t at = 0, end;
+	uint64_t at = 0, end = 0;
 	int rc;
 
 	for (*bytes = 0; (rc = next_run(from, block, &at, &end, err)) > 0; at = end)
@@ -104,7 +104,7 @@ static int copy_run(struct fill *fill, uint64_t at, uint64_t end, const struct f
 
 static int copy_all(struct fill *fill, const struct fl_cancel *cancel, struct fl_err *err)
 {
-	uint64_t at = 0, end;
+	uint64_t at = 0, end = 0;
 	int rc;
 
 	while ((rc = next_run(fill->from, fill->block, &at, &end, err)) > 0) {

@@ -185,7 +185,7 @@ static void look_at_one(void *arg, const char *name)
 {
 	struct search *search = arg;
 	struct fl_thin_pool one = FL_THIN_POOL_INIT;
-	bool other;
+	bool other = false;
 
 	if (search->found || find_named(name, &one, &other, NULL) != 1 ||
 	    strcmp(one.key, search->key) != 0)
