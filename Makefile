@@ -203,7 +203,7 @@ check-lab:
 	@contrib/deps.sh packages.list
 	@$(MAKE) --no-print-directory -j2 tests
 	@t/images.sh $(B) >/dev/null
-	@t/lab/run -m 4096 -t 2400 bats --tap t/lab/*.bats </dev/null
+	@t/lab/run -m 4096 -t 4800 bats --tap t/lab/*.bats </dev/null
 
 # SECONDS per target; hours are better.
 check-fuzz:

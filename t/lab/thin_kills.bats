@@ -41,10 +41,11 @@ prepare() {
 
 # walk VERB FIRST STEP AFTER: kills fl-snap VERB at one after another of its calls that change
 # something, those to the kernel's device-mapper included; AFTER must leave the pool as it was.
+# LAB_WALK_STEP: at every so many of them only.
 walk() {
 	local n status
 	prepare
-	for ((n = $2; n < 300; n += $3)); do
+	for ((n = $2; n < 300; n += $3 * ${LAB_WALK_STEP:-1})); do
 		rm -rf "$FL_STATE_DIR/vm"
 		cp -a /tmp/vm "$FL_STATE_DIR/vm"
 		[ "$1" = up ] || fl-snap up -q <<<"$record" >/dev/null
