@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "common/proc.h"
 
+#include "common/alloc.h"
 #include "common/cleanup.h"
 #include "common/io.h"
 
@@ -51,8 +52,25 @@ static bool join(int cgroup)
 	return fd >= 0 && write(fd, "0", 1) == 1;
 }
 
-static FL_NORETURN void child_main(const struct fl_proc_spec *spec, bool is_placed, pid_t parent,
-				   int report)
+/* Ours with the variable; made before the clone, behind which nothing may be allocated: another
+ * thread may have held the allocator's lock. Caller frees. */
+static char **environment(const char *variable)
+{
+	size_t count = 0, len = strcspn(variable, "=") + 1, kept = 0;
+	char **all;
+
+	while (environ[count])
+		count++;
+	all = fl_alloc_zero(count + 2, sizeof(*all));
+	for (size_t i = 0; i < count; i++)
+		if (strncmp(environ[i], variable, len) != 0)
+			all[kept++] = environ[i];
+	all[kept] = (char *)variable;
+	return all;
+}
+
+static FL_NORETURN void child_main(const struct fl_proc_spec *spec, char **variables,
+				   bool is_placed, pid_t parent, int report)
 {
 	int errnum;
 
@@ -62,8 +80,8 @@ static FL_NORETURN void child_main(const struct fl_proc_spec *spec, bool is_plac
 		_exit(127);
 	if (spec->new_session)
 		setsid();
-	if (spec->variable)
-		putenv((char *)spec->variable);
+	if (variables)
+		environ = variables;
 	if ((is_placed || spec->cgroup <= 0 || join(spec->cgroup)) && place_all(spec))
 		execvp(spec->argv[0], (char *const *)spec->argv);
 	errnum = errno;
@@ -109,6 +127,7 @@ static pid_t clone_child(int *pidfd, int cgroup, bool *is_placed)
 int fl_proc_spawn(struct fl_proc *child, const struct fl_proc_spec *spec, struct fl_err *err)
 {
 	fl_cleanup_close int from = -1, to = -1;
+	fl_cleanup_free char **variables = spec->variable ? environment(spec->variable) : NULL;
 	pid_t parent = getpid();
 	int report[2], errnum = 0;
 	bool is_placed;
@@ -120,7 +139,7 @@ int fl_proc_spawn(struct fl_proc *child, const struct fl_proc_spec *spec, struct
 	to = report[1];
 	child->pid = clone_child(&child->pidfd, spec->cgroup, &is_placed);
 	if (child->pid == 0)
-		child_main(spec, is_placed, parent, to);
+		child_main(spec, variables, is_placed, parent, to);
 	if (child->pid < 0)
 		return fl_err_errno(err, errno, "%s: cannot be started", spec->argv[0]);
 	close(fl_steal_fd(&to));

@@ -46,11 +46,25 @@ static void add_unknown(fl_json *violations, const char *name)
 	add(violations, "provider", name, text.data);
 }
 
-static void check_share(const struct fl_provider *provider, const struct fl_volume *volume,
-			fl_json *violations)
+/* virtio's: the tag of a file system device has 36 bytes (virtio 1.2, 5.11.4). */
+#define LONGEST_TAG 36
+
+static void check_tag(const char *provider, size_t number, const char *id, fl_json *violations)
 {
-	if (!volume->virtiofs)
-		return;
+	if (number >= FL_PROVIDER_SHARES)
+		add(violations, "additional_volumes", provider, "more than 8 folders of the host");
+	else if (strlen(fl_provider_share_tag(number, id)) > LONGEST_TAG)
+		add(violations, "additional_volumes", provider,
+		    "the id of a folder's volume has more than 36 characters");
+	else if (number && strcmp(id, fl_provider_share_tag(0, id)) == 0)
+		add(violations, "additional_volumes", provider,
+		    "the id \"user\" is the first folder's tag; use another");
+}
+
+static void check_share(const struct fl_provider *provider, const struct fl_volume *volume,
+			size_t number, fl_json *violations)
+{
+	check_tag(provider->name, number, volume->id, violations);
 	if (!provider->virtiofs)
 		add(violations, "additional_volumes", provider->name,
 		    "virtiofs not supported by the microvm provider; use an image");
@@ -63,6 +77,8 @@ static void check_share(const struct fl_provider *provider, const struct fl_volu
 static void check(const struct fl_provider *provider, const struct fl_spec *spec,
 		  fl_json *violations)
 {
+	size_t shares = 0;
+
 	if (spec->vcpu > provider->max_vcpu)
 		add(violations, "vcpu", provider->name, "cannot give that many");
 	for (size_t i = 0; i < spec->interface_count; i++)
@@ -71,7 +87,8 @@ static void check(const struct fl_provider *provider, const struct fl_spec *spec
 			    "macvtap network interfaces not supported by the microvm provider; "
 			    "set the interface's type to TAP");
 	for (size_t i = 0; i < spec->volume_count; i++)
-		check_share(provider, &spec->volumes[i], violations);
+		if (spec->volumes[i].virtiofs)
+			check_share(provider, &spec->volumes[i], shares++, violations);
 	if (spec->guest_agent && !provider->vsock)
 		add(violations, "allow_guest_agent", provider->name,
 		    "guest agent (vsock) not supported by the microvm provider");

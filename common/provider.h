@@ -31,6 +31,9 @@ const struct fl_provider *fl_provider_choose(const struct fl_spec *spec, const c
  * so that guests made for it find it; the others their volume's id. */
 const char *fl_provider_share_tag(size_t number, const char *id);
 
+/* Folders that a microVM may see, at most. */
+#define FL_PROVIDER_SHARES 8
+
 /* Adds to violations (see fl_spec_violations) what the spec's provider cannot do; these have
  * a member "capability" as well: the spec may be right for another provider. */
 void fl_provider_check_spec(const struct fl_spec *spec, fl_json *violations);

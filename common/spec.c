@@ -84,6 +84,7 @@ static void view_lists(struct fl_spec *view, const fl_json *spec)
 		view->volumes[view->volume_count++] = view_volume(root);
 	for (size_t i = 0; i < fl_json_count(more); i++)
 		view->volumes[view->volume_count++] = view_volume(fl_json_item(more, i));
+	view->has_root = root;
 	view->interfaces = fl_alloc_zero(fl_json_count(interfaces), sizeof(*view->interfaces));
 	for (size_t i = 0; i < fl_json_count(interfaces); i++)
 		view->interfaces[view->interface_count++] =

@@ -46,7 +46,8 @@ struct fl_spec {
 	bool add_network_config;
 	bool guest_agent; /* a vsock for whoever speaks to an agent in the guest */
 	const char *initrd_image, *initrd_file; /* NULL without initrd */
-	struct fl_volume *volumes; /* the root first; owned by the view */
+	struct fl_volume *volumes; /* the root first, where there is one; owned by the view */
+	bool has_root;
 	size_t volume_count;
 	struct fl_interface *interfaces; /* owned by the view */
 	size_t interface_count;

@@ -119,13 +119,14 @@ static void add_mounts(const fl_json *record, const struct fl_spec *spec, struct
 	fl_cleanup_str struct fl_str text = FL_STR_INIT;
 	size_t shares = 0;
 
-	for (size_t i = 1; i < spec->volume_count; i++) {
+	for (size_t i = 0; i < spec->volume_count; i++) {
 		const struct fl_volume *volume = &spec->volumes[i];
 		fl_cleanup_free char *path = fl_asprintf("host.volumes.%s.uuid", volume->id);
 		const char *uuid = fl_json_text(fl_json_at(record, path));
 		const char *tag = volume->virtiofs ? fl_provider_share_tag(shares++, volume->id) : NULL;
 
-		if (!volume->mount_point || (!uuid && !tag))
+		/* The root is mounted by whoever boots. */
+		if ((i == 0 && spec->has_root) || !volume->mount_point || (!uuid && !tag))
 			continue;
 		fl_str_add(&text, text.len ? "" : "#cloud-config\nmounts:\n");
 		fl_str_addf(&text, "  - [\"%s%s\", ", tag ? "" : "UUID=", tag ? tag : uuid);

@@ -79,11 +79,17 @@ static void print_shares(const fl_json *launch, struct fl_str *out)
 
 	for (size_t i = 0; i < fl_json_count(shares); i++) {
 		const fl_json *share = fl_json_item(shares, i);
+		fl_cleanup_free char *where = fl_asprintf(
+			"--socket-path=%s", fl_json_text(fl_json_get(share, "socket")));
+		fl_cleanup_free char *source = fl_asprintf(
+			"source=%s,cache=auto,sandbox=chroot", fl_json_text(fl_json_get(share, "folder")));
 
-		fl_str_addf(out, "%s --socket-path=%s -o source=%s,cache=auto,sandbox=chroot -f &\n",
-			    fl_json_text(fl_json_get(launch, "virtiofsd")),
-			    fl_json_text(fl_json_get(share, "socket")),
-			    fl_json_text(fl_json_get(share, "folder")));
+		add_quoted(out, fl_json_text(fl_json_get(launch, "virtiofsd")));
+		fl_str_add(out, " ");
+		add_quoted(out, where);
+		fl_str_add(out, " -o ");
+		add_quoted(out, source);
+		fl_str_add(out, " -f &\n");
 	}
 }
 

@@ -100,7 +100,8 @@ static bool is_dead(struct connection *connection, int64_t now)
 	int64_t heard = fl_http2_heard_ms(connection->http2);
 	int64_t silence = (int64_t)connection->all->config->keepalive * 1000;
 
-	if (heard > connection->asked_ms)
+	/* On one machine the answer comes in the millisecond of the question. */
+	if (heard >= connection->asked_ms)
 		connection->asked_ms = 0;
 	if (connection->asked_ms)
 		return now - connection->asked_ms > PONG_MS;

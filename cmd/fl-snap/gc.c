@@ -65,11 +65,14 @@ static int mark_records(struct fl_garbage *garbage, const struct fl_args *args, 
 		const struct fl_vm_name *name = &names.items[i];
 		fl_cleanup_vm struct fl_vm vm = FL_VM_INIT;
 		fl_cleanup_json fl_json *record = NULL;
+		struct fl_err why = { 0 };
 
 		keep(garbage->uids, name->uid);
-		if (fl_vm_open(&state, name->name_space, name->name, name->uid, &vm, NULL) < 0)
-			continue;
-		record = fl_vm_load(&vm, NULL);
+		if (fl_vm_open(&state, name->name_space, name->name, name->uid, &vm, &why) == 0)
+			record = fl_vm_load(&vm, &why);
+		/* One that left meanwhile needs nothing; what another needs is not known. */
+		if (!record && why.kind != FL_ERR_NOT_FOUND)
+			return fl_err_set(err, why.kind, "%s; nothing is collected", why.text);
 		keep_of_record(garbage, record);
 	}
 	return 0;

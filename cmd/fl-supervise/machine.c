@@ -197,7 +197,11 @@ static void start_again(struct fl_machine *machine)
 		return;
 	}
 	snprintf(verdict.reason, sizeof(verdict.reason), "%s", err.text);
-	give_up(machine, &verdict, false);
+	/* What is only slow may be there the next time. */
+	if (err.kind == FL_ERR_TIMEOUT)
+		try_again_later(machine, &verdict);
+	else
+		give_up(machine, &verdict, false);
 }
 
 static bool policy_restarts(const struct fl_machine *machine, enum fl_verdict_kind kind)

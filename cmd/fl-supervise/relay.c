@@ -176,10 +176,10 @@ static short wanted(const struct fl_relay_flow *from, const struct fl_relay_flow
 	return events;
 }
 
-/* An end without anything to wait for would be ready for ever once the other has hung up. */
+/* Also without anything to wait for: that it has gone altogether is told at any time. */
 static struct pollfd watch(int fd, short events)
 {
-	return (struct pollfd){ .fd = events ? fd : -1, .events = events };
+	return (struct pollfd){ .fd = fd, .events = events };
 }
 
 void fl_relay_collect(const struct fl_relay *relay, struct pollfd *fds)
@@ -201,6 +201,12 @@ void fl_relay_collect(const struct fl_relay *relay, struct pollfd *fds)
 	}
 }
 
+/* Of a client that has closed its end: what it said is with the guest, or will never be. */
+static bool is_of_no_use(const struct fl_relay_client *client)
+{
+	return client->up.ended || !client->connected;
+}
+
 void fl_relay_poll(struct fl_relay *relay, const struct pollfd *fds)
 {
 	if (relay->listener < 0)
@@ -210,7 +216,9 @@ void fl_relay_poll(struct fl_relay *relay, const struct pollfd *fds)
 
 		if (!fds[1 + 2 * i].revents && !fds[2 + 2 * i].revents)
 			continue;
-		if (client->guest < 0)
+		if ((fds[1 + 2 * i].revents & (POLLHUP | POLLERR)) && is_of_no_use(client))
+			drop(client);
+		else if (client->guest < 0)
 			read_line(relay, client);
 		else if (!client->connected)
 			greet(client);

@@ -26,10 +26,10 @@ static int open_folder(const char *path, struct fl_err *err)
 	return fd < 0 ? fl_err_errno(err, errno, "%s: cannot be shared", path) : fd;
 }
 
-static int wait_for(struct fl_proc *daemon, const char *socket, struct fl_err *err)
+static int wait_for(struct fl_proc *daemon, const fl_json *share, int64_t end, struct fl_err *err)
 {
+	const char *socket = fl_json_text(fl_json_get(share, "socket"));
 	const struct timespec pause = { 0, 5000000 };
-	int64_t end = fl_clock_ms() + LISTENS_WITHIN_MS;
 	struct stat st;
 
 	while (stat(socket, &st) < 0) {
@@ -59,12 +59,30 @@ static int start_one(struct fl_proc *daemon, const char *program, const fl_json 
 	if (fd < 0)
 		return -1;
 	unlink(socket);
-	if (fl_proc_spawn(daemon, &(struct fl_proc_spec){
-			  .argv = argv, .in = -1, .out = place->words, .errfd = place->words,
-			  .more = &handed, .more_count = 1, .cgroup = place->cgroup,
-			  .die_with_parent = true, .new_session = true }, err) < 0)
-		return -1;
-	return wait_for(daemon, socket, err);
+	return fl_proc_spawn(daemon, &(struct fl_proc_spec){
+			     .argv = argv, .in = -1, .out = place->words, .errfd = place->words,
+			     .more = &handed, .more_count = 1, .cgroup = place->cgroup,
+			     .die_with_parent = true, .new_session = true }, err);
+}
+
+/* They begin side by side: nobody else is heard meanwhile. */
+static int start_all(struct fl_shares *shares, const fl_json *list, const char *program,
+		     const struct fl_shares_place *place, struct fl_err *err)
+{
+	int64_t end = fl_clock_ms() + LISTENS_WITHIN_MS;
+
+	for (size_t i = 0; i < fl_json_count(list); i++) {
+		if (i == FL_SHARES)
+			return fl_err_set(err, FL_ERR_INVALID, "more than %d shares", FL_SHARES);
+		shares->daemons[i].pidfd = -1;
+		shares->count = i + 1;
+		if (start_one(&shares->daemons[i], program, fl_json_item(list, i), place, err) < 0)
+			return -1;
+	}
+	for (size_t i = 0; i < shares->count; i++)
+		if (wait_for(&shares->daemons[i], fl_json_item(list, i), end, err) < 0)
+			return -1;
+	return 0;
 }
 
 int fl_shares_start(struct fl_shares *shares, const fl_json *launch,
@@ -73,18 +91,10 @@ int fl_shares_start(struct fl_shares *shares, const fl_json *launch,
 	const fl_json *list = fl_json_get(launch, "shares");
 	const char *program = fl_json_text(fl_json_get(launch, "virtiofsd"));
 
-	for (size_t i = 0; i < fl_json_count(list) && program; i++) {
-		if (i == FL_SHARES) {
-			fl_shares_end(shares);
-			return fl_err_set(err, FL_ERR_INVALID, "more than %d shares", FL_SHARES);
-		}
-		shares->count = i + 1;
-		if (start_one(&shares->daemons[i], program, fl_json_item(list, i), place, err) < 0) {
-			fl_shares_end(shares);
-			return -1;
-		}
-	}
-	return 0;
+	if (!program || start_all(shares, list, program, place, err) == 0)
+		return 0;
+	fl_shares_end(shares);
+	return -1;
 }
 
 void fl_shares_end(struct fl_shares *shares)

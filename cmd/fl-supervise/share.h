@@ -10,8 +10,9 @@
 
 #include "common/json.h"
 #include "common/proc.h"
+#include "common/provider.h"
 
-#define FL_SHARES 8
+#define FL_SHARES FL_PROVIDER_SHARES
 
 struct fl_shares {
 	struct fl_proc daemons[FL_SHARES];

@@ -58,10 +58,36 @@ refused() {
 	[[ $output == *"cannot be kept from being written"* ]]
 }
 
+@test "tags that virtio cannot carry, or that are taken; too many folders" {
+	small_spec tags --volume "data=$PWD/shared/folder" --volume "more=$PWD/shared/folder" >spec
+	jq -c '.additional_volumes[1].id = "user"' spec >bad
+	run -3 fl up --dry-run bad
+	[[ $output == *'the id "user" is the first folder'* ]]
+	jq -c '.additional_volumes[1].id = ("x" * 37)' spec >bad
+	run -3 fl up --dry-run bad
+	[[ $output == *"more than 36 characters"* ]]
+	jq -c '.additional_volumes = [range(9) as $i | {id: "v\($i)", source: .additional_volumes[0].source}]' spec >bad
+	run -3 fl up --dry-run bad
+	[[ $output == *"more than 8 folders"* ]]
+}
+
+@test "without a root, the first volume is mounted as well, by the right tag" {
+	export FL_VIRTIOFS_ROOTS=$PWD/shared FL_VIRTIOFSD=/bin/false
+	mkdir shared/other
+	small_spec rootless --volume "a=$PWD/shared/folder:/a" --volume "b=$PWD/shared/other:/b" |
+		jq -c 'del(.root_volume)' | fl-pull up -q | fl-snap up -q | fl-net up -q | fl-meta up -q >record
+	seed=$(jq -r .host.seed.path record)
+	mcopy -i "$seed" ::vendor-data - | tr -d '\n' >text
+	mcopy -n -i "$seed" ::vendor-data vendor
+	awk '/^$/ { on = 1; next } /^--/ { on = 0 } on' vendor | base64 -di 2>/dev/null >plain || true
+	grep -q '\["user", "/a", virtiofs' plain
+	grep -q '\["b", "/b", virtiofs' plain
+}
+
 @test "the plan names the daemon, the memory and the tags" {
 	small_spec plan --guest-agent --volume "data=$PWD/shared/folder:/mnt" --volume "more=$PWD/shared/folder" >spec
 	run -0 fl-run up --dry-run spec
-	[[ $output == *"virtiofsd --socket-path="*"virtiofs-0.sock -o source=$PWD/shared/folder,cache=auto,sandbox=chroot -f &"* ]]
+	[[ $output == *"'virtiofsd' '--socket-path="*"virtiofs-0.sock' -o 'source=$PWD/shared/folder,cache=auto,sandbox=chroot' -f &"* ]]
 	[[ $output == *"memory-backend-memfd,id=memory,size="*"share=on"* ]]
 	[[ $output == *"chardev=share-0,tag=user"* && $output == *"chardev=share-1,tag=more"* ]]
 	[[ $output == *"vhost-vsock-device,guest-cid="* ]]

@@ -144,6 +144,8 @@ wait_state() {
 @test "tokens are asked for, and heeded" {
 	as wrong 401 /v1alpha1/microvm
 	as wrong 401 /metrics
+	as wrong 401 -D "$BATS_TEST_TMPDIR/head" /v1/watch
+	grep -qi '^WWW-Authenticate: Bearer' "$BATS_TEST_TMPDIR/head"
 	as wrong 200 /healthz
 	as reader0123456789 200 /v1alpha1/microvm/ns0
 	as reader0123456789 403 -d "$(spec mine)" /v1alpha1/microvm

@@ -129,6 +129,18 @@ static void send_message(struct fl_call *base, const void *message, size_t size)
 		fl_json_print(shown, false, &call->out);
 }
 
+/* Of an answer that has not begun. */
+static void add_fields(struct http_call *call, int code)
+{
+	struct evkeyvalq *fields = evhttp_request_get_output_headers(call->request);
+
+	if (code == FL_RPC_UNAUTHENTICATED)
+		evhttp_add_header(fields, "WWW-Authenticate", "Bearer");
+	evhttp_add_header(fields, "Grpc-Metadata-Content-Type", "application/grpc");
+	if (*call->call.request)
+		evhttp_add_header(fields, "X-Request-Id", call->call.request);
+}
+
 static void finish_stream(struct http_call *call, int code, const char *text,
 			  const struct fl_str *details)
 {
@@ -145,6 +157,7 @@ static void finish_stream(struct http_call *call, int code, const char *text,
 		fl_json_set(line, "error", fl_json_ref(problem));
 		fl_json_print(line, false, &call->out);
 	}
+	add_fields(call, code);
 	fl_http_answer(call->request, fl_problem_http_status(code), code ? JSON : LINES, &call->out);
 }
 
@@ -158,14 +171,7 @@ static void finish_unary(struct http_call *call, int code, const char *text,
 		fl_str_clear(&call->out);
 		fl_json_print(problem, false, &call->out);
 	}
-	if (code == FL_RPC_UNAUTHENTICATED)
-		evhttp_add_header(evhttp_request_get_output_headers(call->request),
-				  "WWW-Authenticate", "Bearer");
-	evhttp_add_header(evhttp_request_get_output_headers(call->request),
-			  "Grpc-Metadata-Content-Type", "application/grpc");
-	if (*call->call.request)
-		evhttp_add_header(evhttp_request_get_output_headers(call->request), "X-Request-Id",
-				  call->call.request);
+	add_fields(call, code);
 	fl_http_answer(call->request, fl_problem_http_status(code), JSON, &call->out);
 }
 

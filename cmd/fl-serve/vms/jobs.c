@@ -147,7 +147,8 @@ static void count(struct fl_jobs *jobs, enum kind kind, const struct fl_outcome 
 		return;
 	}
 	*(outcome->has_failed ? &ended->up_failed : &ended->up) += 1;
-	*(outcome->has_pulled ? &ended->pulled : &ended->pull_failed) += 1;
+	if (outcome->is_judged)
+		*(outcome->has_pulled ? &ended->pulled : &ended->pull_failed) += 1;
 }
 
 /* What comes after a program's end is read from the record that it left. */

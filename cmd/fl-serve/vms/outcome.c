@@ -107,6 +107,7 @@ static void take_up(struct taking *taking, fl_json *record)
 	int64_t tries = fl_json_int(fl_json_at(record, "status.retry")) + 1;
 
 	taking->outcome->has_failed = taking->status != 0 || kind;
+	taking->outcome->is_judged = true;
 	taking->outcome->has_pulled = kind ? !fl_str_equal(step, "pull") : taking->status == 0;
 	if (!taking->outcome->has_failed) {
 		fl_json_put(record, "host.serve", NULL);
@@ -144,7 +145,7 @@ void fl_outcome_take(const struct fl_state *state, const struct fl_index_entry *
 	struct taking taking = { status, most_retries, outcome };
 	struct fl_err err = { 0 };
 
-	*outcome = (struct fl_outcome){ FL_OUTCOME_DONE, 0, false, false };
+	*outcome = (struct fl_outcome){ .what = FL_OUTCOME_DONE, .has_failed = status != 0 };
 	if (fl_vm_open(state, entry->name_space, entry->name, entry->uid, &vm, &err) < 0)
 		return; /* it is gone */
 	if (fl_vm_change(&vm, FL_SAVE_SYNC, change, &taking, &err) == 0)

@@ -16,6 +16,7 @@ struct fl_outcome {
 	enum fl_outcome_what what; /* what comes next */
 	int rest_seconds;          /* before it */
 	bool has_failed;           /* it did not do what it was started for */
+	bool is_judged;            /* it was an "up" whose end the record tells of */
 	bool has_pulled;           /* its images are there */
 };
 

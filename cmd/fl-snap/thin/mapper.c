@@ -274,7 +274,8 @@ static int ask_status(struct dm_task *task, const char *name, const char *type, 
 	char *is = NULL;
 
 	*params = NULL;
-	if (!task || !dm_task_no_open_count(task) || !dm_task_run(task))
+	/* A flush would commit the metadata of a pool that others share. */
+	if (!task || !dm_task_no_open_count(task) || !dm_task_no_flush(task) || !dm_task_run(task))
 		return fail(task, name, "its status cannot be had", err);
 	dm_get_next_target(task, NULL, &start, &length, &is, params);
 	if (!is || strcmp(is, type) != 0 || !*params)

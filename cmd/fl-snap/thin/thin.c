@@ -11,7 +11,7 @@
 #include <sys/stat.h>
 
 #define LINK ".thin"
-#define UP "../../../../../../thin/" /* from vm/NAMESPACE/NAME/UID/volumes */
+#define UP "../../../../../thin/" /* from vm/NAMESPACE/NAME/UID/volumes */
 
 static char *link_name(const char *id)
 {
@@ -132,8 +132,9 @@ static int remove_one(const struct fl_site *site, const struct fl_vm *vm, int fo
 	struct fl_err why = { 0 };
 	int found;
 
-	if (read_link(folder, link, key, err) < 0)
-		return -1;
+	found = read_link(folder, link, key, err);
+	if (found <= 0)
+		return found;
 	/* Without a folder the pool is gone for good: whoever removed it said so. */
 	if (fl_thin_pool_open_key(&pool, site->state_dir, key, &why) < 0)
 		return why.kind == FL_ERR_NOT_FOUND ? 0 : fl_err_set(err, why.kind, "%s", why.text);
@@ -149,10 +150,15 @@ static int remove_all(const struct fl_site *site, const struct fl_vm *vm, struct
 {
 	fl_cleanup_close int folder =
 		openat(vm->dirfd, FL_VOLUMES_FOLDER, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	fl_cleanup_dir DIR *dir = folder < 0 ? NULL : fdopendir(dup(folder));
+	fl_cleanup_dir DIR *dir =
+		folder < 0 ? NULL : fdopendir(openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
 	struct dirent *entry;
 
-	while (dir && (entry = readdir(dir)))
+	if (folder < 0 && errno == ENOENT)
+		return 0;
+	if (!dir)
+		return fl_err_errno(err, errno, "%s/" FL_VOLUMES_FOLDER ": cannot be read", vm->path);
+	while ((entry = readdir(dir)))
 		if (fl_str_ends(entry->d_name, LINK) &&
 		    remove_one(site, vm, folder, entry->d_name, err) < 0)
 			return fl_err_prefix(err, "%s/%s", vm->name_space, vm->name);
