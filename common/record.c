@@ -133,6 +133,13 @@ int fl_vm_put(const struct fl_vm *vm, const char *path, fl_json *value, struct f
 	return fl_vm_change(vm, FL_SAVE_PLAIN, change_put, &put, err);
 }
 
+void fl_record_put_request(fl_json *record)
+{
+	const char *request = getenv("FL_REQUEST_ID");
+
+	fl_json_put(record, "host.request", request ? fl_json_new_text(request) : NULL);
+}
+
 struct desire {
 	const char *wanted, *request;
 };

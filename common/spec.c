@@ -167,3 +167,9 @@ bool fl_spec_equal(const fl_json *a, const fl_json *b)
 	fl_spec_difference(a, b, &names);
 	return names.len == 0;
 }
+
+bool fl_spec_is_restart_policy(const char *text)
+{
+	return strcmp(text, "no") == 0 || strcmp(text, "on-failure") == 0 ||
+	       strcmp(text, "always") == 0;
+}

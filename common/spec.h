@@ -60,6 +60,9 @@ struct fl_spec {
  * owns it; NULL on failure (FL_ERR_INVALID). */
 fl_json *fl_spec_read(const fl_json *input, struct fl_err *err);
 
+/* "no", "on-failure" or "always". */
+bool fl_spec_is_restart_policy(const char *text);
+
 /* All that is wrong with a spec, as a list of {"path":…,"text":…}; empty when it is right. */
 fl_json *fl_spec_violations(const fl_json *spec);
 

@@ -107,6 +107,9 @@ int fl_vm_desire(const struct fl_vm *vm, const char *desired, struct fl_err *err
 int fl_vm_desire_for(const struct fl_vm *vm, const char *desired, const char *request,
 		     struct fl_err *err);
 
+/* For a change that says what is desired by itself: FL_REQUEST_ID, or nobody's, goes into it. */
+void fl_record_put_request(fl_json *record);
+
 /* A claim says "this step may have made something"; it is on disk before the first thing is
  * made and goes when all of it is gone. Without claims a microVM that is to be deleted
  * leaves, folder and all (fl_vm_leave: 1 it left, 0 claims or wishes keep it). */

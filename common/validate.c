@@ -203,6 +203,15 @@ static void check_cmdline(fl_json *violations, const fl_json *cmdline)
 	}
 }
 
+static void check_restart(fl_json *violations, const struct fl_spec *spec)
+{
+	const char *policy = fl_spec_label(spec, "host.flintlock/restart");
+
+	if (policy && !fl_spec_is_restart_policy(policy))
+		add(violations, "labels.host.flintlock/restart",
+		    "\"%s\" is not no, on-failure or always", policy);
+}
+
 fl_json *fl_spec_violations(const fl_json *doc)
 {
 	fl_cleanup_spec struct fl_spec spec = fl_spec_view(doc);
@@ -223,6 +232,7 @@ fl_json *fl_spec_violations(const fl_json *doc)
 	check_interfaces(violations, &spec);
 	check_metadata(violations, spec.metadata);
 	check_cmdline(violations, spec.cmdline);
+	check_restart(violations, &spec);
 	fl_provider_check_spec(&spec, violations);
 	return violations;
 }

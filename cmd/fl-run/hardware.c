@@ -136,8 +136,7 @@ static int read_share(const struct fl_vmm_request *request, const struct fl_volu
 	fl_cleanup_free char *run = fl_vm_run_path(request->vm);
 	struct fl_hardware_share *share = &hardware->shares[number];
 
-	share->folder = request->check ? fl_share_resolve(volume->virtiofs, err)
-				       : fl_strdup(volume->virtiofs);
+	share->folder = fl_share_resolve(volume->virtiofs, err);
 	if (!share->folder)
 		return fl_err_prefix(err, "volume %s", volume->id);
 	share->tag = fl_provider_share_tag(number, volume->id);

@@ -48,6 +48,8 @@ static int ask_stop(void *arg, fl_json *record, struct fl_err *err)
 	if (fl_str_equal(fl_json_text(fl_json_at(record, "host.desired")), "deleted"))
 		return fl_err_set(err, FL_ERR_ABORTED, "the microVM is being deleted");
 	fl_json_put(record, "host.stop_ms", fl_json_new_int(*(int64_t *)arg));
+	if (!fl_str_equal(fl_json_text(fl_json_at(record, "host.desired")), "stopped"))
+		fl_record_put_request(record);
 	fl_json_put(record, "host.desired", fl_json_new_text("stopped"));
 	return 0;
 }

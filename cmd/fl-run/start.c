@@ -126,6 +126,8 @@ static int put_launch(void *arg, fl_json *record, struct fl_err *err)
 		return fl_err_set(err, FL_ERR_ABORTED, "the microVM is being deleted");
 	fl_boot_id(boot);
 	fl_json_put(record, "host.boot_id", fl_json_new_text(boot));
+	if (!fl_str_equal(desired, "running"))
+		fl_record_put_request(record);
 	fl_json_put(record, "host.desired", fl_json_new_text("running"));
 	fl_json_put(record, "host.vmm", NULL);
 	fl_json_put(record, "host.vmm.launch", fl_json_ref(arg));
@@ -244,6 +246,9 @@ static int launch(struct fl_step_call *call, struct fl_err *err)
 	fl_cleanup_json fl_json *launch_doc = NULL;
 	uint64_t settle;
 	const char *restart = policy(call);
+
+	if (!fl_spec_is_restart_policy(restart))
+		return fl_err_set(err, FL_ERR_USAGE, "--restart %s: no, on-failure or always", restart);
 
 	if (fl_args_duration(call->args, "settle", 2000, &settle, err) < 0 ||
 	    bury(call->vm, err) < 0 || compose(call, true, &launch_doc, err) < 0)

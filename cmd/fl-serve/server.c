@@ -11,6 +11,7 @@
 #include "cmd/fl-serve/tls.h"
 #include "cmd/fl-serve/wire/api.h"
 #include "common/alloc.h"
+#include "common/lock.h"
 #include "common/log.h"
 
 #include <event2/bufferevent.h>
@@ -22,6 +23,7 @@
 
 #define MAX_MESSAGE (4 << 20)   /* flintlock's, and grpc-go's */
 #define STOP_SECONDS 20
+#define LOCK_MS 1000 /* for the end of one that was killed */
 
 static const char *const alpn[] = { "h2", NULL };
 static const char *const web_alpn[] = { "http/1.1", NULL };
@@ -35,6 +37,7 @@ struct fl_server_inner {
 	struct fl_web *web;
 	struct fl_rpc *rpc;
 	struct fl_connections *connections;
+	int lock; /* of the state folder; -1: not held */
 };
 
 static void take_grpc(void *arg, int fd, const char *peer)
@@ -266,6 +269,14 @@ static int open_vms(struct fl_server *server, struct fl_err *err)
 
 	if (fl_state_open(&server->state, config->state_dir, true, err) < 0)
 		return -1;
+	server->inner->lock = fl_lock_file(server->state.dirfd, "serve.lock", FL_LOCK_EXCLUSIVE,
+					   LOCK_MS, err);
+	if (server->inner->lock < 0)
+		return err->kind == FL_ERR_BUSY
+			       ? fl_err_set(err, FL_ERR_BUSY, "%s: another fl-serve serves this state "
+					    "folder; end it, or give another --state-dir",
+					    server->state.dir)
+			       : -1;
 	server->index = fl_index_open(&server->state,
 				      fl_types_find(server->types, "flintlock.types.MicroVM"), err);
 	if (!server->index)
@@ -288,6 +299,7 @@ struct fl_server *fl_server_create(const struct fl_config *config, struct fl_err
 	server->config = config;
 	server->state.dirfd = -1;
 	server->inner = fl_alloc_zero(1, sizeof(*server->inner));
+	server->inner->lock = -1;
 	server->inner->base = event_base_new();
 	if (!server->inner->base)
 		abort();
@@ -315,6 +327,11 @@ int fl_server_run(struct fl_server *server, struct fl_err *err)
 		return -1;
 	fl_log(FL_LOG_INFO, "%s: listening for gRPC%s", server->config->grpc_endpoint,
 	       server->inner->tls ? " (TLS)" : "");
+	if (server->config->http_endpoint)
+		fl_log(FL_LOG_INFO, "%s: listening for HTTP%s", server->config->http_endpoint,
+		       server->inner->web_tls ? " (TLS)" : "");
+	if (server->config->debug_endpoint)
+		fl_log(FL_LOG_INFO, "%s: listening for metrics and health", server->config->debug_endpoint);
 	fl_manager_tell("READY=1");
 	fl_jobs_resume(server->jobs);
 	signal(SIGPIPE, SIG_IGN); /* a client that left is an error of its connection */
@@ -345,6 +362,8 @@ static void free_inner(struct fl_server_inner *inner)
 	fl_tls_free(inner->tls);
 	fl_tls_free(inner->web_tls);
 	event_base_free(inner->base);
+	if (inner->lock >= 0)
+		close(inner->lock);
 	free(inner);
 }
 

@@ -39,8 +39,19 @@ static int choose(SSL *ssl, const unsigned char **out, unsigned char *out_size,
 	return SSL_TLSEXT_ERR_ALERT_FATAL;
 }
 
+/* OpenSSL's words for a file that is not there are about itself. */
+static int need(const char *file, struct fl_err *err)
+{
+	if (!file || access(file, R_OK) == 0)
+		return 0;
+	return fl_err_errno(err, errno, "%s: cannot be read", file);
+}
+
 static int load(SSL_CTX *context, const struct fl_tls_files *files, struct fl_err *err)
 {
+	if (need(files->cert, err) < 0 || need(files->key, err) < 0 ||
+	    need(files->client_ca, err) < 0)
+		return -1;
 	if (SSL_CTX_use_certificate_chain_file(context, files->cert) != 1)
 		return complain(files->cert, "the certificate cannot be used", err);
 	if (SSL_CTX_use_PrivateKey_file(context, files->key, SSL_FILETYPE_PEM) != 1)

@@ -69,14 +69,22 @@ static bool is_all(const char *list)
 
 static int parse_verbs(const char *verbs, unsigned *set, struct fl_err *err)
 {
+	static const struct {
+		const char *text;
+		unsigned set;
+	} all[] = { { "read", FL_VERB_READ },
+		    { "write", FL_VERB_WRITE },
+		    { "read,write", FL_VERB_READ | FL_VERB_WRITE },
+		    { "write,read", FL_VERB_READ | FL_VERB_WRITE } };
+
 	*set = is_all(verbs) ? FL_VERB_READ | FL_VERB_WRITE : 0;
+	for (size_t i = 0; !*set && i < FL_COUNT(all); i++)
+		if (strcmp(verbs, all[i].text) == 0)
+			*set = all[i].set;
 	if (*set)
 		return 0;
-	*set = (holds(verbs, "read") ? FL_VERB_READ : 0) | (holds(verbs, "write") ? FL_VERB_WRITE : 0);
-	if (!*set || strspn(verbs, "readwite,") != strlen(verbs))
-		return fl_err_set(err, FL_ERR_INVALID, "\"%s\": verbs are \"read\", \"write\" or both "
-				  "joined by a comma", verbs);
-	return 0;
+	return fl_err_set(err, FL_ERR_INVALID, "\"%s\": verbs are \"read\", \"write\" or both joined by "
+			  "a comma", verbs);
 }
 
 int fl_tokens_add(struct fl_tokens *tokens, const char *token, const char *namespaces,

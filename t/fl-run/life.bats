@@ -122,6 +122,16 @@ field() {
 	[ "$(field vm3 vmm_state)" = stopped ]
 }
 
+@test "a restart policy that is none" {
+	small_spec policy >spec
+	run -2 quick_up --restart sometimes spec
+	[[ $output == *"--restart sometimes: no, on-failure or always"* ]]
+	jq -c '.labels = {"host.flintlock/restart": "sometimes"}' spec >bad
+	run -3 fl up --dry-run bad
+	[[ $output == *'"sometimes" is not no, on-failure or always'* ]]
+	fl down -q --all
+}
+
 @test "a panic with restart=always is tried again" {
 	small_spec vm4 --cmdline fake=panic,fake=late | quick_up --restart always
 	for _ in $(seq 50); do

@@ -85,6 +85,7 @@ refused() {
 }
 
 @test "the plan names the daemon, the memory and the tags" {
+	export FL_VIRTIOFS_ROOTS=$PWD/shared
 	small_spec plan --guest-agent --volume "data=$PWD/shared/folder:/mnt" --volume "more=$PWD/shared/folder" >spec
 	run -0 fl-run up --dry-run spec
 	[[ $output == *"'virtiofsd' '--socket-path="*"virtiofs-0.sock' -o 'source=$PWD/shared/folder,cache=auto,sandbox=chroot' -f &"* ]]

@@ -87,6 +87,22 @@ refused() {
 	[[ $output == */nowhere/log* ]]
 }
 
+@test "two on one state folder" {
+	serve_start
+	run -9 fl-serve run --grpc-endpoint "unix:$PWD/other"
+	[[ $output == *"another fl-serve serves this state folder"* ]]
+}
+
+@test "tokens' verbs and files of TLS, in words" {
+	printf 'token0123456789 ns0 rea,write\n' >tokens
+	chmod 600 tokens
+	refused 3 'verbs are "read", "write" or both' 'token-file: tokens'
+	printf 'token0123456789 ns0 read,\n' >tokens
+	refused 3 'verbs are "read", "write" or both' 'token-file: tokens'
+	touch key
+	refused 4 "nothing.pem: cannot be read: No such file or directory" 'tls-cert: nothing.pem' 'tls-key: key'
+}
+
 @test "a service manager: its sockets, readiness, watchdog, stop" {
 	/usr/bin/python3 "$FL_TOP/t/fl-serve/manager.py" "$BATS_TEST_TMPDIR"
 }

@@ -141,6 +141,31 @@ wait_state() {
 	ask 200 -X DELETE "/v1alpha1/microvm/$(jq -r .microvm.spec.uid <<<"$output")"
 }
 
+@test "a watch is heard at once, and ends when its client leaves, also when nothing happens" {
+	uid=$(create watched)
+	wait_state "$uid" CREATED
+	last=$(fl events --json | jq -s '.[-1].seq')
+	running() {
+		SOCKET=$DEBUG ask 200 /metrics
+		sed -n 's/^flintlock_calls_running //p' <<<"$output"
+	}
+	before=$(running)
+	for try in 1 2 3; do
+		run -28 curl -sS -m 1 -D "$BATS_TEST_TMPDIR/head" --unix-socket "$HTTP" \
+			-H "Authorization: Bearer writer0123456789" "http://fl/v1/watch?cursor=$last"
+		grep -q '^HTTP/1.1 200' "$BATS_TEST_TMPDIR/head"
+	done
+	for try in $(seq 50); do
+		[ "$(running)" -gt "$before" ] || break
+		sleep 0.2
+	done
+	[ "$(running)" -le "$before" ]
+	# A cursor that the journal has not come to.
+	ask 400 "/v1/watch?cursor=99999999"
+	jq -e '.error.code == 11' <<<"$output"
+	ask 200 -X DELETE "/v1alpha1/microvm/$uid"
+}
+
 @test "tokens are asked for, and heeded" {
 	as wrong 401 /v1alpha1/microvm
 	as wrong 401 /metrics

@@ -87,6 +87,15 @@ teardown() {
 	fl events --json | jq -es --arg uid "$uid" 'map(select(.uid == $uid)) | length > 0 and all(.request == "from-the-client/1")'
 	jq -es --arg uid "$uid" 'any(.uid == $uid and .request == "from-the-client/1" and (.msg | startswith("CreateMicroVM")))' serve.log
 	until fl ls --json | jq -e 'select(.state == "CREATED")' >/dev/null; do sleep 0.1; done
+	# Stopping and starting are somebody's, too; and nobody's from the command line.
+	for verb in stop start; do
+		curl -sf --unix-socket http -H "X-Request-Id: the-$verb" -d '{"force": true}' \
+			"http://localhost/v1/microvm/$uid/$verb"
+		[ "$(fl inspect --json "$uid" | jq -r .host.request)" = "the-$verb" ]
+		fl events --json | jq -es --arg request "the-$verb" 'any(.request == $request)'
+	done
+	fl stop --force "$uid"
+	[ "$(fl inspect --json "$uid" | jq -r .host.request)" = null ]
 	# Without one, or with one that is no good, it is given one.
 	curl -sf -D head --unix-socket http -H 'X-Request-Id: "b a d"' -X DELETE "http://localhost/v1alpha1/microvm/$uid"
 	fresh=$(sed -n 's/^x-request-id: \([0-9A-Z]\{26\}\).$/\1/Ip' head)

@@ -29,6 +29,8 @@ teardown() {
 	[ "$(blkid -p -s UUID -o value "$path")" != "$(blkid -p -s UUID -o value "$(volume "$two")")" ]
 	e2fsck -fn "$path"
 	[ "$(blockdev --getsize64 "$path")" = $((16 << 20)) ]
+	# The link in the microVM's folder leads to the pool's.
+	[ -d "$(find "$FL_STATE_DIR/vm" -name root.thin | head -n 1)" ]
 	mark "$path" in-one
 	marked "$path" in-one
 	not marked "$(volume "$two")" in-one

@@ -160,6 +160,11 @@ void fl_host_watch(struct fl_call *call)
 		fl_call_fail_err(call, &err);
 		return;
 	}
+	if (watch->cursor > fl_journal_last(server->state.dirfd)) {
+		fl_call_fail(call, FL_RPC_OUT_OF_RANGE, "the journal has not come to the cursor: it is of "
+			     "another state folder; list, then watch from now on", NULL);
+		return;
+	}
 	watch->woken = event_new(fl_call_base(call), watch->reader.tail.inotify, EV_READ | EV_PERSIST,
 				 on_woken, watch);
 	if (!watch->woken)

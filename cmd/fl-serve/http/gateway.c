@@ -9,14 +9,17 @@
 #include "common/alloc.h"
 
 #include <event2/buffer.h>
+#include <event2/bufferevent.h>
 #include <event2/event.h>
 #include <event2/http.h>
 #include <event2/keyvalq_struct.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define JSON "application/json"
 #define LINES "application/x-ndjson"
+#define LOOK_SECONDS 2 /* between looks at whether clients are there */
 
 struct http_call {
 	struct fl_call call;
@@ -30,7 +33,7 @@ struct http_call {
 struct fl_gateway {
 	struct fl_rpc *rpc;
 	struct http_call *calls;
-	struct event *reap;
+	struct event *reap, *look;
 };
 
 static void unlink_call(struct fl_gateway *gateway, struct http_call *call)
@@ -85,12 +88,66 @@ static void on_close(struct evhttp_connection *connection, void *arg)
 	event_active(call->gateway->reap, EV_TIMEOUT, 0);
 }
 
+static bool is_stream(const struct http_call *call)
+{
+	return call->call.method && call->call.method->type->streams_out;
+}
+
+/* While a request is answered nobody reads from its connection, and a client that leaves is not
+ * noticed until something is sent to it. */
+static bool has_left(struct http_call *call)
+{
+	struct evhttp_connection *connection = evhttp_request_get_connection(call->request);
+	struct pollfd fd = { .events = POLLRDHUP };
+
+	fd.fd = bufferevent_getfd(evhttp_connection_get_bufferevent(connection));
+	return poll(&fd, 1, 0) == 1 && (fd.revents & (POLLRDHUP | POLLHUP | POLLERR));
+}
+
+static void on_look(evutil_socket_t fd, short what, void *arg)
+{
+	struct fl_gateway *gateway = arg;
+	struct timeval time = { LOOK_SECONDS, 0 };
+
+	(void)fd;
+	(void)what;
+	for (struct http_call *one = gateway->calls, *next; one; one = next) {
+		next = one->next;
+		if (one->request && is_stream(one) && has_left(one))
+			evhttp_connection_free(evhttp_request_get_connection(one->request));
+	}
+	if (gateway->calls)
+		evtimer_add(gateway->look, &time);
+}
+
 static void on_written(struct evhttp_connection *connection, void *arg)
 {
 	struct http_call *call = arg;
 
 	(void)connection;
 	fl_call_more(&call->call);
+}
+
+/* Of an answer that has not begun. */
+static void add_fields(struct http_call *call, int code)
+{
+	struct evkeyvalq *fields = evhttp_request_get_output_headers(call->request);
+
+	if (code == FL_RPC_UNAUTHENTICATED)
+		evhttp_add_header(fields, "WWW-Authenticate", "Bearer");
+	evhttp_add_header(fields, "Grpc-Metadata-Content-Type", "application/grpc");
+	if (*call->call.request)
+		evhttp_add_header(fields, "X-Request-Id", call->call.request);
+}
+
+static void start_stream(struct http_call *call)
+{
+	if (call->started)
+		return;
+	call->started = true;
+	evhttp_add_header(evhttp_request_get_output_headers(call->request), "Content-Type", LINES);
+	add_fields(call, FL_RPC_OK);
+	evhttp_send_reply_start(call->request, HTTP_OK, NULL);
 }
 
 static void send_line(struct http_call *call, const char *key, const fl_json *value)
@@ -101,11 +158,7 @@ static void send_line(struct http_call *call, const char *key, const fl_json *va
 
 	if (!buffer)
 		abort();
-	if (!call->started) {
-		evhttp_add_header(evhttp_request_get_output_headers(call->request), "Content-Type", LINES);
-		evhttp_send_reply_start(call->request, HTTP_OK, NULL);
-	}
-	call->started = true;
+	start_stream(call);
 	fl_json_set(line, key, fl_json_ref((fl_json *)value));
 	fl_json_print(line, false, &text);
 	fl_str_add(&text, "\n");
@@ -127,18 +180,6 @@ static void send_message(struct fl_call *base, const void *message, size_t size)
 		send_line(call, "result", shown);
 	else
 		fl_json_print(shown, false, &call->out);
-}
-
-/* Of an answer that has not begun. */
-static void add_fields(struct http_call *call, int code)
-{
-	struct evkeyvalq *fields = evhttp_request_get_output_headers(call->request);
-
-	if (code == FL_RPC_UNAUTHENTICATED)
-		evhttp_add_header(fields, "WWW-Authenticate", "Bearer");
-	evhttp_add_header(fields, "Grpc-Metadata-Content-Type", "application/grpc");
-	if (*call->call.request)
-		evhttp_add_header(fields, "X-Request-Id", call->call.request);
 }
 
 static void finish_stream(struct http_call *call, int code, const char *text,
@@ -181,7 +222,7 @@ static void finish(struct fl_call *base, int code, const char *text, const struc
 
 	if (!call->request)
 		return;
-	if (base->method && base->method->type->streams_out)
+	if (is_stream(call))
 		finish_stream(call, code, text, details);
 	else
 		finish_unary(call, code, text, details);
@@ -202,7 +243,8 @@ struct fl_gateway *fl_gateway_create(struct fl_rpc *rpc)
 
 	gateway->rpc = rpc;
 	gateway->reap = evtimer_new(fl_rpc_options(rpc)->base, on_reap, gateway);
-	if (!gateway->reap)
+	gateway->look = evtimer_new(fl_rpc_options(rpc)->base, on_look, gateway);
+	if (!gateway->reap || !gateway->look)
 		abort();
 	return gateway;
 }
@@ -219,6 +261,7 @@ void fl_gateway_destroy(struct fl_gateway *gateway)
 		call_free(call);
 	}
 	event_free(gateway->reap);
+	event_free(gateway->look);
 	free(gateway);
 }
 
@@ -299,10 +342,14 @@ static void run(struct http_call *call, const struct fl_route *route)
 	if (wanted)
 		call->call.document =
 			fl_protojson_read(call->call.method->type->input, wanted, &err);
-	if (call->call.document)
-		fl_call_run(&call->call);
-	else
+	if (!call->call.document) {
 		fl_call_fail_err(&call->call, &err);
+		return;
+	}
+	fl_call_run(&call->call);
+	/* Whoever watches is told at once that it is heard. */
+	if (call->request && !call->call.ended && is_stream(call))
+		start_stream(call);
 }
 
 static const char *verb_of(struct evhttp_request *request)
@@ -331,6 +378,7 @@ void fl_gateway_take(struct fl_gateway *gateway, struct evhttp_request *request)
 	fl_cleanup_free char *path = path_of(request);
 	fl_cleanup_route struct fl_route route = { 0 };
 	enum fl_route_found found = fl_route_find(verb_of(request), path ? path : "", &route);
+	struct timeval look = { LOOK_SECONDS, 0 };
 	struct http_call *call;
 
 	if (found == FL_ROUTE_NO_VERB) {
@@ -348,6 +396,8 @@ void fl_gateway_take(struct fl_gateway *gateway, struct evhttp_request *request)
 	if (call->next)
 		call->next->previous = call;
 	gateway->calls = call;
+	if (!evtimer_pending(gateway->look, NULL))
+		evtimer_add(gateway->look, &look);
 	evhttp_connection_set_closecb(evhttp_request_get_connection(request), on_close, call);
 	fl_call_open(&call->call, gateway->rpc, &transport, route.method);
 	run(call, &route);

@@ -25,7 +25,8 @@ static void end_with(struct fl_exchange *exchange, int code, const char *text,
 {
 	fl_cleanup_str struct fl_str message = FL_STR_INIT;
 	fl_cleanup_str struct fl_str binary = FL_STR_INIT;
-	struct fl_header headers[5] = { { ":status", http_status },
+	const struct grpc_call *call = exchange->user;
+	struct fl_header headers[6] = { { ":status", http_status },
 					{ "content-type", "application/grpc" } };
 	size_t first = exchange->answered ? 2 : 0, count = 2;
 	char number[12];
@@ -40,6 +41,8 @@ static void end_with(struct fl_exchange *exchange, int code, const char *text,
 		fl_grpc_add_binary(details, &binary);
 		headers[count++] = (struct fl_header){ "grpc-status-details-bin", binary.data };
 	}
+	if (call && *call->call.request)
+		headers[count++] = (struct fl_header){ "x-request-id", call->call.request };
 	if (first)
 		fl_exchange_end(exchange, headers + first, count - first);
 	else

@@ -170,6 +170,9 @@ struct fl_program_run *fl_program_start(struct event_base *base, const struct fl
 		fl_program_forget(run);
 		return NULL;
 	}
+	fl_logging_say(FL_LOG_DEBUG, (struct fl_logging_field[]){ { "uid", run->uid },
+								  { "request", run->request } },
+		       2, "runs %s %s", spec->argv[0], spec->argv[1]);
 	run->ended = watch(base, run->child.pidfd, on_ended, run);
 	run->said = watch(base, run->words, on_words, run);
 	return run;
