@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: MPL-2.0
 # A microVM's life, with a stand-in for the VMM.
 
+bats_require_minimum_version 1.5.0
 load ../lib
 
 setup_file() {
