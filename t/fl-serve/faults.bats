@@ -154,7 +154,7 @@ serve_kill() {
 
 @test "what keeps it from starting is said" {
 	serve_start
-	run -17 fl-serve run --grpc-endpoint "$SERVE"
+	run -17 fl-serve run --state-dir "$BATS_TEST_TMPDIR/other" --grpc-endpoint "$SERVE"
 	[[ $output == *"$SERVE"*"in use"* ]]
 	touch "$BATS_TEST_TMPDIR/file"
 	run fl-serve run --grpc-endpoint unix:sock --state-dir "$BATS_TEST_TMPDIR/file"

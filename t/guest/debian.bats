@@ -95,7 +95,14 @@ guest() { # NAME COMMAND…
 @test "the command that --dry-run prints works when pasted after the other steps ran" {
 	debian pasted | inside bash -c 'fl-pull up -q | fl-snap up | fl-net up | fl-meta up' >"$BATS_TEST_TMPDIR/record"
 	fl-run up --dry-run --accel tcg "$BATS_TEST_TMPDIR/record" >"$BATS_TEST_TMPDIR/command"
-	inside timeout 12 bash "$BATS_TEST_TMPDIR/command" </dev/null >"$BATS_TEST_TMPDIR/out" || true
+	inside timeout 200 bash "$BATS_TEST_TMPDIR/command" </dev/null >"$BATS_TEST_TMPDIR/out" 3>&- &
+	pasted=$!
+	for _ in $(seq 190); do
+		! grep -aqE 'systemd|Debian|cloud-init' "$BATS_TEST_TMPDIR/out" || break
+		sleep 1
+	done
+	pkill -f "$FL_STATE_DIR/vm/default/[p]asted"
+	wait "$pasted" || true
 	grep -aqE 'systemd|Debian|cloud-init' "$BATS_TEST_TMPDIR/out"
 	inside fl down -q default/pasted >/dev/null
 	rm -rf "$FL_RUN_DIR"
