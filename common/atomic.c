@@ -76,10 +76,18 @@ int fl_atomic_open_path(struct fl_atomic *file, const char *path, mode_t mode, s
 	return 0;
 }
 
+int fl_atomic_sync(struct fl_atomic *file, struct fl_err *err)
+{
+	if (fsync(file->fd) < 0)
+		return fl_err_errno(err, errno, "%s: cannot be put on disk", file->name);
+	file->synced = true;
+	return 0;
+}
+
 int fl_atomic_publish(struct fl_atomic *file, bool sync, struct fl_err *err)
 {
-	if (sync && fsync(file->fd) < 0)
-		return fl_err_errno(err, errno, "%s: cannot be put on disk", file->name);
+	if (sync && !file->synced && fl_atomic_sync(file, err) < 0)
+		return -1;
 	if (renameat(file->dirfd, file->aside, file->dirfd, file->name) < 0)
 		return fl_err_errno(err, errno, "%s: cannot be published", file->name);
 	free(fl_steal(&file->aside));

@@ -24,6 +24,7 @@ struct fl_atomic {
 	int fd;     /* write to this */
 	char *name; /* owned */
 	char *aside;
+	bool synced; /* the content is on disk */
 };
 
 #define FL_ATOMIC_INIT { .dirfd = -1, .fd = -1 }
@@ -37,6 +38,9 @@ int fl_atomic_open(struct fl_atomic *file, int dirfd, const char *name, mode_t m
 
 /* The same for a path that a user gave. */
 int fl_atomic_open_path(struct fl_atomic *file, const char *path, mode_t mode, struct fl_err *err);
+
+/* Puts the content on disk early, when nobody waits for a lock yet; nothing more is written. */
+int fl_atomic_sync(struct fl_atomic *file, struct fl_err *err);
 
 /* Gives the file its name, replacing another; with sync, content and folder are on
  * disk when it returns. fd stays open until finish. */

@@ -67,8 +67,8 @@ int fl_record_save(const struct fl_vm *vm, const fl_json *record, const char *wh
 	if (fl_atomic_open(&file, vm->dirfd, "record.json", 0600, err) < 0 ||
 	    fl_io_write(file.fd, text.data, text.len, "record.json", err) < 0)
 		return fl_err_prefix(err, "%s", vm->path);
-	if (how == FL_SAVE_SYNC && fsync(file.fd) < 0)
-		return fl_err_errno(err, errno, "%s/record.json", vm->path);
+	if (how == FL_SAVE_SYNC && fl_atomic_sync(&file, err) < 0)
+		return fl_err_prefix(err, "%s", vm->path);
 	events = fl_journal_lock(vm->state->dirfd, err);
 	if (events < 0 || fl_journal_add(vm->state->dirfd, &event, err) < 0)
 		return -1;

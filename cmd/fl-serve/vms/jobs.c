@@ -43,6 +43,7 @@ struct fl_jobs {
 	struct fl_jobs_ended ended;
 	char *program; /* fl */
 	struct resuming resuming;
+	struct event *starter;
 };
 
 static void start_some(struct fl_jobs *jobs);
@@ -265,6 +266,8 @@ static struct job *make(struct fl_jobs *jobs, struct fl_index_entry *entry)
 
 void fl_jobs_want(struct fl_jobs *jobs, struct fl_index_entry *entry)
 {
+	/* Starting a program takes its time: whoever asked is answered first. */
+	struct timeval soon = { 0, 0 };
 	fl_cleanup_free char *request = NULL;
 	enum fl_outcome_what what = fl_outcome_wanted(jobs->options.index, entry, &request);
 	struct job *job = entry->job;
@@ -284,7 +287,7 @@ void fl_jobs_want(struct fl_jobs *jobs, struct fl_index_entry *entry)
 	free(job->request);
 	job->request = fl_steal(&request);
 	enqueue(job);
-	start_some(jobs);
+	evtimer_add(jobs->starter, &soon);
 }
 
 void fl_jobs_forget(struct fl_jobs *jobs, struct fl_index_entry *entry)
@@ -352,12 +355,22 @@ void fl_jobs_resume(struct fl_jobs *jobs)
 	evtimer_add(jobs->resuming.next, &soon);
 }
 
+static void on_start(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	start_some(arg);
+}
+
 struct fl_jobs *fl_jobs_create(const struct fl_jobs_options *options)
 {
 	struct fl_jobs *jobs = fl_alloc_zero(1, sizeof(*jobs));
 
 	jobs->options = *options;
 	jobs->program = fl_path_beside_program("", "fl");
+	jobs->starter = evtimer_new(options->base, on_start, jobs);
+	if (!jobs->starter)
+		abort();
 	return jobs;
 }
 
@@ -373,6 +386,7 @@ void fl_jobs_destroy(struct fl_jobs *jobs)
 		entry->job = NULL;
 	}
 	end_resuming(jobs);
+	event_free(jobs->starter);
 	free(jobs->program);
 	free(jobs);
 }
