@@ -67,7 +67,7 @@ teardown() {
 	port=$((20000 + RANDOM % 10000))
 	fl-serve run --grpc-endpoint "[::1]:$port" --enable-http --http-endpoint "[::1]:$((port + 1))" 2>serve.log 3>&- &
 	SERVE_PID=$!
-	export SERVE=[::1]:$port SERVE_PID
+	export SERVE="[::1]:$port" SERVE_PID
 	until grep -q listening serve.log; do is_alive "$SERVE_PID"; sleep 0.05; done
 	checks traps health
 	curl -gsf "http://[::1]:$((port + 1))/healthz"
@@ -125,7 +125,7 @@ teardown() {
 	curl -s --unix-socket http -d '{"uid": "x\nfl-serve: forged\u001b[31m"}' \
 		http://localhost/microvm.services.api.v1alpha1.MicroVM/GetMicroVM | jq -e '.code == 5'
 	grep -q 'x?fl-serve: forged?\[31m' serve.log
-	! grep -q '^fl-serve: forged' serve.log
+	run -1 grep -q '^fl-serve: forged' serve.log
 }
 
 @test "entries with fields for the service manager's journal" {
@@ -176,7 +176,7 @@ teardown() {
 	echo 'verbosity: 0' >config.yaml
 	serve_start --config config.yaml
 	checks traps health
-	! grep -q 'Check: code 0' serve.log
+	run -1 grep -q 'Check: code 0' serve.log
 	echo 'verbosity: 2' >config.yaml
 	kill -HUP "$SERVE_PID"
 	until grep -q 'read again' serve.log; do sleep 0.05; done

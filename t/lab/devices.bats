@@ -14,8 +14,8 @@ setup_file() {
 teardown() {
 	fl down -q --all >/dev/null
 	[ -z "$(what_is_left)" ]
-	! ps -eo comm= | grep -E '^(firecracker|cloud-hyp|qemu-sys|virtiofsd)'
 	rm -rf /tmp/shared
+	! ps -eo comm= | grep -E '^(firecracker|cloud-hyp|qemu-sys|virtiofsd)'
 }
 
 # ask SOCKET PORT WORDS: says them to the guest, prints what comes back.
