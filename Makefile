@@ -190,20 +190,25 @@ check:
 	@contrib/tools.sh prometheus build/tools
 	@t/check.sh
 
-# The service under load and kills for ten minutes; many random images; power cut often.
+# The service under load and kills for ten minutes; many random images; power cut often; thirty
+# microVMs in many hands.
 check-long:
 	@contrib/deps.sh packages.list
 	@$(MAKE) --no-print-directory -j2 tests
+	@t/images.sh $(B) >/dev/null
+	@FL_BUILD=$(abspath $(B)) t/fl-run/heavy.sh 300 30
 	@t/fl-serve/long.sh $(or $(SECONDS),600)
 	@FL_BUILD=$(abspath $(B)) FL_RANDOM_IMAGES=100 bats --tap t/fl-snap/random.bats
 	@FL_BUILD=$(abspath $(B)) FL_POWER_ROUNDS=12 t/lab/run -m 3072 -t 1200 bats --tap t/lab/power.bats </dev/null
 
-# On a real kernel, with the VMMs that are here: FL_FIRECRACKER, FL_CLOUDHYPERVISOR or PATH.
+# On a real kernel, with the VMMs that are here: FL_FIRECRACKER, FL_CLOUDHYPERVISOR or PATH; FL_JAILER
+# with FL_FIRECRACKER_STATIC where the other is linked dynamically.
 check-lab:
 	@contrib/deps.sh packages.list
 	@$(MAKE) --no-print-directory -j2 tests
 	@t/images.sh $(B) >/dev/null
 	@t/lab/run -m 4096 -t 4800 bats --tap t/lab/*.bats </dev/null
+	@t/lab/run -m 4096 -d 2048 t/lab/reboot </dev/null
 
 # SECONDS per target; hours are better.
 check-fuzz:
@@ -226,6 +231,13 @@ bench: all tests
 	@bench/run.sh $(B)
 	@bench/images.sh $(B)
 	@bench/serve.sh $(B)
+
+# fl-run and thin disks over the same by hand; the VMMs as for check-lab.
+bench-lab:
+	@contrib/deps.sh packages.list
+	@$(MAKE) --no-print-directory -j2 tests
+	@t/images.sh $(B) >/dev/null
+	@bench/lab.sh $(B)
 
 UNITS := $(notdir $(wildcard contrib/systemd/*))
 EXAMPLES := prometheus/scrape.yml prometheus/alerts.yml grafana/flintlock.json
@@ -267,5 +279,5 @@ clean:
 	rm -rf build build-*
 
 -include $(wildcard $(DEPS))
-.PHONY: all fuzzers check-fuzz check-lab check-long tests man deps demo demo-serve check deb check-deb lint bench install uninstall clean
+.PHONY: all fuzzers check-fuzz check-lab check-long tests man deps demo demo-serve check deb check-deb lint bench bench-lab install uninstall clean
 .DELETE_ON_ERROR:

@@ -172,11 +172,6 @@ static int several(const fl_vm_names *names, const char *why, struct fl_err *err
 			  names->items[0].name_space, names->items[0].name, why, uids.data);
 }
 
-static bool is_live(const fl_json *record)
-{
-	return record && !fl_str_equal(fl_json_text(fl_json_at(record, "host.desired")), "deleted");
-}
-
 /* 1: vm is the one with an equal spec; 0: none of that name lives; -1: neither. */
 static int adopt(const struct fl_state *state, const fl_vm_names *names, const fl_json *spec,
 		 struct fl_vm *vm, struct fl_err *err)
@@ -186,12 +181,9 @@ static int adopt(const struct fl_state *state, const fl_vm_names *names, const f
 
 	for (size_t i = 0; i < names->count; i++) {
 		const struct fl_vm_name *one = &names->items[i];
-		fl_cleanup_vm struct fl_vm other = FL_VM_INIT;
-		fl_cleanup_json fl_json *record = NULL;
+		fl_cleanup_json fl_json *record = fl_state_load(state, one, NULL);
 
-		if (fl_vm_open(state, one->name_space, one->name, one->uid, &other, NULL) == 0)
-			record = fl_vm_load(&other, NULL);
-		if (!is_live(record))
+		if (!record || fl_record_is_leaving(record))
 			continue;
 		live++;
 		if (!fl_spec_equal(fl_json_get(record, "spec"), spec))

@@ -26,12 +26,17 @@ static char *find_mount(void)
 	return NULL;
 }
 
+char *fl_cgroup_name(const char *uid, const char *part)
+{
+	return fl_asprintf(SLICE "/%s%s%s", uid, *part ? "/" : "", part);
+}
+
 static char *path_of(const char *uid, const char *below)
 {
 	fl_cleanup_free char *mount = find_mount();
+	fl_cleanup_free char *name = fl_cgroup_name(uid, below);
 
-	return mount ? fl_asprintf("%s/" SLICE "/%s%s%s", mount, uid, *below ? "/" : "", below)
-		     : NULL;
+	return mount ? fl_asprintf("%s/%s", mount, name) : NULL;
 }
 
 static bool make(const char *uid, const char *below)
@@ -92,18 +97,11 @@ int fl_cgroup_open(const char *uid, const char *part)
 	return path ? open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
 }
 
-static int write_file(const char *uid, const char *below, const char *text)
+bool fl_cgroup_write(const char *uid, const char *file, const char *text)
 {
-	fl_cleanup_free char *path = path_of(uid, below);
+	fl_cleanup_free char *path = path_of(uid, file);
 
-	return path ? fl_io_write_existing(AT_FDCWD, path, text, NULL) : -1;
-}
-
-void fl_cgroup_enter(const char *uid, const char *part)
-{
-	fl_cleanup_free char *file = fl_asprintf("%s/cgroup.procs", part);
-
-	write_file(uid, file, "0");
+	return path && fl_io_write_existing(AT_FDCWD, path, text, NULL) == 0;
 }
 
 bool fl_cgroup_read(const char *uid, const char *file, struct fl_str *text)
@@ -122,7 +120,7 @@ bool fl_cgroup_is_alive(const char *uid)
 
 void fl_cgroup_kill(const char *uid)
 {
-	write_file(uid, "cgroup.kill", "1");
+	fl_cgroup_write(uid, "cgroup.kill", "1");
 }
 
 static bool remove_folder(const char *uid, const char *below)

@@ -17,11 +17,15 @@
 /* Makes MOUNT/fl.slice/UID with "supervisor" and "vmm" below. False where impossible. */
 bool fl_cgroup_make(const char *uid);
 
+/* The part's name below the mount, for others that are told where to be: "fl.slice/UID/vmm".
+ * Caller frees. */
+char *fl_cgroup_name(const char *uid, const char *part);
+
 /* A descriptor of the part's folder; -1 when there is none. Caller closes. */
 int fl_cgroup_open(const char *uid, const char *part);
 
-/* Moves the calling process into the part. */
-void fl_cgroup_enter(const char *uid, const char *part);
+/* Writes into a file below it, such as "vmm/pids.max"; false when there is none. */
+bool fl_cgroup_write(const char *uid, const char *file, const char *text);
 
 /* Whether any process lives in it. */
 bool fl_cgroup_is_alive(const char *uid);

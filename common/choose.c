@@ -50,6 +50,7 @@ static int each_of_name(struct fl_args *args, const struct fl_state *state, cons
 			bool none_is_fine, each_vm *each, void *arg, struct fl_err *err)
 {
 	fl_cleanup_vm_names fl_vm_names names = { 0 };
+	const struct fl_vm_name *one;
 	struct fl_err failure;
 	int rc = 0;
 
@@ -60,8 +61,11 @@ static int each_of_name(struct fl_args *args, const struct fl_state *state, cons
 	if (names.count == 0 && !none_is_fine)
 		return fl_err_set(err, FL_ERR_NOT_FOUND, "%s: microvm not found; \"fl ls\" lists "
 				  "what is there", text);
-	if (names.count > 1 && !fl_args_flag(args, "all"))
-		return several(text, &names, err);
+	if (names.count > 1 && !fl_args_flag(args, "all")) {
+		if (fl_state_staying(state, &names, &one) != 1)
+			return several(text, &names, err);
+		return open_and_call(state, one, none_is_fine, each, arg, err);
+	}
 	for (size_t i = 0; i < names.count; i++)
 		if (open_and_call(state, &names.items[i], none_is_fine, each, arg, &failure) < 0 &&
 		    rc == 0) {
@@ -99,15 +103,6 @@ static int each_of_document(void *arg, fl_json *document, struct fl_err *err)
 				   name, uid ? "/" : "", uid ? uid : "");
 	return each_of_name(from->args, from->state, name ? text : uid, from->none_is_fine,
 			    from->each, from->arg, err);
-}
-
-static int take_first(const struct fl_err *first, struct fl_err *err)
-{
-	if (first->kind == FL_ERR_NONE)
-		return 0;
-	if (err)
-		*err = *first;
-	return -1;
 }
 
 int fl_step_check_selectors(const struct fl_args *args, struct fl_err *err)
@@ -168,7 +163,7 @@ int fl_step_each_selected(const struct fl_args *args, const struct fl_state *sta
 		if (failure.kind == FL_ERR_INTERRUPTED)
 			break;
 	}
-	return take_first(&first, err) < 0 ? -1 : count;
+	return fl_step_take_first(&first, err) < 0 ? -1 : count;
 }
 
 static int each_of_selector(struct fl_args *args, const struct fl_state *state,
@@ -204,5 +199,5 @@ int fl_step_each_vm(struct fl_args *args, const struct fl_state *state, bool non
 				 &failure) < 0)
 			fl_step_keep_first(&first, &failure);
 	}
-	return take_first(&first, err);
+	return fl_step_take_first(&first, err);
 }

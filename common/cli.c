@@ -3,6 +3,7 @@
 #include "common/cli.h"
 
 #include "common/alloc.h"
+#include "common/colour.h"
 #include "common/help.h"
 #include "common/io.h"
 #include "common/log.h"
@@ -289,8 +290,13 @@ bool fl_cli_shows_progress(const struct fl_args *args)
 static void print_log(void *arg, enum fl_log_level level, const char *line)
 {
 	static const char *const words[] = { "error: ", "warning: ", "", "" };
+	static const enum fl_colour colours[] = { FL_COLOUR_RED, FL_COLOUR_YELLOW, FL_COLOUR_NONE,
+						  FL_COLOUR_NONE };
+	fl_cleanup_str struct fl_str word = FL_STR_INIT;
 
-	fprintf(stderr, "%s: %s%s\n", (const char *)arg, words[level], line);
+	fl_colour_add(&word, fl_colour_is_wanted(STDERR_FILENO) ? colours[level] : FL_COLOUR_NONE,
+		      words[level]);
+	fprintf(stderr, "%s: %s%s\n", (const char *)arg, word.data, line);
 }
 
 static const struct fl_command *find_command(const struct fl_program *program, const char *name)

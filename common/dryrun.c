@@ -3,6 +3,7 @@
 
 #include "common/alloc.h"
 #include "common/mask.h"
+#include "common/sha256.h"
 
 #include <string.h>
 
@@ -12,7 +13,19 @@ struct dry {
 	struct fl_state state;
 };
 
-static void identify(const struct fl_state *state, const struct fl_spec *view, struct fl_vm *vm)
+/* The plans of all steps shall be about the same one. */
+static void imagine_uid(const fl_json *spec, char uid[static FL_ULID_TEXT])
+{
+	fl_cleanup_str struct fl_str text = FL_STR_INIT;
+	unsigned char sum[FL_SHA256_SIZE];
+
+	fl_json_print_sorted(spec, &text);
+	fl_sha256_sum(text.data, text.len, sum);
+	fl_ulid_imagine(sum, uid);
+}
+
+static void identify(const struct fl_state *state, const fl_json *spec, const struct fl_spec *view,
+		     struct fl_vm *vm)
 {
 	vm->state = state;
 	vm->name_space = fl_strdup(view->name_space);
@@ -20,7 +33,7 @@ static void identify(const struct fl_state *state, const struct fl_spec *view, s
 	if (view->uid && fl_ulid_is_valid(view->uid))
 		snprintf(vm->uid, sizeof(vm->uid), "%s", view->uid);
 	else
-		fl_ulid_new(vm->uid);
+		imagine_uid(spec, vm->uid);
 	vm->path = fl_asprintf("%s/vm/%s/%s/%s", state->dir, vm->name_space, vm->name, vm->uid);
 }
 
@@ -62,7 +75,7 @@ static fl_json *imagined(const struct fl_state *state, const fl_json *spec,
 {
 	fl_json *record = fl_json_new_object();
 
-	identify(state, view, vm);
+	identify(state, spec, view, vm);
 	fl_json_set(record, "spec", fl_json_copy(spec));
 	fl_json_put(record, "spec.uid", fl_json_new_text(vm->uid));
 	return record;

@@ -211,6 +211,11 @@ static const struct family families[] = {
 	  "interface", "sent_dropped" },
 };
 
+void fl_metrics_head(struct fl_str *out, const char *name, const char *type, const char *help)
+{
+	fl_str_addf(out, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
+}
+
 /* In a label's value, a backslash, a quote and a newline are escaped. */
 static void add_value(struct fl_str *out, const char *value)
 {
@@ -224,7 +229,7 @@ static void add_value(struct fl_str *out, const char *value)
 	}
 }
 
-static void add_label(struct fl_str *out, const char *name, const char *value)
+void fl_metrics_label(struct fl_str *out, const char *name, const char *value)
 {
 	fl_str_add(out, name);
 	fl_str_add(out, "=\"");
@@ -236,9 +241,9 @@ char *fl_metrics_labels(const char *name_space, const char *name, const char *ui
 {
 	struct fl_str labels = FL_STR_INIT;
 
-	add_label(&labels, "namespace", name_space);
-	add_label(&labels, ",name", name);
-	add_label(&labels, ",uid", uid);
+	fl_metrics_label(&labels, "namespace", name_space);
+	fl_metrics_label(&labels, ",name", name);
+	fl_metrics_label(&labels, ",uid", uid);
 	return fl_str_steal(&labels);
 }
 
@@ -272,7 +277,7 @@ static void add_sample(struct fl_str *out, const struct family *family, const ch
 	begin_sample(out, family, labels);
 	if (family->label) {
 		fl_str_add(out, ",");
-		add_label(out, family->label,
+		fl_metrics_label(out, family->label,
 			  fl_json_text(family->list ? fl_json_get(part, "id") : value));
 	}
 	end_sample(out, family, value);
@@ -321,9 +326,10 @@ void fl_metrics_print(const fl_json *list, const struct fl_metrics_rest *resting
 		labels[i] = labels_of(fl_json_item(list, i));
 	fl_str_reserve(out, (told * FL_COUNT(families) + count * 4) * 128);
 	for (size_t i = 0; i < FL_COUNT(families) && (count || told); i++) {
-		fl_str_addf(out, "# HELP flintlock_microvm_%s %s\n# TYPE flintlock_microvm_%s %s\n",
-			    families[i].name, families[i].help, families[i].name,
-			    families[i].is_gauge ? "gauge" : "counter");
+		fl_cleanup_free char *name = fl_asprintf("flintlock_microvm_%s", families[i].name);
+
+		fl_metrics_head(out, name, families[i].is_gauge ? "gauge" : "counter",
+				families[i].help);
 		add_family(out, &families[i], list, labels);
 		add_resting(out, &families[i], resting, count);
 	}

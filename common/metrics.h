@@ -24,6 +24,12 @@
  */
 fl_json *fl_metrics_read(const struct fl_vm *vm, int wait_ms, struct fl_err *err);
 
+/* Begins a family of samples: "gauge", "counter" or "histogram". */
+void fl_metrics_head(struct fl_str *out, const char *name, const char *type, const char *help);
+
+/* Adds name="value", escaped. */
+void fl_metrics_label(struct fl_str *out, const char *name, const char *value);
+
 /* The labels that name a microVM, as they stand in its samples. Caller frees it. */
 char *fl_metrics_labels(const char *name_space, const char *name, const char *uid) FL_MUST_USE;
 

@@ -52,20 +52,31 @@ static bool join(int cgroup)
 	return fd >= 0 && write(fd, "0", 1) == 1;
 }
 
-/* Ours with the variable; made before the clone, behind which nothing may be allocated: another
- * thread may have held the allocator's lock. Caller frees. */
-static char **environment(const char *variable)
+static bool is_set(const char *const *variables, const char *ours)
 {
-	size_t count = 0, len = strcspn(variable, "=") + 1, kept = 0;
+	for (size_t i = 0; variables[i]; i++)
+		if (strncmp(variables[i], ours, strcspn(ours, "=") + 1) == 0)
+			return true;
+	return false;
+}
+
+/* Ours with the variables; made before the clone, behind which nothing may be allocated: another
+ * thread may have held the allocator's lock. Caller frees. */
+static char **environment(const char *const *variables)
+{
+	size_t count = 0, more = 0, kept = 0;
 	char **all;
 
 	while (environ[count])
 		count++;
-	all = fl_alloc_zero(count + 2, sizeof(*all));
+	while (variables[more])
+		more++;
+	all = fl_alloc_zero(count + more + 1, sizeof(*all));
 	for (size_t i = 0; i < count; i++)
-		if (strncmp(environ[i], variable, len) != 0)
+		if (!is_set(variables, environ[i]))
 			all[kept++] = environ[i];
-	all[kept] = (char *)variable;
+	for (size_t i = 0; i < more; i++)
+		all[kept++] = (char *)variables[i];
 	return all;
 }
 
@@ -127,7 +138,7 @@ static pid_t clone_child(int *pidfd, int cgroup, bool *is_placed)
 int fl_proc_spawn(struct fl_proc *child, const struct fl_proc_spec *spec, struct fl_err *err)
 {
 	fl_cleanup_close int from = -1, to = -1;
-	fl_cleanup_free char **variables = spec->variable ? environment(spec->variable) : NULL;
+	fl_cleanup_free char **variables = spec->variables ? environment(spec->variables) : NULL;
 	pid_t parent = getpid();
 	int report[2], errnum = 0;
 	bool is_placed;

@@ -23,7 +23,7 @@ struct fl_proc_descriptor {
 
 struct fl_proc_spec {
 	const char *const *argv; /* argv[0] is looked up in PATH unless it has a slash */
-	const char *variable;    /* NAME=VALUE, set for it alone; NULL: none */
+	const char *const *variables; /* NAME=VALUE…, then NULL: set for it alone; NULL: none */
 	int in, out, errfd;      /* become 0, 1, 2; -1 inherits; borrowed */
 	const struct fl_proc_descriptor *more; /* and these */
 	size_t more_count;

@@ -5,10 +5,11 @@
 
 const struct fl_provider fl_providers[] = {
 	{ .name = "qemu", .program = "qemu-system", .max_vcpu = 64, .macvtap = true,
-	  .virtiofs = true, .vsock = true },
-	{ .name = "firecracker", .program = "firecracker", .max_vcpu = 32, .vsock = true },
+	  .virtiofs = true, .vsock = true, .fw_cfg = true },
+	{ .name = "firecracker", .program = "firecracker", .max_vcpu = 32, .vsock = true,
+	  .metadata_service = true, .network_limits = true },
 	{ .name = "cloudhypervisor", .program = "cloud-hypervisor", .max_vcpu = 254,
-	  .macvtap = true, .virtiofs = true, .vsock = true },
+	  .macvtap = true, .virtiofs = true, .vsock = true, .network_limits = true },
 	{ 0 },
 };
 
@@ -23,12 +24,17 @@ const struct fl_provider *fl_provider_find(const char *name)
 	return provider->name ? provider : NULL;
 }
 
-static void add(fl_json *violations, const char *path, const char *name, const char *what)
+static void FL_PRINTF(4, 5) add(fl_json *violations, const char *path, const char *name,
+				const char *fmt, ...)
 {
 	fl_json *one = fl_json_new_object();
 	struct fl_str text = FL_STR_INIT;
+	va_list args;
 
-	fl_str_addf(&text, "provider %s: %s", name, what);
+	fl_str_addf(&text, "provider %s: ", name);
+	va_start(args, fmt);
+	fl_str_vaddf(&text, fmt, args);
+	va_end(args);
 	fl_json_set(one, "capability", fl_json_new_bool(true));
 	fl_json_set(one, "path", fl_json_new_text(path));
 	fl_json_set(one, "text", fl_json_new_text(text.data));
@@ -43,7 +49,7 @@ static void add_unknown(fl_json *violations, const char *name)
 	fl_str_add(&text, "unknown; known are");
 	for (size_t i = 0; fl_providers[i].name; i++)
 		fl_str_addf(&text, "%s %s", i ? "," : "", fl_providers[i].name);
-	add(violations, "provider", name, text.data);
+	add(violations, "provider", name, "%s", text.data);
 }
 
 /* virtio's: the tag of a file system device has 36 bytes (virtio 1.2, 5.11.4). */
@@ -52,13 +58,14 @@ static void add_unknown(fl_json *violations, const char *name)
 static void check_tag(const char *provider, size_t number, const char *id, fl_json *violations)
 {
 	if (number >= FL_PROVIDER_SHARES)
-		add(violations, "additional_volumes", provider, "more than 8 folders of the host");
+		add(violations, "additional_volumes", provider, "more than %d folders of the host",
+		    FL_PROVIDER_SHARES);
 	else if (strlen(fl_provider_share_tag(number, id)) > LONGEST_TAG)
 		add(violations, "additional_volumes", provider,
-		    "the id of a folder's volume has more than 36 characters");
+		    "the id of a folder's volume has more than %d characters", LONGEST_TAG);
 	else if (number && strcmp(id, fl_provider_share_tag(0, id)) == 0)
 		add(violations, "additional_volumes", provider,
-		    "the id \"user\" is the first folder's tag; use another");
+		    "the id \"%s\" is the first folder's tag; use another", id);
 }
 
 static void check_share(const struct fl_provider *provider, const struct fl_volume *volume,
@@ -72,6 +79,17 @@ static void check_share(const struct fl_provider *provider, const struct fl_volu
 		add(violations, "additional_volumes", provider->name,
 		    "a folder of the host cannot be kept from being written through virtiofs; leave "
 		    "is_read_only out, or use an image");
+}
+
+static void check_asked(const struct fl_provider *provider, const struct fl_labels *asked,
+			fl_json *violations)
+{
+	if (asked->metadata_service && !provider->metadata_service)
+		add(violations, "labels." FL_LABEL_PREFIX "metadata-service", provider->name,
+		    "has no metadata service; leave the label out, the seed disk has the same");
+	if (asked->network_bandwidth && !provider->network_limits)
+		add(violations, "labels." FL_LABEL_PREFIX "network-bandwidth", provider->name,
+		    "cannot limit a network interface");
 }
 
 static void check(const struct fl_provider *provider, const struct fl_spec *spec,
@@ -92,6 +110,7 @@ static void check(const struct fl_provider *provider, const struct fl_spec *spec
 	if (spec->guest_agent && !provider->vsock)
 		add(violations, "allow_guest_agent", provider->name,
 		    "guest agent (vsock) not supported by the microvm provider");
+	check_asked(provider, &spec->asked, violations);
 }
 
 static bool is_capable(const struct fl_provider *provider, const struct fl_spec *spec)

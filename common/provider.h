@@ -15,6 +15,8 @@ struct fl_provider {
 	const char *program; /* looked up in PATH unless configured otherwise */
 	unsigned max_vcpu;
 	bool macvtap, virtiofs, metadata_service, vsock;
+	bool network_limits;
+	bool fw_cfg; /* a guest finds its Ignition configuration there; else on a config drive */
 };
 
 /* All of them, ended by one without a name; the first is the default. */

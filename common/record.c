@@ -84,10 +84,20 @@ static int lock_record(const struct fl_vm *vm, struct fl_err *err)
 	return err->kind == FL_ERR_NOT_FOUND ? gone(vm, err) : fl_err_prefix(err, "%s", vm->path);
 }
 
+static const char *desired_of(const fl_json *record)
+{
+	return fl_json_text(fl_json_at(record, "host.desired"));
+}
+
+bool fl_record_is_leaving(const fl_json *record)
+{
+	return fl_str_equal(desired_of(record), "deleted");
+}
+
 /* "deleted" is final, whatever a change that began before it would write. */
 static void keep_deleted(const fl_json *before, fl_json *record)
 {
-	if (!fl_str_equal(fl_json_text(fl_json_at(before, "host.desired")), "deleted"))
+	if (!fl_record_is_leaving(before))
 		return;
 	fl_json_put(record, "host.desired", fl_json_new_text("deleted"));
 	fl_json_put(record, "status.state", fl_json_new_text("DELETING"));
@@ -133,30 +143,39 @@ int fl_vm_put(const struct fl_vm *vm, const char *path, fl_json *value, struct f
 	return fl_vm_change(vm, FL_SAVE_PLAIN, change_put, &put, err);
 }
 
-void fl_record_put_request(fl_json *record)
+static const char *request_of_environment(void)
 {
-	const char *request = getenv("FL_REQUEST_ID");
+	return getenv("FL_REQUEST_ID");
+}
 
+static void desire(fl_json *record, const char *desired, const char *request)
+{
+	/* Whoever asks once more is to get an answer of this time. */
+	fl_json_put(record, "host.vmm.refused", NULL);
+	if (fl_str_equal(desired_of(record), desired))
+		return;
+	fl_json_put(record, "host.desired", fl_json_new_text(desired));
 	fl_json_put(record, "host.request", request ? fl_json_new_text(request) : NULL);
 }
 
-struct desire {
-	const char *wanted, *request;
+void fl_record_desire(fl_json *record, const char *desired)
+{
+	desire(record, desired, request_of_environment());
+}
+
+struct wish {
+	const char *desired, *request;
 };
 
 static int change_desired(void *arg, fl_json *record, struct fl_err *err)
 {
-	const struct desire *desire = arg;
-	const char *now = fl_json_text(fl_json_at(record, "host.desired"));
+	const struct wish *wish = arg;
+	bool is_end = strcmp(wish->desired, "deleted") == 0;
 
-	if (fl_str_equal(now, desire->wanted))
-		return 0; /* whoever asked first is named */
-	if (fl_str_equal(now, "deleted"))
+	if (!is_end && fl_record_is_leaving(record))
 		return fl_err_set(err, FL_ERR_ABORTED, "the microVM is being deleted");
-	fl_json_put(record, "host.desired", fl_json_new_text(desire->wanted));
-	fl_json_put(record, "host.request",
-		    desire->request ? fl_json_new_text(desire->request) : NULL);
-	if (strcmp(desire->wanted, "deleted") == 0)
+	desire(record, wish->desired, wish->request);
+	if (is_end)
 		fl_json_put(record, "status.state", fl_json_new_text("DELETING"));
 	return 0;
 }
@@ -164,14 +183,14 @@ static int change_desired(void *arg, fl_json *record, struct fl_err *err)
 int fl_vm_desire_for(const struct fl_vm *vm, const char *desired, const char *request,
 		     struct fl_err *err)
 {
-	struct desire desire = { desired, request };
+	struct wish wish = { desired, request };
 
-	return fl_vm_change(vm, FL_SAVE_SYNC, change_desired, &desire, err) < 0 ? -1 : 0;
+	return fl_vm_change(vm, FL_SAVE_SYNC, change_desired, &wish, err) < 0 ? -1 : 0;
 }
 
 int fl_vm_desire(const struct fl_vm *vm, const char *desired, struct fl_err *err)
 {
-	return fl_vm_desire_for(vm, desired, getenv("FL_REQUEST_ID"), err);
+	return fl_vm_desire_for(vm, desired, request_of_environment(), err);
 }
 
 /* host.claims is an object with a member per step, so that it reads well. */
@@ -179,7 +198,7 @@ static int change_claim(void *arg, fl_json *record, struct fl_err *err)
 {
 	fl_cleanup_free char *path = fl_asprintf("host.claims.%s", (const char *)arg);
 
-	if (fl_str_equal(fl_json_text(fl_json_at(record, "host.desired")), "deleted"))
+	if (fl_record_is_leaving(record))
 		return fl_err_set(err, FL_ERR_ABORTED, "the microVM is being deleted");
 	fl_json_put(record, path, fl_json_new_bool(true));
 	return 0;
@@ -248,7 +267,7 @@ void fl_state_sweep_name(const struct fl_state *state, const char *name_space, c
 
 static bool may_leave(const fl_json *record)
 {
-	return fl_str_equal(fl_json_text(fl_json_at(record, "host.desired")), "deleted") &&
+	return fl_record_is_leaving(record) &&
 	       fl_json_count(fl_json_at(record, "host.claims")) == 0;
 }
 

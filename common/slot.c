@@ -6,9 +6,11 @@
 #include "common/log.h"
 #include "common/path.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
+#include <string.h>
 #include <unistd.h>
 
 #define LOOK_EVERY_MS 50
@@ -89,4 +91,28 @@ void fl_slot_give(struct fl_slot *slot)
 	free(slot->name);
 	*slot = (struct fl_slot)FL_SLOT_INIT;
 	errno = saved;
+}
+
+/* Whether it is KIND.N. */
+static bool is_place(const char *name)
+{
+	const char *dot = strrchr(name, '.');
+
+	return dot && dot > name && dot[1] && !dot[1 + strspn(dot + 1, "0123456789")];
+}
+
+void fl_slot_sweep(const char *folder)
+{
+	fl_cleanup_dir DIR *dir = opendir(folder);
+	struct dirent *entry;
+
+	while (dir && (entry = readdir(dir))) {
+		fl_cleanup_close int lock = -1;
+
+		if (entry->d_type != DT_REG || !is_place(entry->d_name))
+			continue;
+		lock = fl_lock_file(dirfd(dir), entry->d_name, FL_LOCK_EXCLUSIVE, 0, NULL);
+		if (lock >= 0)
+			unlinkat(dirfd(dir), entry->d_name, 0);
+	}
 }

@@ -31,3 +31,6 @@ int fl_slot_take(struct fl_slot *slot, const char *folder, const char *kind, uns
 /* Gives the place back, its file with it. */
 void fl_slot_give(struct fl_slot *slot);
 #define fl_cleanup_slot FL_CLEANUP(fl_slot_give)
+
+/* Takes away the files of places whose holders were killed. */
+void fl_slot_sweep(const char *folder);

@@ -25,6 +25,38 @@ static void default_int(fl_json *object, const char *key, int64_t value)
 		fl_json_set(object, key, fl_json_new_int(value));
 }
 
+/* As flintlock has it: an interface for nothing else, on no bridge. */
+#define METADATA_MAC "AA:FF:00:00:00:01"
+
+static bool has_interface(const fl_json *interfaces, const char *device)
+{
+	for (size_t i = 0; i < fl_json_count(interfaces); i++)
+		if (strcmp(text_or(fl_json_item(interfaces, i), "device_id", ""), device) == 0)
+			return true;
+	return false;
+}
+
+static void default_metadata_interface(fl_json *spec)
+{
+	const fl_json *interfaces = fl_json_get(spec, "interfaces");
+	struct fl_labels asked;
+	fl_json *all, *eth0;
+
+	fl_labels_read(fl_json_get(spec, "labels"), &asked, NULL, NULL);
+	if (!asked.metadata_service || has_interface(interfaces, FL_SPEC_METADATA_DEVICE))
+		return;
+	all = fl_json_new_array();
+	eth0 = fl_json_new_object();
+	fl_json_set(eth0, "device_id", fl_json_new_text(FL_SPEC_METADATA_DEVICE));
+	fl_json_set(eth0, "type", fl_json_new_text("TAP"));
+	fl_json_set(eth0, "guest_mac", fl_json_new_text(METADATA_MAC));
+	fl_json_put(eth0, "address.address", fl_json_new_text(FL_SPEC_METADATA_ADDRESS));
+	fl_json_add(all, eth0);
+	for (size_t i = 0; i < fl_json_count(interfaces); i++)
+		fl_json_add(all, fl_json_ref(fl_json_item(interfaces, i)));
+	fl_json_set(spec, "interfaces", all);
+}
+
 fl_json *fl_spec_read(const fl_json *input, struct fl_err *err)
 {
 	fl_json *spec = fl_schema_canonical(FL_SCHEMA_SPEC, input, err);
@@ -40,21 +72,30 @@ fl_json *fl_spec_read(const fl_json *input, struct fl_err *err)
 		default_text(fl_json_get(spec, "initrd"), "filename", "initrd");
 	if (fl_json_get(spec, "root_volume"))
 		default_text(fl_json_get(spec, "root_volume"), "id", "root");
+	default_metadata_interface(spec);
 	return spec;
 }
 
 static struct fl_volume view_volume(const fl_json *in)
 {
 	const fl_json *source = fl_json_get(in, "source");
+	const char *from = text_or(source, "container_source", NULL);
+	bool is_file = from && fl_str_starts(from, FL_SPEC_FILE);
 
 	return (struct fl_volume){
 		.id = text_or(in, "id", ""),
 		.read_only = fl_json_bool(fl_json_get(in, "is_read_only")),
 		.mount_point = text_or(in, "mount_point", NULL),
-		.image = text_or(source, "container_source", NULL),
+		.image = is_file ? NULL : from,
+		.file = is_file ? from + strlen(FL_SPEC_FILE) : NULL,
 		.virtiofs = text_or(source, "virtiofs_source", NULL),
 		.size_mb = fl_json_int(fl_json_get(in, "size_in_mb")),
 	};
+}
+
+const char *fl_spec_cni(const char *bridge)
+{
+	return bridge && fl_str_starts(bridge, FL_SPEC_CNI) ? bridge + strlen(FL_SPEC_CNI) : NULL;
 }
 
 static struct fl_interface view_interface(const fl_json *in)
@@ -91,6 +132,19 @@ static void view_lists(struct fl_spec *view, const fl_json *spec)
 			view_interface(fl_json_item(interfaces, i));
 }
 
+char *fl_spec_volume_path(const struct fl_spec *spec, size_t number)
+{
+	if (number == 0 && spec->has_root)
+		return fl_strdup("root_volume");
+	return fl_asprintf("additional_volumes[%zu]", number - spec->has_root);
+}
+
+static bool is_metadata(const struct fl_interface *in)
+{
+	return strcmp(in->device_id, FL_SPEC_METADATA_DEVICE) == 0 && in->mac &&
+	       strcmp(in->mac, METADATA_MAC) == 0;
+}
+
 struct fl_spec fl_spec_view(const fl_json *spec)
 {
 	const fl_json *kernel = fl_json_get(spec, "kernel");
@@ -114,6 +168,10 @@ struct fl_spec fl_spec_view(const fl_json *spec)
 	};
 
 	view_lists(&view, spec);
+	fl_labels_read(view.labels, &view.asked, NULL, NULL);
+	for (size_t i = 0; i < view.interface_count; i++)
+		view.interfaces[i].is_metadata =
+			view.asked.metadata_service && is_metadata(&view.interfaces[i]);
 	return view;
 }
 
@@ -123,11 +181,6 @@ void fl_spec_finish(struct fl_spec *spec)
 	free(spec->interfaces);
 	spec->volumes = NULL;
 	spec->interfaces = NULL;
-}
-
-const char *fl_spec_label(const struct fl_spec *spec, const char *key)
-{
-	return fl_json_text(fl_json_get(spec->labels, key));
 }
 
 /* Members that say who and when, not what. */
@@ -166,10 +219,4 @@ bool fl_spec_equal(const fl_json *a, const fl_json *b)
 
 	fl_spec_difference(a, b, &names);
 	return names.len == 0;
-}
-
-bool fl_spec_is_restart_policy(const char *text)
-{
-	return strcmp(text, "no") == 0 || strcmp(text, "on-failure") == 0 ||
-	       strcmp(text, "always") == 0;
 }

@@ -14,8 +14,18 @@
 #pragma once
 
 #include "common/json.h"
+#include "common/label.h"
+
+/* The interface that reaches a guest's metadata service, 169.254.169.254, and what it has there. */
+#define FL_SPEC_METADATA_DEVICE "eth0"
+#define FL_SPEC_METADATA_ADDRESS "169.254.0.1/16"
 
 enum fl_interface_type { FL_INTERFACE_MACVTAP, FL_INTERFACE_TAP };
+
+#define FL_SPEC_CNI "cni:" /* begins a bridge's name that is a CNI network's */
+
+/* The network that such a name means; NULL: a bridge's name, or none. */
+const char *fl_spec_cni(const char *bridge);
 
 struct fl_interface {
 	const char *device_id;
@@ -24,14 +34,18 @@ struct fl_interface {
 	const char *address; /* CIDR; NULL: none, or one handed out by a bridge of ours */
 	const char *gateway; /* address without or with prefix; NULL: none */
 	const fl_json *nameservers; /* list of text; NULL: none */
-	const char *bridge;         /* NULL: none named */
+	const char *bridge;         /* or FL_SPEC_CNI and a network; NULL: none named */
+	bool is_metadata;           /* for the VMM's metadata service, and nothing else */
 };
+
+#define FL_SPEC_FILE "file:" /* begins a volume's container_source that is no image */
 
 struct fl_volume {
 	const char *id;
 	bool read_only;
 	const char *mount_point; /* NULL: none */
 	const char *image;       /* image reference, or NULL */
+	const char *file;        /* a disk's content in a file of the host, or NULL */
 	const char *virtiofs;    /* folder of the host, or NULL */
 	uint32_t size_mb;        /* MiB; 0: by the content */
 };
@@ -53,15 +67,14 @@ struct fl_spec {
 	size_t interface_count;
 	const fl_json *metadata; /* map of base 64; may be NULL */
 	const fl_json *labels;   /* map of text; may be NULL */
+	struct fl_labels asked;  /* what they ask of the host */
 };
 
 /* A canonical spec with its defaults (vcpu 2, memory 1024, namespace "default", kernel
- * file "boot/vmlinux", initrd file "initrd", volume id "root"), not yet validated. Caller
- * owns it; NULL on failure (FL_ERR_INVALID). */
+ * file "boot/vmlinux", initrd file "initrd", volume id "root"; for a metadata service that has no
+ * interface "eth0", flintlock's), not yet validated. Caller owns it; NULL on failure
+ * (FL_ERR_INVALID). */
 fl_json *fl_spec_read(const fl_json *input, struct fl_err *err);
-
-/* "no", "on-failure" or "always". */
-bool fl_spec_is_restart_policy(const char *text);
 
 /* All that is wrong with a spec, as a list of {"path":…,"text":…}; empty when it is right. */
 fl_json *fl_spec_violations(const fl_json *spec);
@@ -73,8 +86,8 @@ struct fl_spec fl_spec_view(const fl_json *spec);
 void fl_spec_finish(struct fl_spec *spec);
 #define fl_cleanup_spec FL_CLEANUP(fl_spec_finish)
 
-/* The value of a label, or NULL. */
-const char *fl_spec_label(const struct fl_spec *spec, const char *key);
+/* Where the volume stands in the spec: "root_volume" or "additional_volumes[N]". Caller frees. */
+char *fl_spec_volume_path(const struct fl_spec *spec, size_t number);
 
 /* Whether two specs ask for the same: uid and times are left aside. */
 bool fl_spec_equal(const fl_json *a, const fl_json *b);

@@ -60,6 +60,15 @@ int fl_state_list(const struct fl_state *state, fl_vm_names *names, struct fl_er
 void fl_vm_names_finish(fl_vm_names *names);
 #define fl_cleanup_vm_names FL_CLEANUP(fl_vm_names_finish)
 
+/* The record of one of them. Caller owns it; NULL with FL_ERR_NOT_FOUND when it left meanwhile. */
+fl_json *fl_state_load(const struct fl_state *state, const struct fl_vm_name *name,
+		       struct fl_err *err);
+
+/* How many of them are not on their way out; *only: the one that is not, borrowed; NULL: none, or
+ * several. */
+size_t fl_state_staying(const struct fl_state *state, const fl_vm_names *names,
+			const struct fl_vm_name **only);
+
 /* Those that "NS/NAME", "NAME" (namespace default), "NS/NAME/UID" or a UID means; maybe none.
  * By a uid alone all microVMs are gone through. */
 int fl_state_match(const struct fl_state *state, const char *text, fl_vm_names *names,
@@ -99,6 +108,9 @@ int fl_vm_change(const struct fl_vm *vm, enum fl_save save, fl_vm_changer *chang
 /* Puts value (taken) at the path of the record. */
 int fl_vm_put(const struct fl_vm *vm, const char *path, fl_json *value, struct fl_err *err);
 
+/* Whether it is wanted "deleted": it may still be there for a while. */
+bool fl_record_is_leaving(const fl_json *record);
+
 /* What is wanted: "running", "stopped", "paused" or "deleted". "deleted" is final. */
 int fl_vm_desire(const struct fl_vm *vm, const char *desired, struct fl_err *err);
 
@@ -107,8 +119,9 @@ int fl_vm_desire(const struct fl_vm *vm, const char *desired, struct fl_err *err
 int fl_vm_desire_for(const struct fl_vm *vm, const char *desired, const char *request,
 		     struct fl_err *err);
 
-/* For a change that says what is desired by itself: FL_REQUEST_ID, or nobody's, goes into it. */
-void fl_record_put_request(fl_json *record);
+/* The same inside a change of one's own, asked for by FL_REQUEST_ID's request. Whoever asked
+ * first for what is desired already stays named. */
+void fl_record_desire(fl_json *record, const char *desired);
 
 /* A claim says "this step may have made something"; it is on disk before the first thing is
  * made and goes when all of it is gone. Without claims a microVM that is to be deleted

@@ -9,6 +9,7 @@
 
 #include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
 
 static const char *const order[] = { "pull", "snap", "net", "meta", "run" };
 
@@ -57,19 +58,26 @@ int fl_step_note(const struct fl_vm *vm, const char *step, const struct fl_err *
 	return fl_vm_change(vm, FL_SAVE_PLAIN, change_error, &note, err);
 }
 
+const struct fl_provider *fl_step_provider(const struct fl_step_call *call)
+{
+	return fl_provider_choose(&call->spec,
+				  fl_json_text(fl_json_at(call->record, "host.provider")));
+}
+
 int fl_step_print(const struct fl_args *args, const fl_json *record, struct fl_err *err)
 {
 	fl_cleanup_json fl_json *shown = fl_args_flag(args, "with-metadata")
 						 ? fl_json_copy(record)
 						 : fl_mask_put_on(record);
+	const char *failed = fl_json_text(fl_json_at(record, "host.error.step"));
 	fl_cleanup_str struct fl_str line = FL_STR_INIT;
 
 	if (!fl_cli_is_terminal() || fl_args_flag(args, "json"))
 		return fl_cli_print_json(shown, err);
-	fl_str_addf(&line, "%s/%s  %s  %s\n", fl_json_text(fl_json_at(record, "spec.namespace")),
+	fl_str_addf(&line, "%s/%s  %s  %s%s\n", fl_json_text(fl_json_at(record, "spec.namespace")),
 		    fl_json_text(fl_json_at(record, "spec.id")),
-		    fl_json_text(fl_json_at(record, "spec.uid")),
-		    fl_json_text(fl_json_at(record, "status.state")));
+		    fl_json_text(fl_json_at(record, "spec.uid")), failed ? "failed at step " : "",
+		    failed ? failed : fl_json_text(fl_json_at(record, "status.state")));
 	return fl_cli_print(line.data, line.len, err);
 }
 
@@ -90,13 +98,26 @@ static int pass_on_document(const struct fl_step *step, const struct fl_args *ar
 	return -1;
 }
 
-static int failure_of(const fl_json *record, struct fl_err *err)
+/* Where records come through a pipe, who is before us in it has told the reason. */
+static bool is_told(const struct fl_args *args)
+{
+	struct stat st;
+
+	return !args->operands.count && fstat(STDIN_FILENO, &st) == 0 && S_ISFIFO(st.st_mode);
+}
+
+static int failure_of(const struct fl_args *args, const fl_json *record, struct fl_err *err)
 {
 	const fl_json *error = fl_json_at(record, "host.error");
 	const char *text = fl_json_text(fl_json_get(error, "text"));
 	const char *kind = fl_json_text(fl_json_get(error, "kind"));
+	const char *name = fl_json_text(fl_json_at(record, "spec.id"));
+	enum fl_err_kind of = fl_err_kind_of(kind ? kind : "");
 
-	return fl_err_set(err, fl_err_kind_of(kind ? kind : ""), "%s", text ? text : "failed");
+	if (is_told(args))
+		return fl_err_set(err, of, "%s: left out, as step %s failed", name ? name : "a spec",
+				  fl_json_text(fl_json_get(error, "step")));
+	return fl_err_set(err, of, "%s", text ? text : "failed");
 }
 
 static bool failed_earlier(const struct fl_step *step, const fl_json *record)
@@ -122,7 +143,7 @@ static int locked_up(const struct fl_step *step, struct fl_step_call *call, stru
 	call->record = fl_vm_load(call->vm, err);
 	if (!call->record)
 		return -1;
-	if (fl_str_equal(fl_json_text(fl_json_at(call->record, "host.desired")), "deleted"))
+	if (fl_record_is_leaving(call->record))
 		return fl_err_set(err, FL_ERR_ABORTED, "%s/%s: is being deleted",
 				  call->vm->name_space, call->vm->name);
 	call->spec = fl_spec_view(fl_json_get(call->record, "spec"));
@@ -160,7 +181,7 @@ static int up_one(void *arg, fl_json *document, struct fl_err *err)
 
 	if (bare && failed_earlier(up->step, document)) {
 		fl_step_print(up->args, document, NULL);
-		return failure_of(document, err);
+		return failure_of(up->args, document, err);
 	}
 	if (fl_vm_resolve(&up->state, document, fl_args_flag(up->args, "new"), &vm, err) < 0)
 		return pass_on_document(up->step, up->args, document, err);
@@ -169,7 +190,7 @@ static int up_one(void *arg, fl_json *document, struct fl_err *err)
 		return pass_on_document(up->step, up->args, document, err);
 	if (failed_earlier(up->step, record)) {
 		fl_step_print(up->args, record, NULL);
-		return failure_of(record, err);
+		return failure_of(up->args, record, err);
 	}
 	if (watched_up(up->step, up->args, &vm, err) < 0) {
 		fl_cleanup_json fl_json *after = NULL;
@@ -192,6 +213,15 @@ void fl_step_keep_first(struct fl_err *first, const struct fl_err *failure)
 		*first = *failure;
 	else
 		fl_log(FL_LOG_ERROR, "%s", failure->text);
+}
+
+int fl_step_take_first(const struct fl_err *first, struct fl_err *err)
+{
+	if (first->kind == FL_ERR_NONE)
+		return 0;
+	if (err)
+		*err = *first;
+	return -1;
 }
 
 static int each_of_stream(struct fl_documents *in, bool none_is_fine,
@@ -243,11 +273,7 @@ int fl_step_each_document(struct fl_args *args, bool none_is_fine,
 		if (each_of_stream(&in, none_is_fine, each, arg, &first, err) < 0)
 			return -1;
 	}
-	if (first.kind == FL_ERR_NONE)
-		return 0;
-	if (err)
-		*err = first;
-	return -1;
+	return fl_step_take_first(&first, err);
 }
 
 int fl_step_up(const struct fl_step *step, struct fl_args *args, struct fl_err *err)

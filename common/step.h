@@ -15,6 +15,7 @@
 
 #include "common/cli.h"
 #include "common/num.h"
+#include "common/provider.h"
 
 struct fl_step_call {
 	const struct fl_args *args;
@@ -41,6 +42,21 @@ struct fl_step {
 	{ "dry-run", 'n', NULL, "print what would be done, and do nothing" },                   \
 	{ "new", 0, NULL, "make another microVM, even if one with this spec exists" },          \
 	{ "with-metadata", 0, NULL, "print metadata values, not their digests" }
+/* Where CNI's things are: of fl-net, to which fl hands them on. */
+#define FL_STEP_CNI_OPTIONS                                                                     \
+	{ "cni-conf-dir", 0, "DIR", "where CNI networks are (FL_CNI_CONF_DIR; /etc/cni/net.d)" }, \
+	{ "cni-path", 0, "DIRS", "where CNI plugins are (CNI_PATH; /usr/lib/cni:/opt/cni/bin)" }, \
+	{ "cni-timeout", 0, "TIME", "how long a CNI plugin may take (FL_CNI_TIMEOUT; 60s)" }
+/* How a VMM is started: of "up" and "start" of fl-run, to which fl hands them on. */
+#define FL_STEP_START_OPTIONS                                                                   \
+	{ "accel", 0, "WHICH", "auto (KVM where it works, default), kvm or tcg" },              \
+	{ "qemu", 0, "PROGRAM", "the QEMU to run (qemu-system-ARCH)" },                         \
+	{ "firecracker", 0, "PROGRAM", "the Firecracker to run" },                              \
+	{ "cloudhypervisor", 0, "PROGRAM", "the Cloud Hypervisor to run (cloud-hypervisor)" },  \
+	{ "jailer", 0, "PROGRAM", "keep Firecracker in a jail by this jailer; none: no jail" }, \
+	{ "restart", 0, "POLICY", "no (default), on-failure or always" },                       \
+	{ "settle", 0, "TIME", "how long a guest must live to count as created (2s)" }
+
 #define FL_STEP_SELECTOR_OPTION                                                                 \
 	{ "selector", 'l', "LABELS", "those with these labels: a=b, a!=b, a, !a; may be repeated" }
 #define FL_STEP_ALL_OPTION                                                                      \
@@ -82,9 +98,16 @@ bool fl_step_is_selected(const struct fl_args *args, const fl_json *record);
 /* Of several failures main says the first; the others are logged. */
 void fl_step_keep_first(struct fl_err *first, const struct fl_err *failure);
 
+/* What all of it comes to: 0 when none was kept, else -1 with it. */
+int fl_step_take_first(const struct fl_err *first, struct fl_err *err);
+
 /* Writes host.error; FL_ERR_NONE clears what step or a later one wrote. */
 int fl_step_note(const struct fl_vm *vm, const char *step, const struct fl_err *failure,
 		 struct fl_err *err);
+
+/* Who is to run it: what the spec leaves open is for whoever made the record to say. NULL when the
+ * spec names one that is unknown. */
+const struct fl_provider *fl_step_provider(const struct fl_step_call *call);
 
 /* Prints a record as the options ask: masked or not. */
 int fl_step_print(const struct fl_args *args, const fl_json *record, struct fl_err *err);

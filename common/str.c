@@ -96,6 +96,15 @@ bool fl_str_ends(const char *text, const char *suffix)
 	return a >= b && memcmp(text + a - b, suffix, b) == 0;
 }
 
+char *fl_str_cut(const char **at, char separator)
+{
+	const char *end = strchr(*at, separator);
+	char *text = fl_strndup(*at, end ? (size_t)(end - *at) : strlen(*at));
+
+	*at = end ? end + 1 : NULL;
+	return text;
+}
+
 bool fl_str_equal(const char *a, const char *b)
 {
 	return a == b || (a && b && strcmp(a, b) == 0);

@@ -43,5 +43,9 @@ char *fl_str_steal(struct fl_str *str) FL_MUST_USE;
 bool fl_str_starts(const char *text, const char *prefix);
 bool fl_str_ends(const char *text, const char *suffix);
 
+/* The text at *at up to the separator or the end; caller frees. *at moves behind the separator, or
+ * becomes NULL: "a," holds "a" and "". */
+char *fl_str_cut(const char **at, char separator) FL_MUST_USE;
+
 /* NULL-safe equality: NULL equals only NULL. */
 bool fl_str_equal(const char *a, const char *b);

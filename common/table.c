@@ -3,8 +3,10 @@
 
 #include "common/alloc.h"
 #include "common/cli.h"
+#include "common/colour.h"
 
 #include <string.h>
+#include <unistd.h>
 
 void fl_table_column(struct fl_table *table, const char *title, const char *path)
 {
@@ -55,31 +57,42 @@ static size_t width_of(const struct fl_table *table, size_t column)
 	return width;
 }
 
+/* Members that say how a thing is are called so everywhere: "state", "vmm_state". */
+static enum fl_colour colour_of(const char *path, const char *text, bool coloured)
+{
+	return coloured && fl_str_ends(path, "state") ? fl_colour_of(text) : FL_COLOUR_NONE;
+}
+
+/* widths: of the columns; row: NULL for the titles. */
 static void add_columns(const struct fl_table *table, const size_t *widths, const fl_json *row,
-			struct fl_str *out)
+			bool coloured, struct fl_str *out)
 {
 	for (size_t i = 0; i < table->columns.count; i++) {
 		fl_cleanup_str struct fl_str text = FL_STR_INIT;
-		bool last = i + 1 == table->columns.count;
+		const struct fl_table_column *column = &table->columns.items[i];
 
 		if (row)
-			cell(row, table->columns.items[i].path, &text);
+			cell(row, column->path, &text);
 		else
-			fl_str_add(&text, table->columns.items[i].title);
-		fl_str_addf(out, "%-*s%s", last ? 0 : (int)widths[i], text.data,
-			    last ? "\n" : "  ");
+			fl_str_add(&text, column->title);
+		fl_colour_add(out, colour_of(column->path, text.data, row && coloured), text.data);
+		if (i + 1 < table->columns.count)
+			fl_str_addf(out, "%*s  ", (int)(widths[i] - text.len), "");
+		else
+			fl_str_add(out, "\n");
 	}
 }
 
 static void add_text(const struct fl_table *table, struct fl_str *out)
 {
+	bool coloured = fl_colour_is_wanted(STDOUT_FILENO);
 	fl_cleanup_free size_t *widths = fl_alloc_zero(table->columns.count, sizeof(*widths));
 
 	for (size_t i = 0; i < table->columns.count; i++)
 		widths[i] = width_of(table, i);
-	add_columns(table, widths, NULL, out);
+	add_columns(table, widths, NULL, coloured, out);
 	for (size_t i = 0; i < fl_json_count(table->rows); i++)
-		add_columns(table, widths, fl_json_item(table->rows, i), out);
+		add_columns(table, widths, fl_json_item(table->rows, i), coloured, out);
 }
 
 int fl_table_print(const struct fl_table *table, bool json, struct fl_err *err)

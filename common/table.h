@@ -27,7 +27,8 @@ struct fl_table {
 void fl_table_column(struct fl_table *table, const char *title, const char *path);
 void fl_table_row(struct fl_table *table, fl_json *row); /* takes row */
 
-/* json: every row's object on a line of its own; else columns under titles. */
+/* json: every row's object on a line of its own; else columns under titles, where a state is
+ * coloured on a terminal. */
 int fl_table_print(const struct fl_table *table, bool json, struct fl_err *err);
 
 void fl_table_finish(struct fl_table *table);

@@ -26,6 +26,14 @@ void fl_ulid_new(char text[static FL_ULID_TEXT])
 	text[26] = 0;
 }
 
+void fl_ulid_imagine(const unsigned char bytes[static 16], char text[static FL_ULID_TEXT])
+{
+	memset(text, alphabet[0], 10);
+	for (int i = 0; i < 16; i++)
+		text[10 + i] = alphabet[bytes[i] & 31];
+	text[26] = 0;
+}
+
 bool fl_ulid_is_valid(const char *text)
 {
 	return strlen(text) == 26 && strspn(text, alphabet) == 26 && text[0] <= '7';

@@ -51,6 +51,9 @@ static void check_image(fl_json *violations, const char *path, const char *image
 
 	if (!image || !*image)
 		add(violations, path, "an image is required");
+	else if (fl_str_starts(image, FL_SPEC_FILE))
+		add(violations, path, "a file of the host can be a volume only; fl-pack makes an image of "
+		    "it");
 	else if (fl_reference_parse(image, &reference, &err) < 0)
 		add(violations, path, "%s", err.text);
 	else
@@ -78,9 +81,11 @@ static void check_volume(fl_json *violations, const char *path, const struct fl_
 	fl_cleanup_free char *size = fl_asprintf("%s.size_in_mb", path);
 
 	check_name(violations, id, volume->id);
-	if (volume->image && volume->virtiofs)
+	if ((volume->image || volume->file) && volume->virtiofs)
 		add(violations, source, "both an image and a folder are given; one is enough");
-	else if (!volume->virtiofs)
+	else if (volume->file && *volume->file != '/')
+		add(violations, source, "\"%s\" is not an absolute path", volume->file);
+	else if (!volume->virtiofs && !volume->file)
 		check_image(violations, source, volume->image);
 	if (volume->size_mb > INT32_MAX) /* it was negative */
 		add(violations, size, "a size is not less than 0");
@@ -88,17 +93,15 @@ static void check_volume(fl_json *violations, const char *path, const struct fl_
 		add(violations, mount, "\"%s\" is not an absolute path", volume->mount_point);
 }
 
-static void check_volumes(fl_json *violations, const struct fl_spec *spec, bool has_root)
+static void check_volumes(fl_json *violations, const struct fl_spec *spec)
 {
-	if (!has_root && !spec->initrd_image)
+	if (!spec->has_root && !spec->initrd_image)
 		add(violations, "root_volume", "a root volume or an initrd is required");
 	for (size_t i = 0; i < spec->volume_count; i++) {
-		fl_cleanup_free char *path =
-			i == 0 && has_root ? fl_strdup("root_volume")
-					   : fl_asprintf("additional_volumes[%zu]", i - has_root);
+		fl_cleanup_free char *path = fl_spec_volume_path(spec, i);
 
 		check_volume(violations, path, &spec->volumes[i]);
-		if (i == 0 && has_root && spec->volumes[i].virtiofs)
+		if (i == 0 && spec->has_root && spec->volumes[i].virtiofs)
 			add(violations, path, "a root on virtiofs is not possible");
 		for (size_t k = 0; k < i; k++)
 			if (strcmp(spec->volumes[i].id, spec->volumes[k].id) == 0)
@@ -122,6 +125,21 @@ static bool is_device_id(const char *id)
 	       strspn(id, "abcdefghijklmnopqrstuvwxyz0123456789_") == strlen(id);
 }
 
+/* ":" is in no link's name, so that no bridge is mistaken for a network of CNI. */
+static void check_bridge(fl_json *violations, const char *path, const struct fl_interface *in)
+{
+	const char *network = fl_spec_cni(in->bridge);
+
+	if (!in->bridge)
+		return;
+	if (!network && (strlen(in->bridge) > 15 || strpbrk(in->bridge, "/:")))
+		add(violations, path, "\"%s\" is not the name of a bridge", in->bridge);
+	if (network && (!fl_path_is_name(network) || strchr("._-", *network)))
+		add(violations, path, "\"%s\" is not the name of a CNI network", network);
+	if (network && in->type != FL_INTERFACE_TAP)
+		add(violations, path, "a CNI network is reached by a tap; set the type to TAP");
+}
+
 static void check_interface(fl_json *violations, const char *path, const struct fl_interface *in)
 {
 	fl_cleanup_free char *id = fl_asprintf("%s.device_id", path);
@@ -143,8 +161,7 @@ static void check_interface(fl_json *violations, const char *path, const struct 
 	check_address(violations, gateway, in->gateway);
 	for (size_t i = 0; i < fl_json_count(in->nameservers); i++)
 		check_address(violations, servers, fl_json_text(fl_json_item(in->nameservers, i)));
-	if (in->bridge && (strlen(in->bridge) > 15 || strchr(in->bridge, '/')))
-		add(violations, path, "\"%s\" is not the name of a bridge", in->bridge);
+	check_bridge(violations, path, in);
 }
 
 static void check_interfaces(fl_json *violations, const struct fl_spec *spec)
@@ -158,6 +175,24 @@ static void check_interfaces(fl_json *violations, const struct fl_spec *spec)
 				   spec->interfaces[k].device_id) == 0)
 				add(violations, path, "the device_id \"%s\" is used twice",
 				    spec->interfaces[i].device_id);
+	}
+}
+
+/* What a macvtap sends goes past the hooks that look at a tap, and so does what is handed on
+ * from the tap to a network of CNI. */
+static void check_egress(fl_json *violations, const struct fl_spec *spec)
+{
+	static const char label[] = "labels." FL_LABEL_PREFIX "egress";
+
+	for (size_t i = 0; spec->asked.deny_egress && i < spec->interface_count; i++) {
+		const struct fl_interface *in = &spec->interfaces[i];
+
+		if (in->type == FL_INTERFACE_MACVTAP)
+			add(violations, label, "what a macvtap sends cannot be denied; set the type of "
+			    "interface %s to TAP", in->device_id);
+		else if (fl_spec_cni(in->bridge))
+			add(violations, label, "what goes to a CNI network (interface %s) is for that "
+			    "network's plugins to deny", in->device_id);
 	}
 }
 
@@ -203,13 +238,11 @@ static void check_cmdline(fl_json *violations, const fl_json *cmdline)
 	}
 }
 
-static void check_restart(fl_json *violations, const struct fl_spec *spec)
+static void add_label(void *violations, const char *label, const char *what)
 {
-	const char *policy = fl_spec_label(spec, "host.flintlock/restart");
+	fl_cleanup_free char *path = fl_asprintf("labels.%s", label);
 
-	if (policy && !fl_spec_is_restart_policy(policy))
-		add(violations, "labels.host.flintlock/restart",
-		    "\"%s\" is not no, on-failure or always", policy);
+	add(violations, path, "%s", what);
 }
 
 fl_json *fl_spec_violations(const fl_json *doc)
@@ -228,11 +261,12 @@ fl_json *fl_spec_violations(const fl_json *doc)
 		check_image(violations, "initrd.image", spec.initrd_image);
 		check_file(violations, "initrd.filename", spec.initrd_file);
 	}
-	check_volumes(violations, &spec, fl_json_get(doc, "root_volume"));
+	check_volumes(violations, &spec);
 	check_interfaces(violations, &spec);
+	check_egress(violations, &spec);
 	check_metadata(violations, spec.metadata);
 	check_cmdline(violations, spec.cmdline);
-	check_restart(violations, &spec);
+	fl_labels_read(spec.labels, &(struct fl_labels){ 0 }, add_label, violations);
 	fl_provider_check_spec(&spec, violations);
 	return violations;
 }

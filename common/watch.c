@@ -7,6 +7,7 @@
 #include "common/clock.h"
 #include "common/lock.h"
 #include "common/path.h"
+#include "common/slot.h"
 
 #include <fcntl.h>
 #include <string.h>
@@ -97,7 +98,7 @@ static int check_wanted(void *arg, struct fl_err *err)
 	record = fl_vm_load(watch->vm, err);
 	if (!record)
 		return -1;
-	if (fl_str_equal(fl_json_text(fl_json_at(record, "host.desired")), "deleted"))
+	if (fl_record_is_leaving(record))
 		return fl_err_set(err, FL_ERR_ABORTED, "%s/%s: is being deleted",
 				  watch->vm->name_space, watch->vm->name);
 	return 0;
@@ -221,5 +222,9 @@ void fl_vm_unlink(const struct fl_vm *vm)
 	fl_cleanup_free char *path = fl_vm_run_path(vm);
 
 	unlink(path);
+	if (rmdir(folder) == 0 || errno != ENOTEMPTY)
+		return;
+	/* Only what the killed left may be in the way. */
+	fl_slot_sweep(folder);
 	rmdir(folder);
 }

@@ -4,11 +4,11 @@
  * the API stays for the monitor. Its values are lists with commas, which quotes protect.
  */
 #include "cmd/fl-run/hardware.h"
-#include "cmd/fl-run/kernel.h"
 #include "cmd/fl-run/version.h"
 #include "cmd/fl-run/words.h"
 #include "common/alloc.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 #define EVENTS "cloudhypervisor.events"
@@ -39,38 +39,44 @@ static void add_kernel(struct compose *compose)
 {
 	const struct fl_hardware *hardware = compose->hardware;
 	fl_cleanup_str struct fl_str cmdline = FL_STR_INIT;
-	const struct fl_kernel_argument defaults[] = {
-		{ "console", "ttyS0" },
-		{ hardware->root_read_only ? "ro" : "rw", "" },
-		{ hardware->root ? "root" : NULL, hardware->root },
-		{ NULL, NULL },
-	};
+	static const struct fl_kernel_argument defaults[] = { { "console", "ttyS0" }, { NULL, NULL } };
 	static const struct fl_kernel_argument forced[] = { { "reboot", "k" }, { "panic", "1" },
 							    { NULL, NULL } };
 
-	fl_kernel_cmdline(compose->request->spec, defaults, forced, &cmdline);
+	fl_hardware_cmdline(compose->request, hardware, defaults, forced, &cmdline);
 	fl_words_option(compose->argv, "--kernel", "%s", hardware->kernel);
 	if (hardware->initrd)
 		fl_words_option(compose->argv, "--initramfs", "%s", hardware->initrd);
 	fl_words_option(compose->argv, "--cmdline", "%s", cmdline.data);
 }
 
+#define A_SECOND 1000 /* milliseconds: how often a limit's bucket is filled */
+
+static void add_limits(struct fl_str *value, uint64_t bandwidth, uint64_t operations)
+{
+	if (bandwidth)
+		fl_str_addf(value, ",bw_size=%" PRIu64 ",bw_refill_time=%d", bandwidth, A_SECOND);
+	if (operations)
+		fl_str_addf(value, ",ops_size=%" PRIu64 ",ops_refill_time=%d", operations, A_SECOND);
+}
+
 /* Guessing the type of an image is its deprecated way, and keeps the guest from writing the
  * first sector. Releases that take the word say so since 52. */
 static void add_disks(struct compose *compose)
 {
+	const struct fl_labels *asked = &compose->request->spec->asked;
 	bool typed = fl_version_is(&compose->version, 52, 0);
 
 	if (compose->hardware->disk_count)
 		fl_words_add(compose->argv, "--disk");
 	for (size_t i = 0; i < compose->hardware->disk_count; i++) {
 		const struct fl_hardware_disk *disk = &compose->hardware->disks[i];
-		fl_cleanup_free char *value =
-			fl_asprintf("path=\"%s\",readonly=%s,id=d%zu%s", disk->path,
-				    disk->read_only ? "on" : "off", i,
-				    typed ? ",image_type=raw" : "");
+		fl_cleanup_str struct fl_str value = FL_STR_INIT;
 
-		fl_words_add(compose->argv, value);
+		fl_str_addf(&value, "path=\"%s\",readonly=%s,id=d%zu%s", disk->path,
+			    disk->read_only ? "on" : "off", i, typed ? ",image_type=raw" : "");
+		add_limits(&value, asked->disk_bandwidth, asked->disk_operations);
+		fl_words_add(compose->argv, value.data);
 	}
 }
 
@@ -80,11 +86,15 @@ static void add_links(struct compose *compose)
 		fl_words_add(compose->argv, "--net");
 	for (size_t i = 0; i < compose->hardware->link_count; i++) {
 		const struct fl_hardware_link *link = &compose->hardware->links[i];
-		fl_cleanup_free char *value =
-			link->fd >= 0 ? fl_asprintf("fd=%d,mac=%s,id=n%zu", link->fd, link->mac, i)
-				      : fl_asprintf("tap=%s,mac=%s,id=n%zu", link->link, link->mac, i);
+		fl_cleanup_str struct fl_str value = FL_STR_INIT;
 
-		fl_words_add(compose->argv, value);
+		if (link->fd >= 0)
+			fl_str_addf(&value, "fd=%d", link->fd);
+		else
+			fl_str_addf(&value, "tap=%s", link->link);
+		fl_str_addf(&value, ",mac=%s,id=n%zu", link->mac, i);
+		add_limits(&value, compose->request->spec->asked.network_bandwidth, 0);
+		fl_words_add(compose->argv, value.data);
 	}
 }
 
@@ -136,7 +146,7 @@ static fl_json *launch_of(struct compose *compose)
 		fl_json_set(launch, "console_socket", fl_json_new_text(compose->console));
 	fl_json_set(launch, "stderr", fl_json_new_text("cloudhypervisor.stderr"));
 	fl_json_set(launch, "events", fl_json_new_text(EVENTS));
-	fl_json_set(launch, "disks", fl_hardware_disk_ids(compose->hardware));
+	fl_hardware_launch_disks(compose->hardware, launch);
 	fl_hardware_launch(compose->hardware, launch);
 	fl_json_set(launch, "accel", fl_json_new_text("kvm"));
 	return launch;

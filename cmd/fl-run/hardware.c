@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "cmd/fl-run/hardware.h"
 
-#include "cmd/fl-run/kernel.h"
 #include "cmd/fl-run/share.h"
 #include "common/alloc.h"
 #include "common/path.h"
@@ -67,13 +66,57 @@ static int read_volume(const struct fl_vmm_request *request, const struct fl_vol
 	return 0;
 }
 
+/* What fl-meta made, or in a dry run would make. */
+static void add_seed(const struct fl_vmm_request *request, struct fl_hardware *hardware,
+		     const char *id, const char *path, const char *name)
+{
+	if (!path && request->check)
+		return;
+	hardware->disks[hardware->disk_count++] = (struct fl_hardware_disk){
+		.id = id,
+		.path = path ? fl_strdup(path) : fl_asprintf("%s/%s", request->vm->path, name),
+		.read_only = true,
+	};
+}
+
+static bool wants_ignition(const struct fl_vmm_request *request)
+{
+	return fl_json_get(request->spec->metadata, "ignition");
+}
+
+static void read_ignition(const struct fl_vmm_request *request, struct fl_hardware *hardware)
+{
+	const char *path = in_record(request, "host.seed.ignition");
+
+	if (!wants_ignition(request))
+		return;
+	if (!request->provider->fw_cfg)
+		add_seed(request, hardware, "ignition", path, "ignition.img");
+	else
+		hardware->ignition = path ? fl_strdup(path)
+					  : fl_asprintf("%s/ignition.json", request->vm->path);
+}
+
+static int read_service(const struct fl_vmm_request *request, struct fl_hardware *hardware,
+			struct fl_err *err)
+{
+	const char *path = in_record(request, "host.seed.service");
+
+	if (!request->spec->asked.metadata_service)
+		return 0;
+	if (request->check && !path)
+		return fl_err_set(err, FL_ERR_PRECONDITION, "the metadata service's document is not made "
+				  "yet; run \"fl-meta up\" first");
+	hardware->service = path ? fl_strdup(path) : fl_asprintf("%s/metadata.json", request->vm->path);
+	return 0;
+}
+
 static int read_disks(const struct fl_vmm_request *request, struct fl_hardware *hardware,
 		      struct fl_err *err)
 {
 	const struct fl_spec *spec = request->spec;
-	const char *seed = in_record(request, "host.seed.path");
 
-	hardware->disks = fl_alloc_zero(spec->volume_count + 1, sizeof(*hardware->disks));
+	hardware->disks = fl_alloc_zero(spec->volume_count + 2, sizeof(*hardware->disks));
 	for (size_t i = 0; i < spec->volume_count; i++) {
 		if (spec->volumes[i].virtiofs)
 			continue;
@@ -82,14 +125,10 @@ static int read_disks(const struct fl_vmm_request *request, struct fl_hardware *
 			return -1;
 		hardware->disk_count++;
 	}
-	if (seed || !request->check)
-		hardware->disks[hardware->disk_count++] = (struct fl_hardware_disk){
-			.id = "cloud-init",
-			.path = seed ? fl_strdup(seed)
-				     : fl_asprintf("%s/cloud-init.img", request->vm->path),
-			.read_only = true,
-		};
-	return 0;
+	add_seed(request, hardware, "cloud-init", in_record(request, "host.seed.path"),
+		 "cloud-init.img");
+	read_ignition(request, hardware);
+	return read_service(request, hardware, err);
 }
 
 static int read_link(const struct fl_vmm_request *request, const struct fl_interface *in,
@@ -110,12 +149,26 @@ static int read_link(const struct fl_vmm_request *request, const struct fl_inter
 	return 0;
 }
 
+/* Whoever is to be kept in does not start before the rules for that are there. */
+static int check_egress(const struct fl_vmm_request *request, struct fl_err *err)
+{
+	const struct fl_labels *asked = &request->spec->asked;
+
+	if (!request->check || !request->spec->interface_count || !asked->deny_egress ||
+	    fl_str_equal(in_record(request, "host.egress"), asked->allow ? asked->allow : ""))
+		return 0;
+	return fl_err_set(err, FL_ERR_PRECONDITION,
+			  "what the guest may reach is not denied yet; run \"fl-net up\" first");
+}
+
 static int read_links(const struct fl_vmm_request *request, struct fl_hardware *hardware,
 		      struct fl_err *err)
 {
 	const struct fl_spec *spec = request->spec;
 	int fd = FL_HARDWARE_TAP_FD;
 
+	if (check_egress(request, err) < 0)
+		return -1;
 	hardware->links = fl_alloc_zero(spec->interface_count, sizeof(*hardware->links));
 	for (size_t i = 0; i < spec->interface_count; i++) {
 		struct fl_hardware_link *link = &hardware->links[i];
@@ -203,9 +256,29 @@ void fl_hardware_finish(struct fl_hardware *hardware)
 	free(hardware->vsock.socket);
 	free(hardware->disks);
 	free(hardware->links);
+	free(hardware->ignition);
+	free(hardware->service);
 	free(hardware->kernel);
 	free(hardware->initrd);
 	free(hardware->root);
+}
+
+void fl_hardware_cmdline(const struct fl_vmm_request *request, const struct fl_hardware *hardware,
+			 const struct fl_kernel_argument *defaults,
+			 const struct fl_kernel_argument *forced, struct fl_str *text)
+{
+	struct fl_kernel_argument all[10] = { { hardware->root_read_only ? "ro" : "rw", "" } };
+	size_t count = 1;
+
+	for (; defaults->key && count < FL_COUNT(all) - 3; defaults++)
+		all[count++] = *defaults;
+	if (hardware->root)
+		all[count++] = (struct fl_kernel_argument){ "root", hardware->root };
+	if (wants_ignition(request))
+		all[count++] = (struct fl_kernel_argument){
+			"ignition.platform.id", request->provider->fw_cfg ? "qemu" : "openstack"
+		};
+	fl_kernel_cmdline(request->spec, all, forced, text);
 }
 
 static fl_json *taps_of(const struct fl_hardware *hardware)
@@ -226,13 +299,16 @@ static fl_json *taps_of(const struct fl_hardware *hardware)
 	return taps;
 }
 
-fl_json *fl_hardware_disk_ids(const struct fl_hardware *hardware)
+void fl_hardware_launch_disks(const struct fl_hardware *hardware, fl_json *launch)
 {
-	fl_json *ids = fl_json_new_array();
+	fl_json *ids = fl_json_new_array(), *paths = fl_json_new_array();
 
-	for (size_t i = 0; i < hardware->disk_count; i++)
+	for (size_t i = 0; i < hardware->disk_count; i++) {
 		fl_json_add(ids, fl_json_new_text(hardware->disks[i].id));
-	return ids;
+		fl_json_add(paths, fl_json_new_text(hardware->disks[i].path));
+	}
+	fl_json_set(launch, "disks", ids);
+	fl_json_set(launch, "disk_paths", paths);
 }
 
 static fl_json *shares_of(const struct fl_hardware *hardware)

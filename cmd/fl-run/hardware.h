@@ -8,13 +8,14 @@
  */
 #pragma once
 
+#include "cmd/fl-run/kernel.h"
 #include "cmd/fl-run/vmm.h"
 
 /* The first descriptor a VMM gets for a macvtap; beyond all that a supervisor has open. */
 #define FL_HARDWARE_TAP_FD 200
 
 struct fl_hardware_disk {
-	const char *id; /* of the volume, or "cloud-init"; borrowed */
+	const char *id; /* of the volume, or "cloud-init", or "ignition"; borrowed */
 	char *path;
 	bool read_only;
 };
@@ -41,7 +42,9 @@ struct fl_hardware {
 	char *kernel, *initrd; /* initrd NULL: none */
 	char *root;            /* for the guest's root=; NULL: it has no disk */
 	bool root_read_only;
-	struct fl_hardware_disk *disks; /* in the guest's order: the root first, the seed last */
+	char *ignition;        /* its configuration's file, for fw_cfg; NULL: none, or on a disk */
+	char *service; /* document of a metadata service; NULL: none is wanted */
+	struct fl_hardware_disk *disks; /* in the guest's order: the root first, the seeds last */
 	size_t disk_count;
 	struct fl_hardware_link *links;
 	size_t link_count;
@@ -58,8 +61,14 @@ int fl_hardware_read(const struct fl_vmm_request *request, struct fl_hardware *h
 void fl_hardware_finish(struct fl_hardware *hardware);
 #define fl_cleanup_hardware FL_CLEANUP(fl_hardware_finish)
 
+/* The kernel's command line: what every guest is told alike (how the root is found and mounted,
+ * where Ignition looks), then as fl_kernel_cmdline has it. defaults: at most 6. */
+void fl_hardware_cmdline(const struct fl_vmm_request *request, const struct fl_hardware *hardware,
+			 const struct fl_kernel_argument *defaults,
+			 const struct fl_kernel_argument *forced, struct fl_str *text);
+
 /* Puts into the launch document what every provider has alike: taps, shares, virtiofsd, vsock. */
 void fl_hardware_launch(const struct fl_hardware *hardware, fl_json *launch);
 
-/* "disks": their ids in order. */
-fl_json *fl_hardware_disk_ids(const struct fl_hardware *hardware);
+/* "disks" and "disk_paths", for a VMM that calls its disks d0, d1 … */
+void fl_hardware_launch_disks(const struct fl_hardware *hardware, fl_json *launch);

@@ -45,12 +45,10 @@ static int put_stopped(void *arg, fl_json *record, struct fl_err *err)
 
 static int ask_stop(void *arg, fl_json *record, struct fl_err *err)
 {
-	if (fl_str_equal(fl_json_text(fl_json_at(record, "host.desired")), "deleted"))
+	if (fl_record_is_leaving(record))
 		return fl_err_set(err, FL_ERR_ABORTED, "the microVM is being deleted");
 	fl_json_put(record, "host.stop_ms", fl_json_new_int(*(int64_t *)arg));
-	if (!fl_str_equal(fl_json_text(fl_json_at(record, "host.desired")), "stopped"))
-		fl_record_put_request(record);
-	fl_json_put(record, "host.desired", fl_json_new_text("stopped"));
+	fl_record_desire(record, "stopped");
 	return 0;
 }
 
@@ -118,9 +116,19 @@ int fl_life_start(struct fl_args *args, struct fl_err *err)
 static int judge_state(void *arg, const fl_json *record, struct fl_err *err)
 {
 	const char *state = fl_json_text(fl_json_at(record, "host.vmm.state"));
+	const char *refused = fl_json_text(fl_json_at(record, "host.vmm.refused"));
+	const char *desired = fl_json_text(fl_json_at(record, "host.desired"));
 
+	if (refused)
+		return fl_err_set(err, FL_ERR_UNAVAILABLE, "%s/%s: %s",
+				  fl_json_text(fl_json_at(record, "spec.namespace")),
+				  fl_json_text(fl_json_at(record, "spec.id")), refused);
 	if (fl_str_equal(state, arg))
 		return 1;
+	if (!fl_str_equal(desired, arg))
+		return fl_err_set(err, FL_ERR_ABORTED, "%s/%s: is to be %s meanwhile, as somebody else "
+				  "wants it", fl_json_text(fl_json_at(record, "spec.namespace")),
+				  fl_json_text(fl_json_at(record, "spec.id")), desired);
 	if (fl_str_equal(state, "failed") || fl_str_equal(state, "stopped"))
 		return fl_err_set(err, FL_ERR_PRECONDITION, "it ended meanwhile");
 	return 0;

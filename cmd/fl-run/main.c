@@ -5,6 +5,7 @@
 #include "cmd/fl-run/metrics.h"
 #include "cmd/fl-run/show.h"
 #include "cmd/fl-run/start.h"
+#include "cmd/fl-run/top.h"
 #include "cmd/fl-run/wait.h"
 #include "common/alloc.h"
 
@@ -31,17 +32,9 @@ static int run_down(struct fl_args *args, struct fl_err *err)
 	return fl_step_down(&step, args, err);
 }
 
-#define START_OPTIONS                                                                          \
-	{ "accel", 0, "WHICH", "auto (KVM where it works, default), kvm or tcg" },             \
-	{ "qemu", 0, "PROGRAM", "the QEMU to run (qemu-system-ARCH)" },                        \
-	{ "firecracker", 0, "PROGRAM", "the Firecracker to run" },                             \
-	{ "cloudhypervisor", 0, "PROGRAM", "the Cloud Hypervisor to run (cloud-hypervisor)" }, \
-	{ "restart", 0, "POLICY", "no (default), on-failure or always" },                      \
-	{ "settle", 0, "TIME", "how long a guest must live to count as created (2s)" }
-
-static const struct fl_option up_options[] = { FL_STEP_UP_OPTIONS, START_OPTIONS, { 0 } };
+static const struct fl_option up_options[] = { FL_STEP_UP_OPTIONS, FL_STEP_START_OPTIONS, { 0 } };
 static const struct fl_option down_options[] = { FL_STEP_DOWN_OPTIONS, { 0 } };
-static const struct fl_option start_options[] = { START_OPTIONS, FL_LIFE_ALL_OPTION, { 0 } };
+static const struct fl_option start_options[] = { FL_STEP_START_OPTIONS, FL_LIFE_ALL_OPTION, { 0 } };
 static const struct fl_option all_options[] = { FL_LIFE_ALL_OPTION, { 0 } };
 static const struct fl_option stop_options[] = {
 	{ "timeout", 't', "TIME", "kill after this, when the guest does not power off (30s)" },
@@ -69,6 +62,7 @@ static const struct fl_command commands[] = {
 	{ "logs", VM, "what the VMM said", fl_logs_options, 0, -1, fl_logs },
 	{ "metrics", "[" VM "]", "what they use (all of them, without operands)", all_options, 0, -1,
 	  fl_metrics_show },
+	{ "top", "[" VM "]", "what they use, again and again", fl_top_options, 0, -1, fl_top },
 	{ "providers", "", "list the VMMs and what they can do", NULL, 0, 0, fl_show_providers },
 	{ 0 },
 };

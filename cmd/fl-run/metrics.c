@@ -27,27 +27,30 @@ static int print_lines(const fl_json *list, struct fl_err *err)
 }
 
 /* A host on which nothing ever was has no microVMs, and that is an answer. */
-static int read_all(struct fl_args *args, struct fl_state *state, fl_json *list,
-		    struct fl_err *err)
+fl_json *fl_metrics_all(struct fl_args *args, struct fl_err *err)
 {
+	fl_cleanup_state struct fl_state state = { .dirfd = -1 };
+	fl_cleanup_json fl_json *list = fl_json_new_array();
 	struct fl_err why = { 0 };
+	int rc;
 
-	if (fl_args_state(args, false, state, &why) < 0)
-		return why.kind == FL_ERR_NOT_FOUND && !args->operands.count
-			       ? 0
-			       : fl_err_set(err, why.kind, "%s", why.text);
-	if (args->operands.count)
-		return fl_step_each_vm(args, state, false, read_one, list, err);
-	return fl_step_each_selected(args, state, read_one, list, err);
+	if (fl_args_state(args, false, &state, &why) < 0) {
+		if (why.kind == FL_ERR_NOT_FOUND && !args->operands.count)
+			return fl_steal(&list);
+		fl_err_set(err, why.kind, "%s", why.text);
+		return NULL;
+	}
+	rc = args->operands.count ? fl_step_each_vm(args, &state, false, read_one, list, err)
+				  : fl_step_each_selected(args, &state, read_one, list, err);
+	return rc < 0 ? NULL : fl_steal(&list);
 }
 
 int fl_metrics_show(struct fl_args *args, struct fl_err *err)
 {
-	fl_cleanup_state struct fl_state state = { .dirfd = -1 };
-	fl_cleanup_json fl_json *list = fl_json_new_array();
+	fl_cleanup_json fl_json *list = fl_metrics_all(args, err);
 	fl_cleanup_str struct fl_str text = FL_STR_INIT;
 
-	if (read_all(args, &state, list, err) < 0)
+	if (!list)
 		return -1;
 	if (fl_args_flag(args, "json"))
 		return print_lines(list, err);

@@ -4,12 +4,12 @@
  * ACPI; monitor by QMP. Disks appear to the guest in the order of the command line.
  */
 #include "cmd/fl-run/hardware.h"
-#include "cmd/fl-run/kernel.h"
 #include "cmd/fl-run/words.h"
 #include "common/accel.h"
 #include "common/alloc.h"
 #include "common/log.h"
 
+#include <inttypes.h>
 #include <string.h>
 #include <sys/utsname.h>
 
@@ -90,35 +90,48 @@ static void add_kernel(struct compose *compose)
 	fl_cleanup_str struct fl_str cmdline = FL_STR_INIT;
 	unsigned khz = compose->kvm ? 0 : fl_accel_tsc_khz();
 	char tsc[16];
-	struct fl_kernel_argument defaults[5] = {
-		{ "console", "ttyS0" }, { hardware->root_read_only ? "ro" : "rw", "" }
-	};
-	size_t count = 2;
+	/* Emulated on a busy host, the guest fails to calibrate its clock and hangs: it is
+	 * told the frequency. */
+	const struct fl_kernel_argument defaults[] = { { "console", "ttyS0" },
+						       { khz ? "tsc_early_khz" : NULL, tsc },
+						       { NULL, NULL } };
 	/* "-no-reboot" turns a reset into an end, which the supervisor judges. */
 	static const struct fl_kernel_argument forced[] = { { "reboot", "t" }, { "panic", "1" },
 							    { NULL, NULL } };
 
 	snprintf(tsc, sizeof(tsc), "%u", khz);
-	if (hardware->root)
-		defaults[count++] = (struct fl_kernel_argument){ "root", hardware->root };
-	/* Emulated on a busy host, the guest fails to calibrate its clock and hangs: it is
-	 * told the frequency. */
-	if (khz)
-		defaults[count++] = (struct fl_kernel_argument){ "tsc_early_khz", tsc };
 	fl_words_option(compose->argv, "-kernel", "%s", hardware->kernel);
 	if (hardware->initrd)
 		fl_words_option(compose->argv, "-initrd", "%s", hardware->initrd);
-	fl_kernel_cmdline(compose->request->spec, defaults, forced, &cmdline);
+	fl_hardware_cmdline(compose->request, hardware, defaults, forced, &cmdline);
 	fl_words_option(compose->argv, "-append", "%s", cmdline.data);
+}
+
+/* A configuration of Ignition: its QEMU provider looks there. */
+static void add_ignition(struct compose *compose)
+{
+	fl_cleanup_free char *file =
+		compose->hardware->ignition ? escape(compose->hardware->ignition) : NULL;
+
+	if (file)
+		fl_words_option(compose->argv, "-fw_cfg", "name=opt/com.coreos/config,file=%s", file);
 }
 
 static void add_disk(struct compose *compose, const struct fl_hardware_disk *disk)
 {
 	fl_cleanup_free char *file = escape(disk->path);
 
+	const struct fl_labels *asked = &compose->request->spec->asked;
+	fl_cleanup_str struct fl_str limits = FL_STR_INIT;
+
+	fl_str_add(&limits, "");
+	if (asked->disk_bandwidth)
+		fl_str_addf(&limits, ",throttling.bps-total=%" PRIu64, asked->disk_bandwidth);
+	if (asked->disk_operations)
+		fl_str_addf(&limits, ",throttling.iops-total=%" PRIu64, asked->disk_operations);
 	fl_words_option(compose->argv, "-drive",
-			"if=none,id=disk-%s,file=%s,format=raw,readonly=%s,discard=unmap",
-			disk->id, file, disk->read_only ? "on" : "off");
+			"if=none,id=disk-%s,file=%s,format=raw,readonly=%s,discard=unmap%s",
+			disk->id, file, disk->read_only ? "on" : "off", limits.data);
 	fl_words_option(compose->argv, "-device", "virtio-blk-device,drive=disk-%s,serial=%.20s",
 			disk->id, disk->id);
 }
@@ -200,6 +213,7 @@ static int compose_qemu(const struct fl_vmm_request *request, fl_json **launch, 
 	    add_machine(&compose, err) < 0)
 		return -1;
 	add_kernel(&compose);
+	add_ignition(&compose);
 	add_devices(&compose);
 	fl_words_option(argv, "-chardev", "stdio,id=console,signal=off");
 	fl_words_option(argv, "-serial", "chardev:console");

@@ -6,6 +6,7 @@
 #include "common/accel.h"
 #include "common/alloc.h"
 #include "common/clock.h"
+#include "common/colour.h"
 #include "common/path.h"
 #include "common/provider.h"
 #include "common/table.h"
@@ -140,16 +141,19 @@ int fl_show_ls(struct fl_args *args, struct fl_err *err)
 
 static int print_pairs(const fl_json *row, struct fl_err *err)
 {
+	bool coloured = fl_colour_is_wanted(STDOUT_FILENO);
 	fl_cleanup_str struct fl_str out = FL_STR_INIT;
 
 	for (void *i = fl_json_first(row); i; i = fl_json_next(row, i)) {
 		const fl_json *value = fl_json_value(i);
+		const char *text = fl_json_text(value);
+		bool is_state = coloured && fl_str_ends(fl_json_key(i), "state");
 
 		if (fl_json_is_null(value))
 			continue;
 		fl_str_addf(&out, "%-14s", fl_json_key(i));
-		if (fl_json_is_text(value))
-			fl_str_add(&out, fl_json_text(value));
+		if (text)
+			fl_colour_add(&out, is_state ? fl_colour_of(text) : FL_COLOUR_NONE, text);
 		else
 			fl_json_print(value, false, &out);
 		fl_str_add(&out, "\n");
@@ -186,6 +190,8 @@ int fl_show_providers(struct fl_args *args, struct fl_err *err)
 	fl_table_column(&table, "MACVTAP", "macvtap");
 	fl_table_column(&table, "VIRTIOFS", "virtiofs");
 	fl_table_column(&table, "VSOCK", "vsock");
+	fl_table_column(&table, "METADATA", "metadata_service");
+	fl_table_column(&table, "LIMITS", "network_limits");
 	fl_table_column(&table, "KVM", "kvm");
 	fl_table_column(&table, "REMARK", "remark");
 	for (const struct fl_provider *one = fl_providers; one->name; one++) {
@@ -199,6 +205,8 @@ int fl_show_providers(struct fl_args *args, struct fl_err *err)
 		fl_json_set(row, "macvtap", fl_json_new_bool(one->macvtap));
 		fl_json_set(row, "virtiofs", fl_json_new_bool(one->virtiofs));
 		fl_json_set(row, "vsock", fl_json_new_bool(one->vsock));
+		fl_json_set(row, "metadata_service", fl_json_new_bool(one->metadata_service));
+		fl_json_set(row, "network_limits", fl_json_new_bool(one->network_limits));
 		fl_json_set(row, "kvm", fl_json_new_bool(kvm));
 		fl_json_set(row, "remark", fl_json_new_text(program ? why : "is not installed"));
 		fl_table_row(&table, row);

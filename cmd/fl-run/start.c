@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "cmd/fl-run/start.h"
 
-#include "cmd/fl-run/vmm.h"
+#include "cmd/fl-run/jail.h"
+#include "cmd/fl-run/words.h"
 #include "common/alloc.h"
 #include "common/atomic.h"
 #include "common/boot.h"
 #include "common/cgroup.h"
 #include "common/clock.h"
 #include "common/io.h"
+#include "common/jail.h"
 #include "common/path.h"
 #include "common/proc.h"
 
@@ -18,27 +20,32 @@
 /* How long a supervisor may take to answer at all, on a machine under load. */
 #define ANSWER_MS 30000
 #define RUNNING_MS 60000
+#define LONGEST_SETTLE_MS 3600000
 
-/* What a spec leaves open is for whoever made the record to say. */
-static const struct fl_vmm *vmm_of(const struct fl_step_call *call)
+/* Once jailed, a microVM is not let out by a start that does not say so. */
+static const char *jailer_of(const struct fl_step_call *call)
 {
-	const char *preferred = fl_json_text(fl_json_at(call->record, "host.provider"));
-	const struct fl_provider *provider = fl_provider_choose(&call->spec, preferred);
+	const char *before = fl_json_text(fl_json_at(call->record, "host.vmm.launch.jail.program"));
+	const char *set = getenv("FL_JAILER");
+	const char *jailer = fl_args_text(call->args, "jailer", set && *set ? set : before);
 
-	return provider ? fl_vmm_find(provider->name) : NULL;
+	return fl_str_equal(jailer, "none") ? NULL : jailer;
 }
 
 static int compose(struct fl_step_call *call, bool check, fl_json **launch, struct fl_err *err)
 {
-	const struct fl_vmm *vmm = vmm_of(call);
+	const struct fl_provider *provider = fl_step_provider(call);
+	const struct fl_vmm *vmm = provider ? fl_vmm_find(provider->name) : NULL;
 	fl_cleanup_free char *program =
 		vmm ? fl_vmm_program(vmm, fl_args_text(call->args, vmm->provider, NULL)) : NULL;
 	struct fl_vmm_request request = {
 		.vm = call->vm,
 		.record = call->record,
 		.spec = &call->spec,
+		.provider = provider,
 		.accel = fl_args_text(call->args, "accel", "auto"),
 		.program = program,
+		.jailer = jailer_of(call),
 		.check = check,
 	};
 
@@ -50,18 +57,6 @@ static int compose(struct fl_step_call *call, bool check, fl_json **launch, stru
 		return fl_err_set(err, FL_ERR_UNSUPPORTED, "provider %s cannot be driven",
 				  call->spec.provider);
 	return vmm->compose(&request, launch, err);
-}
-
-/* In single quotes for a shell. */
-static void add_quoted(struct fl_str *out, const char *word)
-{
-	fl_str_add(out, "'");
-	for (; *word; word++)
-		if (*word == '\'')
-			fl_str_add(out, "'\\''");
-		else
-			fl_str_add_bytes(out, word, 1);
-	fl_str_add(out, "'");
 }
 
 /* As a shell makes them. */
@@ -84,11 +79,11 @@ static void print_shares(const fl_json *launch, struct fl_str *out)
 		fl_cleanup_free char *source = fl_asprintf(
 			"source=%s,cache=auto,sandbox=chroot", fl_json_text(fl_json_get(share, "folder")));
 
-		add_quoted(out, fl_json_text(fl_json_get(launch, "virtiofsd")));
+		fl_words_quote(out, fl_json_text(fl_json_get(launch, "virtiofsd")));
 		fl_str_add(out, " ");
-		add_quoted(out, where);
+		fl_words_quote(out, where);
 		fl_str_add(out, " -o ");
-		add_quoted(out, source);
+		fl_words_quote(out, source);
 		fl_str_add(out, " -f &\n");
 	}
 }
@@ -106,10 +101,11 @@ int fl_start_plan(struct fl_step_call *call, struct fl_str *out, struct fl_err *
 	fl_str_addf(out, "mkdir -p %.*s && ln -sfn %s %s\n", (int)(strrchr(run, '/') - run), run,
 		    call->vm->path, run);
 	print_shares(launch, out);
+	fl_jail_print(call->vm, launch, out);
 	for (size_t i = 0; i < fl_json_count(argv); i++) {
 		if (i)
 			fl_str_add(out, " ");
-		add_quoted(out, fl_json_text(fl_json_item(argv, i)));
+		fl_words_quote(out, fl_json_text(fl_json_item(argv, i)));
 	}
 	fl_str_add(out, "\n");
 	return 0;
@@ -117,18 +113,15 @@ int fl_start_plan(struct fl_step_call *call, struct fl_str *out, struct fl_err *
 
 static int put_launch(void *arg, fl_json *record, struct fl_err *err)
 {
-	const char *desired = fl_json_text(fl_json_at(record, "host.desired"));
 	fl_json *vsock = fl_json_at(arg, "vsock.socket");
 	char boot[FL_BOOT_ID_TEXT];
 
 	/* The last word that a microVM ever hears, also when it comes only now. */
-	if (fl_str_equal(desired, "deleted"))
+	if (fl_record_is_leaving(record))
 		return fl_err_set(err, FL_ERR_ABORTED, "the microVM is being deleted");
 	fl_boot_id(boot);
 	fl_json_put(record, "host.boot_id", fl_json_new_text(boot));
-	if (!fl_str_equal(desired, "running"))
-		fl_record_put_request(record);
-	fl_json_put(record, "host.desired", fl_json_new_text("running"));
+	fl_record_desire(record, "running");
 	fl_json_put(record, "host.vmm", NULL);
 	fl_json_put(record, "host.vmm.launch", fl_json_ref(arg));
 	fl_json_put(record, "host.vmm.state", fl_json_new_text("starting"));
@@ -162,14 +155,15 @@ static int read_report(int fd, struct fl_err *err)
 	return take_report(text.data, err);
 }
 
-/* The supervisor is a child only until it has said that the VMM was started. */
+/* The supervisor is a child only until it has said that the VMM was started. It is born in its
+ * control group: to move there later takes the kernel milliseconds. */
 static int spawn_supervisor(const struct fl_vm *vm, struct fl_err *err)
 {
 	fl_cleanup_free char *program =
 		fl_path_beside_program("libexec/flintlock", "fl-supervise");
 	const char *argv[] = { program, vm->state->dir, vm->name_space, vm->name, vm->uid, NULL };
 	fl_cleanup_close int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-	fl_cleanup_close int from = -1, to = -1;
+	fl_cleanup_close int from = -1, to = -1, group = -1;
 	struct fl_proc child;
 	int ends[2];
 
@@ -177,8 +171,11 @@ static int spawn_supervisor(const struct fl_vm *vm, struct fl_err *err)
 		return fl_err_errno(err, errno, "a pipe for the supervisor");
 	from = ends[0];
 	to = ends[1];
+	if (fl_cgroup_make(vm->uid))
+		group = fl_cgroup_open(vm->uid, "supervisor");
 	if (fl_proc_spawn(&child, &(struct fl_proc_spec){ .argv = argv, .in = null, .out = to,
-							  .errfd = null, .new_session = true },
+							  .errfd = null, .cgroup = group,
+							  .new_session = true },
 			  err) < 0)
 		return -1;
 	close(child.pidfd);
@@ -190,10 +187,9 @@ int fl_start_judge(void *arg, const fl_json *record, struct fl_err *err)
 {
 	const char *state = fl_json_text(fl_json_at(record, "host.vmm.state"));
 	const char *reason = fl_json_text(fl_json_at(record, "host.vmm.exit.reason"));
-	const char *desired = fl_json_text(fl_json_at(record, "host.desired"));
 
 	(void)arg;
-	if (fl_str_equal(desired, "deleted"))
+	if (fl_record_is_leaving(record))
 		return fl_err_set(err, FL_ERR_ABORTED, "the microVM is being deleted");
 	if (fl_str_equal(state, "running") || fl_str_equal(state, "paused"))
 		return 1;
@@ -211,19 +207,19 @@ int fl_start_judge(void *arg, const fl_json *record, struct fl_err *err)
 /* A supervisor was killed: its VMM dies with it, but not before it is dead. */
 static int bury(const struct fl_vm *vm, struct fl_err *err)
 {
-	if (fl_cgroup_remove(vm->uid, 500))
-		return 0;
-	fl_cgroup_kill(vm->uid);
-	if (fl_cgroup_remove(vm->uid, 5000))
-		return 0;
-	return fl_err_set(err, FL_ERR_BUSY, "%s/%s: processes of an earlier run do not end",
-			  vm->name_space, vm->name);
+	if (!fl_cgroup_remove(vm->uid, 500)) {
+		fl_cgroup_kill(vm->uid);
+		if (!fl_cgroup_remove(vm->uid, 5000))
+			return fl_err_set(err, FL_ERR_BUSY, "%s/%s: processes of an earlier run do "
+					  "not end", vm->name_space, vm->name);
+	}
+	return fl_jail_remove(vm, err);
 }
 
 /* What the spec says is its owner's word; the record's is the habit of whoever made it. */
 static const char *policy(struct fl_step_call *call)
 {
-	const char *label = fl_spec_label(&call->spec, "host.flintlock/restart");
+	const char *label = call->spec.asked.restart;
 	const char *habit = fl_json_text(fl_json_at(call->record, "host.restart"));
 
 	return fl_args_text(call->args, "restart", label ? label : habit ? habit : "no");
@@ -241,17 +237,13 @@ static int write_files(const struct fl_vm *vm, const fl_json *files, struct fl_e
 	return 0;
 }
 
-static int launch(struct fl_step_call *call, struct fl_err *err)
+static int launch(struct fl_step_call *call, uint64_t settle, struct fl_err *err)
 {
 	fl_cleanup_json fl_json *launch_doc = NULL;
-	uint64_t settle;
 	const char *restart = policy(call);
 
-	if (!fl_spec_is_restart_policy(restart))
-		return fl_err_set(err, FL_ERR_USAGE, "--restart %s: no, on-failure or always", restart);
-
-	if (fl_args_duration(call->args, "settle", 2000, &settle, err) < 0 ||
-	    bury(call->vm, err) < 0 || compose(call, true, &launch_doc, err) < 0)
+	if (fl_labels_check_restart(restart, err) < 0 || bury(call->vm, err) < 0 ||
+	    compose(call, true, &launch_doc, err) < 0)
 		return -1;
 	if (write_files(call->vm, fl_json_get(launch_doc, "files"), err) < 0)
 		return -1;
@@ -275,14 +267,20 @@ static int put_failed(void *arg, fl_json *record, struct fl_err *err)
 
 int fl_start(struct fl_step_call *call, struct fl_err *err)
 {
+	uint64_t settle;
+
+	if (fl_args_duration(call->args, "settle", 2000, &settle, err) < 0)
+		return -1;
+	if (settle > LONGEST_SETTLE_MS)
+		return fl_err_set(err, FL_ERR_USAGE, "option --settle: at most 1h");
 	if (fl_vm_is_supervised(call->vm)) {
 		if (fl_vm_desire(call->vm, "running", err) < 0)
 			return -1;
-	} else if (launch(call, err) < 0) {
+	} else if (launch(call, settle, err) < 0) {
 		fl_vm_change(call->vm, FL_SAVE_PLAIN, put_failed, NULL, NULL);
 		return -1;
 	}
-	return fl_vm_wait(call->vm, RUNNING_MS, fl_start_judge, NULL, err);
+	return fl_vm_wait(call->vm, RUNNING_MS + (int)settle, fl_start_judge, NULL, err);
 }
 
 int fl_stop_for_good(const struct fl_vm *vm, int timeout_ms, struct fl_err *err)

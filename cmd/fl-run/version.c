@@ -3,16 +3,41 @@
 
 #include "common/cancel.h"
 #include "common/cleanup.h"
-#include "common/io.h"
+#include "common/clock.h"
 #include "common/proc.h"
 
 #include <ctype.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 
 #define ANSWER_MS 5000
 #define LONGEST_ANSWER 4096
+
+/* All that it says until it closes its end, or has said enough. */
+static int read_answer(int from, const char *program, struct fl_str *text, struct fl_err *err)
+{
+	int64_t end = fl_clock_ms() + ANSWER_MS;
+	ssize_t got = 1;
+
+	while (got != 0 && text->len < LONGEST_ANSWER) {
+		int64_t left = end - fl_clock_ms();
+		int ready = fl_cancel_wait(NULL, from, left > 0 ? (int)left : 0, err);
+
+		if (ready < 0)
+			return -1;
+		if (!ready)
+			return fl_err_set(err, FL_ERR_TIMEOUT, "%s: does not tell its version within "
+					  "%d ms", program, ANSWER_MS);
+		got = read(from, fl_str_reserve(text, LONGEST_ANSWER), LONGEST_ANSWER);
+		if (got < 0)
+			return fl_err_errno(err, errno, "%s: cannot be read", program);
+		text->len += (size_t)got;
+		text->data[text->len] = 0;
+	}
+	return 0;
+}
 
 static int run(const char *program, struct fl_str *text, struct fl_err *err)
 {
@@ -31,9 +56,10 @@ static int run(const char *program, struct fl_str *text, struct fl_err *err)
 			  err) < 0)
 		return -1;
 	close(fl_steal_fd(&to));
-	if (fl_cancel_wait(NULL, from, ANSWER_MS, err) < 0 ||
-	    fl_io_read_all(from, LONGEST_ANSWER, text, program, err) < 0)
+	if (read_answer(from, program, text, err) < 0)
 		return -1;
+	/* One that says ever more ends when nobody reads. */
+	close(fl_steal_fd(&from));
 	return fl_proc_wait(&child, ANSWER_MS, err) < 0 ? -1 : 0;
 }
 

@@ -15,8 +15,10 @@ struct fl_vmm_request {
 	const struct fl_vm *vm;
 	const fl_json *record;
 	const struct fl_spec *spec;
+	const struct fl_provider *provider;
 	const char *accel;   /* "auto", "kvm" or "tcg" */
 	const char *program; /* as fl_vmm_program gives it */
+	const char *jailer;  /* for those that have one; NULL: none is wanted */
 	bool check;          /* that kernel, disks and taps are there; not for a dry run */
 };
 
@@ -36,6 +38,13 @@ struct fl_vmm_request {
  *   vsock           {"socket","cid"}: where the host reaches the guest; with "cid" the supervisor
  *                   makes the socket, and the kernel knows the guest by it; else the VMM does
  *   disks           ids of what it calls d0, d1 …
+ *   disk_paths      their paths, as it knows them
+ *   jail            {"program","folder","owner","log","files","taps"}: the supervisor makes
+ *                   FOLDER/root below "jail" in the microVM's folder, and a link to it there,
+ *                   "root". The VMM runs in it as uid and gid OWNER. files,
+ *                   [{"from","as","access"}], are there under the names AS, for the VMM to
+ *                   "write", for it alone to "read", or "shared" with all. taps are made its own.
+ *                   log is a fifo that is its stderr as well.
  * and "files", a map of name to text, which fl-run writes into the folder and does not save.
  */
 struct fl_vmm {

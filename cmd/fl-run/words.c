@@ -19,3 +19,14 @@ void fl_words_option(fl_json *argv, const char *option, const char *fmt, ...)
 	fl_words_add(argv, option);
 	fl_words_add(argv, text.data ? text.data : "");
 }
+
+void fl_words_quote(struct fl_str *out, const char *word)
+{
+	fl_str_add(out, "'");
+	for (; *word; word++)
+		if (*word == '\'')
+			fl_str_add(out, "'\\''");
+		else
+			fl_str_add_bytes(out, word, 1);
+	fl_str_add(out, "'");
+}

@@ -5,11 +5,24 @@
  */
 #include "cmd/fl-supervise/http.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define API "/api/v1/"
+
+static bool send_resize(struct fl_monitor *monitor)
+{
+	int number = fl_monitor_disk_number(monitor, monitor->resize.volume);
+	char body[96];
+
+	snprintf(body, sizeof(body), "{\"id\":\"d%d\",\"desired_size\":%" PRIu64 "}", number,
+		 monitor->resize.bytes);
+	return number >= 0 &&
+	       fl_http_api_send(monitor, FL_ORDER_RESIZE,
+				&(struct fl_http_call){ "PUT", API "vm.resize-disk", body });
+}
 
 static bool send_order(struct fl_monitor *monitor, enum fl_order order)
 {
@@ -21,7 +34,8 @@ static bool send_order(struct fl_monitor *monitor, enum fl_order order)
 		[FL_ORDER_COUNTERS] = { "GET", API "vm.counters", NULL },
 	};
 
-	return fl_http_api_send(monitor, order, &calls[order]);
+	return order == FL_ORDER_RESIZE ? send_resize(monitor)
+					: fl_http_api_send(monitor, order, &calls[order]);
 }
 
 /* What was never measured is 2^64 - 1, a number that readers of JSON refuse. */
@@ -62,8 +76,10 @@ static bool take(struct fl_monitor *monitor)
 
 	if (!fl_http_api_take(monitor, &answer))
 		return false;
-	if (answer.order == FL_ORDER_COUNTERS && answer.body)
+	if (answer.order == FL_ORDER_COUNTERS && answer.good && answer.body)
 		take_counters(monitor, answer.body);
+	if (answer.order == FL_ORDER_RESIZE && answer.good)
+		fl_monitor_resized(monitor, NULL);
 	free(answer.body);
 	return true;
 }
@@ -92,6 +108,7 @@ static void take_event(struct fl_monitor *monitor, const fl_json *doc)
 		end_because(monitor, FL_REASON_POWER_OFF);
 	} else if (fl_str_equal(event, "paused") || fl_str_equal(event, "resumed")) {
 		monitor->paused = fl_str_equal(event, "paused");
+		monitor->unsure = false;
 	}
 }
 

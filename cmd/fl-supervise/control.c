@@ -66,7 +66,7 @@ static void accept_one(struct fl_control *control)
 	for (size_t i = 0; i < FL_CONTROL_CLIENTS; i++)
 		if (control->clients[i] < 0) {
 			control->clients[i] = fd;
-			control->waits[i] = false;
+			control->waits[i] = 0;
 			greeting = hello(control);
 			say(fd, greeting);
 			return;
@@ -81,7 +81,7 @@ static void drop(int *fd)
 }
 
 /* A request is one line that arrives at once; requests are a few dozen bytes. */
-static void serve(int *fd, bool *waits, fl_control_handler *handle, void *arg)
+static void serve(int *fd, int *waits, fl_control_handler *handle, void *arg)
 {
 	char line[1024];
 	ssize_t got = read(*fd, line, sizeof(line));
@@ -99,8 +99,8 @@ static void serve(int *fd, bool *waits, fl_control_handler *handle, void *arg)
 		drop(fd);
 		return;
 	}
-	answer = handle(arg, request);
-	*waits = !answer;
+	*waits = 0;
+	answer = handle(arg, request, waits);
 	if (answer)
 		say(*fd, answer);
 }
@@ -113,13 +113,15 @@ void fl_control_poll(struct fl_control *control, fl_control_handler *handle, voi
 			serve(&control->clients[i], &control->waits[i], handle, arg);
 }
 
-void fl_control_answer(struct fl_control *control, fl_json *answer)
+void fl_control_answer(struct fl_control *control, int waits, fl_json *answer)
 {
 	fl_cleanup_json fl_json *taken = answer;
 
 	for (size_t i = 0; i < FL_CONTROL_CLIENTS; i++) {
-		if (control->clients[i] >= 0 && control->waits[i])
+		if (!control->waits[i] || (waits && control->waits[i] != waits))
+			continue;
+		if (control->clients[i] >= 0)
 			say(control->clients[i], taken);
-		control->waits[i] = false;
+		control->waits[i] = 0;
 	}
 }

@@ -15,7 +15,7 @@
 struct fl_control {
 	int listener;
 	int clients[FL_CONTROL_CLIENTS]; /* -1: free */
-	bool waits[FL_CONTROL_CLIENTS];  /* for an answer that is not known yet */
+	int waits[FL_CONTROL_CLIENTS];   /* for what, where the answer is not known yet; 0: nothing */
 	char path[108];
 	char uid[32];
 };
@@ -25,10 +25,10 @@ int fl_control_listen(struct fl_control *control, const char *path, const char *
 		      struct fl_err *err);
 void fl_control_finish(struct fl_control *control);
 
-/* Accepts, reads requests, answers each with what handle returns (taken); NULL: the client
- * waits for fl_control_answer. */
-typedef fl_json *fl_control_handler(void *arg, const fl_json *request);
+/* Accepts, reads requests, answers each with what handle returns (taken); NULL: the client waits
+ * for what handle put into waits, until fl_control_answer. */
+typedef fl_json *fl_control_handler(void *arg, const fl_json *request, int *waits);
 void fl_control_poll(struct fl_control *control, fl_control_handler *handle, void *arg);
 
-/* Tells all who wait; takes answer. */
-void fl_control_answer(struct fl_control *control, fl_json *answer);
+/* Tells all who wait for that (0: for anything); takes answer. */
+void fl_control_answer(struct fl_control *control, int waits, fl_json *answer);

@@ -5,8 +5,29 @@
  */
 #include "cmd/fl-supervise/http.h"
 
+#include "common/alloc.h"
+
 #include <stdlib.h>
 #include <string.h>
+
+/* It looks at the disk's size anew when it is given the disk anew. */
+static bool send_resize(struct fl_monitor *monitor)
+{
+	int number = fl_monitor_disk_number(monitor, monitor->resize.volume);
+	const fl_json *paths = fl_json_get(monitor->launch, "disk_paths");
+	fl_cleanup_free char *id = fl_asprintf("d%d", number);
+	fl_cleanup_free char *path = fl_asprintf("/drives/%s", id);
+	fl_cleanup_json fl_json *body = fl_json_new_object();
+	fl_cleanup_str struct fl_str text = FL_STR_INIT;
+
+	if (number < 0 || !fl_json_item(paths, (size_t)number))
+		return false;
+	fl_json_set(body, "drive_id", fl_json_new_text(id));
+	fl_json_set(body, "path_on_host", fl_json_ref(fl_json_item(paths, (size_t)number)));
+	fl_json_print(body, false, &text);
+	return fl_http_api_send(monitor, FL_ORDER_RESIZE,
+				&(struct fl_http_call){ "PATCH", path, text.data });
+}
 
 static bool send_order(struct fl_monitor *monitor, enum fl_order order)
 {
@@ -23,6 +44,8 @@ static bool send_order(struct fl_monitor *monitor, enum fl_order order)
 					"{\"action_type\":\"FlushMetrics\"}" },
 	};
 
+	if (order == FL_ORDER_RESIZE)
+		return send_resize(monitor);
 	if (!calls[order].method)
 		return false;
 	if (order == FL_ORDER_COUNTERS)
@@ -33,27 +56,31 @@ static bool send_order(struct fl_monitor *monitor, enum fl_order order)
 static bool take(struct fl_monitor *monitor)
 {
 	struct fl_http_answer answer;
-	bool good;
 
 	if (!fl_http_api_take(monitor, &answer))
 		return false;
-	good = answer.status >= 200 && answer.status < 300;
-	if (good && answer.order == FL_ORDER_PAUSE)
-		monitor->paused = true;
-	if (good && answer.order == FL_ORDER_RESUME)
-		monitor->paused = false;
 	free(answer.body);
+	if (answer.order == FL_ORDER_COUNTERS)
+		monitor->counters_wanted &= answer.good;
+	if (answer.order == FL_ORDER_RESIZE && answer.good)
+		fl_monitor_resized(monitor, NULL);
+	if (answer.good && (answer.order == FL_ORDER_PAUSE || answer.order == FL_ORDER_RESUME)) {
+		monitor->paused = answer.order == FL_ORDER_PAUSE;
+		monitor->unsure = false;
+	}
 	return true;
 }
 
 static void add_up(fl_json *sums, const fl_json *counters)
 {
 	for (void *i = fl_json_first(counters); i; i = fl_json_next(counters, i)) {
-		int64_t before = fl_json_int(fl_json_get(sums, fl_json_key(i)));
+		int64_t before = fl_json_int(fl_json_get(sums, fl_json_key(i))), sum;
 
-		if (fl_json_is_int(fl_json_value(i)))
-			fl_json_set(sums, fl_json_key(i),
-				    fl_json_new_int(before + fl_json_int(fl_json_value(i))));
+		if (!fl_json_is_int(fl_json_value(i)))
+			continue;
+		if (__builtin_add_overflow(before, fl_json_int(fl_json_value(i)), &sum))
+			sum = INT64_MAX;
+		fl_json_set(sums, fl_json_key(i), fl_json_new_int(sum));
 	}
 }
 

@@ -19,6 +19,7 @@ struct fl_http_call {
 struct fl_http_answer {
 	enum fl_order order;
 	int status;
+	bool good;  /* it was done; what was not is refused, in the VMM's own words */
 	char *body; /* NULL: none; the caller frees */
 };
 
@@ -26,5 +27,5 @@ struct fl_http_answer {
 bool fl_http_api_send(struct fl_monitor *monitor, enum fl_order order,
 		      const struct fl_http_call *call);
 
-/* The first whole answer; false when there is none yet. */
+/* The first whole answer; false when there is none yet, or it makes no sense (.broken). */
 bool fl_http_api_take(struct fl_monitor *monitor, struct fl_http_answer *answer);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "cmd/fl-supervise/launch.h"
 
+#include "cmd/fl-supervise/jail.h"
 #include "cmd/fl-supervise/requests.h"
 #include "cmd/fl-supervise/stream.h"
 #include "cmd/fl-supervise/tap.h"
@@ -11,7 +12,7 @@
 #include <fcntl.h>
 #include <string.h>
 
-#define CONNECT_WITHIN_MS 10000
+#define CONNECT_WITHIN_MS 20000
 #define MOST_TAPS 16
 
 /* The ends of the pipes that the VMM gets, and the descriptors of its taps. */
@@ -38,6 +39,7 @@ void fl_launch_close(struct fl_machine *machine)
 	fl_monitor_end(&machine->monitor);
 	fl_requests_end(machine);
 	fl_shares_end(&machine->shares);
+	fl_jail_end(machine->vm, machine->launch);
 }
 
 static void close_handed(struct handed *handed)
@@ -64,10 +66,19 @@ static int make_pipe(int *ours, int *theirs, bool we_read, struct fl_err *err)
 	return 0;
 }
 
+/* In a jail the VMM's log finds the pipe by a name. */
+static int make_errors(struct fl_machine *machine, struct handed *handed, struct fl_err *err)
+{
+	if (fl_json_at(machine->launch, "jail.log"))
+		return fl_jail_open_log(machine->vm, machine->launch, &machine->errors,
+					&handed->errors, err);
+	return make_pipe(&machine->errors, &handed->errors, true, err);
+}
+
 static int make_pipes(struct fl_machine *machine, struct handed *handed, struct fl_err *err)
 {
 	if (make_pipe(&machine->out, &handed->out, true, err) < 0 ||
-	    make_pipe(&machine->errors, &handed->errors, true, err) < 0)
+	    make_errors(machine, handed, err) < 0)
 		return -1;
 	return make_pipe(&machine->in, &handed->in, false, err);
 }
@@ -111,14 +122,26 @@ static int spawn(struct fl_machine *machine, const struct handed *handed, int cg
  * listens there. */
 static void remove_stale(const struct fl_machine *machine)
 {
-	static const char *const paths[] = { "monitor", "console_socket", "vsock.socket" };
+	static const char *const theirs[] = { "monitor", "console_socket", "vsock.socket" };
+	/* The relay's own socket serves the next run as well. */
+	size_t count = FL_COUNT(theirs) - (machine->relay.listener >= 0);
 
-	for (size_t i = 0; i < FL_COUNT(paths); i++) {
-		const char *path = fl_json_text(fl_json_at(machine->launch, paths[i]));
+	for (size_t i = 0; i < count; i++) {
+		const char *path = fl_json_text(fl_json_at(machine->launch, theirs[i]));
 
-		if (path && (i != 2 || machine->relay.listener < 0))
+		if (path)
 			unlink(path);
 	}
+}
+
+/* Before anything is opened in it. */
+static int make_jail(struct fl_machine *machine, int cgroup, struct fl_err *err)
+{
+	if (!fl_json_get(machine->launch, "jail"))
+		return 0;
+	if (fl_jail_make(machine->vm, machine->launch, cgroup, err) < 0)
+		return -1;
+	return fl_guard_start(&machine->guard, machine->vm->uid, err);
 }
 
 /* It stays over the guest's reboots. */
@@ -137,8 +160,10 @@ static int start(struct fl_machine *machine, struct handed *handed, struct fl_er
 	fl_cleanup_close int cgroup = fl_cgroup_open(machine->vm->uid, "vmm");
 
 	remove_stale(machine);
-	if (make_pipes(machine, handed, err) < 0 || open_taps(machine, handed, err) < 0 ||
+	if (make_jail(machine, cgroup, err) < 0 || make_pipes(machine, handed, err) < 0 ||
+	    open_taps(machine, handed, err) < 0 ||
 	    fl_monitor_open_events(&machine->monitor, machine->vm->dirfd, err) < 0 ||
+	    fl_jail_give_events(machine->vm, machine->launch, err) < 0 ||
 	    open_relay(machine, err) < 0 ||
 	    fl_shares_start(&machine->shares, machine->launch,
 			    &(struct fl_shares_place){ cgroup, handed->errors }, err) < 0)
@@ -156,6 +181,8 @@ int fl_launch(struct fl_machine *machine, struct fl_err *err)
 	machine->stderr_text.last[0] = machine->console.last[0] = 0;
 	machine->monitor.reason[0] = 0;
 	machine->reboot_wanted = machine->told_to_quit = machine->deaf = false;
+	machine->refused_stop = false;
+	machine->unreachable = NULL;
 	machine->console_connected = false;
 	rc = start(machine, &handed, err);
 	close_handed(&handed);
@@ -197,6 +224,9 @@ void fl_launch_connect(struct fl_machine *machine)
 		return;
 	all = fl_monitor_connect(&machine->monitor);
 	all &= connect_console(machine);
-	if (all || fl_clock_ms() > machine->connect_by)
+	if (!all && fl_clock_ms() > machine->connect_by)
+		machine->unreachable = launch_text(machine, machine->monitor.fd < 0 ? "monitor"
+								   : "console_socket");
+	if (all || machine->unreachable)
 		machine->connect_by = 0;
 }

@@ -60,7 +60,8 @@ int fl_machine_init(struct fl_machine *machine, const struct fl_vm *vm, struct f
 	*machine = (struct fl_machine){ .vm = vm, .changes = -1, .out = -1, .errors = -1, .in = -1,
 					.vmm = { .pidfd = -1 },
 					.keyboard = FL_KEYBOARD_INIT,
-					.relay = FL_RELAY_INIT };
+					.relay = FL_RELAY_INIT,
+					.guard = FL_GUARD_INIT };
 	machine->control.listener = -1;
 	memset(machine->control.clients, -1, sizeof(machine->control.clients));
 	machine->console.fd = machine->stderr_text.fd = -1;
@@ -86,6 +87,7 @@ int fl_machine_init(struct fl_machine *machine, const struct fl_vm *vm, struct f
 void fl_machine_finish(struct fl_machine *machine)
 {
 	fl_proc_finish(&machine->vmm);
+	fl_guard_end(&machine->guard);
 	fl_launch_close(machine);
 	fl_control_finish(&machine->control);
 	fl_keyboard_finish(&machine->keyboard);
@@ -131,6 +133,14 @@ static void stop(struct fl_machine *machine)
 		kill_vmm(machine);
 }
 
+/* While the VMM is only about to listen, nothing is refused yet. */
+static void order(struct fl_machine *machine, enum fl_order order)
+{
+	if (fl_monitor_order(&machine->monitor, order) || machine->connect_by)
+		return;
+	fl_monitor_refuse(&machine->monitor, order, "the VMM's API cannot be reached");
+}
+
 static void follow_wish(struct fl_machine *machine)
 {
 	switch (machine->wish) {
@@ -145,12 +155,12 @@ static void follow_wish(struct fl_machine *machine)
 			stop(machine);
 		break;
 	case FL_WISH_PAUSED:
-		if (!machine->monitor.paused)
-			fl_monitor_order(&machine->monitor, FL_ORDER_PAUSE);
+		if (!machine->monitor.paused || machine->monitor.unsure)
+			order(machine, FL_ORDER_PAUSE);
 		break;
 	case FL_WISH_RUNNING:
-		if (machine->monitor.paused)
-			fl_monitor_order(&machine->monitor, FL_ORDER_RESUME);
+		if (machine->monitor.paused || machine->monitor.unsure)
+			order(machine, FL_ORDER_RESUME);
 		break;
 	}
 }
@@ -159,11 +169,36 @@ static void look_at_record(struct fl_machine *machine)
 {
 	enum fl_machine_wish before = machine->wish;
 	fl_cleanup_json fl_json *record = NULL;
+	bool anew;
+
 	fl_changes_drain(machine->changes);
 	record = fl_vm_load(machine->vm, NULL);
 	read_record(machine, record);
-	if (machine->wish != before)
+	/* What was refused is tried again when somebody desires it again. */
+	anew = machine->refused && !fl_json_at(record, "host.vmm.refused");
+	if (anew)
+		machine->refused = false;
+	if (anew || machine->wish != before)
 		follow_wish(machine);
+}
+
+static void hear_refusals(struct fl_machine *machine)
+{
+	unsigned refused = machine->monitor.refused;
+
+	machine->monitor.refused = 0;
+	if (refused & (1U << FL_ORDER_PAUSE | 1U << FL_ORDER_RESUME)) {
+		machine->refused = true;
+		fl_verdict_refuse(machine, machine->monitor.refusal);
+	}
+	if (refused & 1U << FL_ORDER_COUNTERS)
+		fl_requests_refuse(machine);
+	if (refused & 1U << FL_ORDER_POWER_OFF && machine->phase == FL_MACHINE_STOPPING) {
+		machine->refused_stop = true;
+		kill_vmm(machine);
+	}
+	if (refused & 1U << FL_ORDER_QUIT)
+		kill_vmm(machine);
 }
 
 static void try_again_later(struct fl_machine *machine, const struct fl_verdict *verdict)
@@ -284,8 +319,14 @@ static void pass_deadline(struct fl_machine *machine)
 	machine->deadline = 0;
 	switch (machine->phase) {
 	case FL_MACHINE_SETTLING:
+		/* One that nobody can speak to does not run as it should. */
+		if (machine->connect_by || machine->unreachable) {
+			machine->deadline = fl_clock_ms() + CONNECT_EVERY_MS;
+			break;
+		}
 		machine->phase = FL_MACHINE_RUNNING;
-		fl_verdict_save(machine, "running", "CREATED", NULL);
+		fl_verdict_save(machine, machine->monitor.paused ? "paused" : "running", "CREATED",
+				NULL);
 		break;
 	case FL_MACHINE_STOPPING:
 		machine->deaf = true;
@@ -302,11 +343,14 @@ static void pass_deadline(struct fl_machine *machine)
 static int next_timeout(const struct fl_machine *machine)
 {
 	int64_t left = machine->deadline ? machine->deadline - fl_clock_ms() : -1;
+	int64_t answer = fl_monitor_wait_ms(&machine->monitor);
 
 	if (machine->deadline && left < 0)
 		left = 0;
 	if (machine->connect_by && (left < 0 || left > CONNECT_EVERY_MS))
 		left = CONNECT_EVERY_MS;
+	if (answer >= 0 && (left < 0 || left > answer))
+		left = answer;
 	return (int)left;
 }
 
@@ -355,6 +399,8 @@ void fl_machine_run(struct fl_machine *machine)
 		if (fl_cancel_signal())
 			return;
 		fl_launch_connect(machine);
+		if (machine->unreachable)
+			kill_vmm(machine);
 		drain_ready(machine, &fds[AT_OUT], &machine->out, &machine->console);
 		drain_ready(machine, &fds[AT_ERRORS], &machine->errors, &machine->stderr_text);
 		if (fds[AT_MONITOR].revents)
@@ -364,6 +410,8 @@ void fl_machine_run(struct fl_machine *machine)
 		if (machine->monitor.paused != was_paused && machine->phase == FL_MACHINE_RUNNING)
 			fl_verdict_save(machine, machine->monitor.paused ? "paused" : "running", NULL,
 					NULL);
+		fl_monitor_pass_time(&machine->monitor);
+		hear_refusals(machine);
 		end_if_over(machine);
 		if (fds[AT_CHANGES].revents)
 			look_at_record(machine);

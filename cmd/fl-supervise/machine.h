@@ -12,6 +12,7 @@
 
 #include "cmd/fl-supervise/console.h"
 #include "cmd/fl-supervise/control.h"
+#include "cmd/fl-supervise/guard.h"
 #include "cmd/fl-supervise/keyboard.h"
 #include "cmd/fl-supervise/monitor.h"
 #include "cmd/fl-supervise/relay.h"
@@ -43,8 +44,11 @@ struct fl_machine {
 	unsigned tries, restarts, reboots;
 	bool reboot_wanted; /* the end of this run is to be followed by the next */
 	bool deaf;         /* it was asked to end, and did not in time */
+	bool refused_stop; /* the VMM would not even ask it */
+	bool refused;      /* the record says why what is desired was not done */
+	const char *unreachable; /* the socket that the VMM should listen on; NULL: it does */
 	bool told_to_quit;  /* the guest is at its end, the VMM would go on */
-	bool stats_asked;   /* of the monitor, and not answered yet */
+	bool stats_asked, resize_asked; /* of the monitor, and not answered yet */
 	struct fl_proc vmm;
 	int out, errors, in; /* from and to the VMM */
 	bool console_connected; /* out and in are the console's own socket */
@@ -55,6 +59,7 @@ struct fl_machine {
 	struct fl_keyboard keyboard;
 	struct fl_relay relay;   /* of a vsock that the VMM makes no socket for */
 	struct fl_shares shares;
+	struct fl_guard guard;   /* of a VMM in a jail */
 };
 
 int fl_machine_init(struct fl_machine *machine, const struct fl_vm *vm, struct fl_err *err);

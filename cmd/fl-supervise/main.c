@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
  * fl-supervise STATE_DIR NAMESPACE NAME UID: keeps one microVM's VMM. Started by fl-run,
- * never by hand. Standard output tells once whether the VMM was started: "ready", or the
+ * never by hand; "fl-supervise guard UID" is started by itself. Standard output tells once whether the VMM was started: "ready", or the
  * kind and text of an error.
  */
+#include "cmd/fl-supervise/guard.h"
 #include "cmd/fl-supervise/launch.h"
 #include "cmd/fl-supervise/verdict.h"
-#include "common/cgroup.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -44,8 +44,6 @@ static int keep(const struct fl_vm *vm)
 	lock = fl_vm_lock_run(vm, 0, &err);
 	if (lock < 0)
 		return report(&err);
-	if (fl_cgroup_make(vm->uid))
-		fl_cgroup_enter(vm->uid, "supervisor");
 	rc = fl_machine_init(&machine, vm, &err);
 	if (rc == 0)
 		rc = fl_launch(&machine, &err);
@@ -65,6 +63,8 @@ int main(int argc, char **argv)
 	struct fl_err err = { 0 };
 	int rc;
 
+	if (argc == 3 && strcmp(argv[1], "guard") == 0)
+		return fl_guard_main(argv[2]);
 	if (argc != 5) {
 		fprintf(stderr, "fl-supervise: started by fl-run only; see fl-run(8)\n");
 		return 2;

@@ -2,13 +2,16 @@
 #include "cmd/fl-supervise/monitor.h"
 
 #include "cmd/fl-supervise/stream.h"
+#include "common/clock.h"
 #include "common/num.h"
 
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 
 #define LONGEST_MESSAGE (1 << 20)
+#define ANSWER_WITHIN_MS 10000 /* less than anybody waits for what was asked */
 
 static const char *launch_text(const struct fl_monitor *monitor, const char *key)
 {
@@ -54,9 +57,79 @@ bool fl_monitor_connect(struct fl_monitor *monitor)
 	return monitor->fd >= 0;
 }
 
+void fl_monitor_refuse(struct fl_monitor *monitor, enum fl_order order, const char *fmt, ...)
+{
+	va_list args;
+
+	monitor->refused |= 1U << order;
+	if (order == FL_ORDER_RESIZE)
+		monitor->resized = -1;
+	va_start(args, fmt);
+	vsnprintf(monitor->refusal, sizeof(monitor->refusal), fmt, args);
+	va_end(args);
+}
+
+/* What was asked is not going to be answered. Whether the VMM did it is not known; one that was
+ * asked to end, and ends, is not to be taken for one that refused. */
+static void hang_up(struct fl_monitor *monitor, const char *why)
+{
+	for (size_t i = 0; i < monitor->asked_count; i++) {
+		enum fl_order order = monitor->asked[i];
+
+		if (order == FL_ORDER_PAUSE || order == FL_ORDER_RESUME)
+			monitor->unsure = true;
+		if (order != FL_ORDER_POWER_OFF && order != FL_ORDER_QUIT)
+			fl_monitor_refuse(monitor, order, "the VMM's API %s", why);
+	}
+	close(monitor->fd);
+	monitor->fd = -1;
+	monitor->ready = monitor->counters_wanted = false;
+	monitor->asked_count = 0;
+	monitor->broken = NULL;
+	fl_str_clear(&monitor->in);
+}
+
+/* One that asks first may do so over another connection than before. */
 bool fl_monitor_order(struct fl_monitor *monitor, enum fl_order order)
 {
-	return monitor->fd >= 0 && monitor->protocol->send(monitor, order);
+	if (!monitor->protocol->greets)
+		fl_monitor_connect(monitor);
+	if (monitor->fd < 0 || !monitor->protocol->send(monitor, order))
+		return false;
+	if (monitor->asked_count == 1)
+		monitor->answer_by = fl_clock_ms() + ANSWER_WITHIN_MS;
+	return true;
+}
+
+int64_t fl_monitor_wait_ms(const struct fl_monitor *monitor)
+{
+	int64_t left = monitor->answer_by - fl_clock_ms();
+
+	if (!monitor->asked_count)
+		return -1;
+	return left > 0 ? left : 0;
+}
+
+void fl_monitor_pass_time(struct fl_monitor *monitor)
+{
+	if (monitor->fd >= 0 && fl_monitor_wait_ms(monitor) == 0)
+		hang_up(monitor, "does not answer");
+}
+
+bool fl_monitor_resize(struct fl_monitor *monitor, const char *volume, uint64_t bytes)
+{
+	monitor->resized = 0;
+	monitor->resize.volume = volume;
+	monitor->resize.bytes = bytes;
+	return fl_monitor_order(monitor, FL_ORDER_RESIZE);
+}
+
+void fl_monitor_resized(struct fl_monitor *monitor, const char *words)
+{
+	if (words)
+		fl_monitor_refuse(monitor, FL_ORDER_RESIZE, "%s", words);
+	else
+		monitor->resized = 1;
 }
 
 void fl_monitor_read(struct fl_monitor *monitor)
@@ -64,13 +137,15 @@ void fl_monitor_read(struct fl_monitor *monitor)
 	if (monitor->fd < 0)
 		return;
 	if (!fl_stream_read(monitor->fd, &monitor->in)) {
-		close(monitor->fd);
-		monitor->fd = -1;
-		monitor->ready = false;
+		hang_up(monitor, "closed the connection without an answer");
 		return;
 	}
 	while (monitor->protocol->take(monitor))
-		;
+		monitor->answer_by = fl_clock_ms() + ANSWER_WITHIN_MS;
+	if (monitor->broken) {
+		hang_up(monitor, monitor->broken);
+		return;
+	}
 	/* Anything that long is not for us. */
 	if (monitor->in.len > LONGEST_MESSAGE)
 		fl_str_clear(&monitor->in);
@@ -118,8 +193,11 @@ void fl_monitor_end(struct fl_monitor *monitor)
 	fl_json_unref(monitor->sums);
 	monitor->fd = monitor->events = -1;
 	monitor->ready = monitor->paused = monitor->must_end = monitor->counters_wanted = false;
+	monitor->unsure = false;
+	monitor->broken = NULL;
 	monitor->disks = monitor->sums = NULL;
 	monitor->asked_count = 0;
+	monitor->resized = 0;
 }
 
 const char *fl_monitor_disk(const struct fl_monitor *monitor, const char *id)
@@ -129,6 +207,16 @@ const char *fl_monitor_disk(const struct fl_monitor *monitor, const char *id)
 	if (*id != 'd' || fl_num_u64(id + 1, 0, 1000, &index, NULL) < 0)
 		return NULL;
 	return fl_json_text(fl_json_item(fl_json_get(monitor->launch, "disks"), index));
+}
+
+int fl_monitor_disk_number(const struct fl_monitor *monitor, const char *volume)
+{
+	const fl_json *disks = fl_json_get(monitor->launch, "disks");
+
+	for (size_t i = 0; i < fl_json_count(disks); i++)
+		if (fl_str_equal(fl_json_text(fl_json_item(disks, i)), volume))
+			return (int)i;
+	return -1;
 }
 
 fl_json *fl_monitor_counters(const char *id, const fl_json *counters, const char *const names[][2])

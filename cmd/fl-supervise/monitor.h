@@ -22,6 +22,7 @@ enum fl_order {
 	FL_ORDER_RESUME,
 	FL_ORDER_QUIT,     /* the VMM is told to, without asking the guest */
 	FL_ORDER_COUNTERS, /* answered by .disks */
+	FL_ORDER_RESIZE,   /* a disk has become larger: .resize; answered by .resized */
 };
 
 #define FL_REASON_RESET "guest-reset"
@@ -39,13 +40,23 @@ struct fl_monitor {
 	struct fl_str in, event_text;
 	bool ready;      /* it answers */
 	bool paused;
+	bool unsure;     /* an order to pause or resume was not answered */
 	bool must_end;   /* this run is over, though the VMM goes on */
 	char reason[32]; /* why the guest's run ends; "" before */
+	unsigned refused;   /* orders that were, as bits 1 << enum fl_order; its taker clears it */
+	char refusal[256];  /* why, of the last one */
 	fl_json *disks;  /* [{"id",counters…}] as fl-state(5) says; its taker frees it */
+	struct {
+		const char *volume; /* its id; valid while it is ordered */
+		uint64_t bytes;
+	} resize;
+	int resized; /* 1: the guest was told; -1: the VMM refused; 0: no answer yet */
 
 	/* The protocols' own. */
 	enum fl_order asked[FL_MONITOR_ORDERS]; /* in order, the first is being answered */
 	size_t asked_count;
+	int64_t answer_by; /* when the first of them is given up, on fl_clock_ms() */
+	const char *broken; /* what is wrong with what came in; NULL: nothing */
 	fl_json *sums; /* of counters that come as differences */
 	bool counters_wanted;
 };
@@ -72,18 +83,37 @@ int fl_monitor_open_events(struct fl_monitor *monitor, int dirfd, struct fl_err 
 /* True when connected (again: no harm). */
 bool fl_monitor_connect(struct fl_monitor *monitor);
 
-/* False when there is no connection, or the VMM has no such order. */
+/* False when there is no connection, and none can be made, or the VMM has no such order. */
 bool fl_monitor_order(struct fl_monitor *monitor, enum fl_order order);
 
-/* Takes what came in; closes at the end of the stream. */
+/* Tells the guest of a disk's new size; volume is its id. */
+bool fl_monitor_resize(struct fl_monitor *monitor, const char *volume, uint64_t bytes);
+
+/* Takes what came in; closes at the end of the stream, and when it makes no sense. */
 void fl_monitor_read(struct fl_monitor *monitor);
 void fl_monitor_read_events(struct fl_monitor *monitor);
+
+/* How long until fl_monitor_pass_time() has something to do, in milliseconds; -1: nothing waits. */
+int64_t fl_monitor_wait_ms(const struct fl_monitor *monitor);
+
+/* Gives up orders that are not answered in time, and the connection with them. */
+void fl_monitor_pass_time(struct fl_monitor *monitor);
 
 /* The VMM has ended: forgets all but the reason. */
 void fl_monitor_end(struct fl_monitor *monitor);
 
+/* For protocols. The VMM did not do it: sets .refused and .refusal. */
+FL_PRINTF(3, 4)
+void fl_monitor_refuse(struct fl_monitor *monitor, enum fl_order order, const char *fmt, ...);
+
 /* For protocols. The name of a disk that the launch document calls dN; NULL: there is none. */
 const char *fl_monitor_disk(const struct fl_monitor *monitor, const char *id);
+
+/* Likewise the number N of the disk of that name; -1: there is none. */
+int fl_monitor_disk_number(const struct fl_monitor *monitor, const char *volume);
+
+/* The VMM answered FL_ORDER_RESIZE; words: why not, NULL when it did it. */
+void fl_monitor_resized(struct fl_monitor *monitor, const char *words);
 
 /* A disk's counters under our names: pairs of {theirs, ours}, ended by NULL. */
 fl_json *fl_monitor_counters(const char *id, const fl_json *counters,

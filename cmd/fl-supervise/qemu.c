@@ -14,6 +14,24 @@ static bool execute(struct fl_monitor *monitor, const char *command)
 	return fl_stream_send(monitor->fd, text, (size_t)len);
 }
 
+#define RESIZE "resize" /* by which its answer is known */
+
+static bool send_resize(struct fl_monitor *monitor)
+{
+	fl_cleanup_json fl_json *doc = fl_json_new_object();
+	fl_cleanup_str struct fl_str text = FL_STR_INIT;
+
+	fl_str_addf(&text, "disk-%s", monitor->resize.volume);
+	fl_json_set(doc, "execute", fl_json_new_text("block_resize"));
+	fl_json_put(doc, "arguments.device", fl_json_new_text(text.data));
+	fl_json_put(doc, "arguments.size", fl_json_new_int((int64_t)monitor->resize.bytes));
+	fl_json_set(doc, "id", fl_json_new_text(RESIZE));
+	fl_str_clear(&text);
+	fl_json_print(doc, false, &text);
+	fl_str_add(&text, "\r\n");
+	return fl_stream_send(monitor->fd, text.data, text.len);
+}
+
 static bool send_order(struct fl_monitor *monitor, enum fl_order order)
 {
 	static const char *const commands[] = {
@@ -22,7 +40,7 @@ static bool send_order(struct fl_monitor *monitor, enum fl_order order)
 		[FL_ORDER_COUNTERS] = "query-blockstats",
 	};
 
-	return execute(monitor, commands[order]);
+	return order == FL_ORDER_RESIZE ? send_resize(monitor) : execute(monitor, commands[order]);
 }
 
 static void take_event(struct fl_monitor *monitor, const fl_json *doc, const char *event)
@@ -77,6 +95,8 @@ static bool take(struct fl_monitor *monitor)
 		execute(monitor, "qmp_capabilities");
 	else if (event)
 		take_event(monitor, doc, event);
+	else if (fl_str_equal(fl_json_text(fl_json_get(doc, "id")), RESIZE))
+		fl_monitor_resized(monitor, fl_json_text(fl_json_at(doc, "error.desc")));
 	else if (fl_json_get(doc, "return"))
 		monitor->ready = true;
 	if (fl_json_is_array(fl_json_get(doc, "return")))

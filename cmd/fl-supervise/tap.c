@@ -6,8 +6,10 @@
 #include "common/io.h"
 
 #include <fcntl.h>
+#include <linux/if_tun.h>
 #include <net/if.h>
 #include <stdio.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
@@ -54,4 +56,21 @@ int fl_tap_open(int dirfd, const char *link, struct fl_err *err)
 		return fl_err_errno(err, errno, "%s: its device cannot be made", link);
 	fd = open_if_it_is(dirfd, own, number);
 	return fd < 0 ? fl_err_errno(err, errno, "%s: its device cannot be opened", link) : fd;
+}
+
+int fl_tap_give(const char *link, uid_t owner, struct fl_err *err)
+{
+	fl_cleanup_close int fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC);
+	struct ifreq request = { .ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR };
+
+	/* To ask for it by a name that is not there would make one. */
+	if (if_nametoindex(link) == 0)
+		return fl_err_set(err, FL_ERR_NOT_FOUND, "%s: no such tap in this network "
+				  "namespace; run \"fl-net up\" first", link);
+	snprintf(request.ifr_name, sizeof(request.ifr_name), "%s", link);
+	if (fd < 0 || ioctl(fd, TUNSETIFF, &request) < 0 ||
+	    ioctl(fd, TUNSETOWNER, (unsigned long)owner) < 0 ||
+	    ioctl(fd, TUNSETGROUP, (unsigned long)owner) < 0)
+		return fl_err_errno(err, errno, "%s: cannot be given to the VMM", link);
+	return 0;
 }

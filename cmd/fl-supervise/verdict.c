@@ -73,6 +73,11 @@ struct fl_verdict fl_verdict_of(const struct fl_machine *machine, int status)
 	} else if (strcmp(reason, FL_REASON_POWER_OFF) == 0) {
 		verdict.kind = FL_ENDED_POWEROFF;
 		say(&verdict, "the guest powered off");
+	} else if (machine->unreachable) {
+		say(&verdict, "the VMM does not listen on %s, and was killed", machine->unreachable);
+	} else if (machine->refused_stop) {
+		say(&verdict, "the guest could not be asked to power off, and was killed: %s",
+		    machine->monitor.refusal);
 	} else if (machine->deaf) {
 		say(&verdict, "the guest did not power off within %llu s, and was killed",
 		    (unsigned long long)machine->stop_ms / 1000);
@@ -142,6 +147,11 @@ static int change(void *arg, fl_json *record, struct fl_err *err)
 	if (powered_off && strcmp(saving->vmm_state, "stopped") == 0)
 		put_text(record, "host.desired", "stopped");
 	return 0;
+}
+
+void fl_verdict_refuse(const struct fl_machine *machine, const char *why)
+{
+	fl_vm_put(machine->vm, "host.vmm.refused", fl_json_new_text(why), NULL);
 }
 
 void fl_verdict_save(const struct fl_machine *machine, const char *vmm_state, const char *state,

@@ -5,6 +5,7 @@
  * what the kernel's command line says:
  *     fake=panic | poweroff | reboot | noroot | exit3 | deaf | cloud-init | prompt | once-panic
  *     fake=asleep                 the guest reads nothing that is typed
+ *     fake=busy                   it uses a processor
  *     fake=mute | nonsense        the monitor does not answer, or not as QEMU does
  */
 #include <poll.h>
@@ -70,6 +71,21 @@ static void tell_blocks(int client, const char *how)
 			    "\"flush_operations\":3}}]}\n");
 }
 
+/* As QEMU answers; what was asked is said on the console. */
+static void resize(int client, const char *how, const char *text)
+{
+	if (strstr(how, "fake=mute"))
+		return;
+	if (strstr(how, "fake=refuses")) {
+		say(client, "{\"id\":\"resize\",\"error\":{\"class\":\"GenericError\","
+			    "\"desc\":\"fake: it cannot be that large\"}}\n");
+		return;
+	}
+	printf("fake guest: %s\n", text);
+	fflush(stdout);
+	say(client, "{\"return\":{},\"id\":\"resize\"}\n");
+}
+
 static void serve(int client, const char *how)
 {
 	char text[4096];
@@ -80,6 +96,8 @@ static void serve(int client, const char *how)
 	text[got] = 0;
 	if (strstr(text, "query-blockstats"))
 		tell_blocks(client, how);
+	else if (strstr(text, "block_resize"))
+		resize(client, how, text);
 	else
 		say(client, "{\"return\":{}}\n");
 	if (strstr(text, "system_powerdown") && !strstr(how, "fake=deaf"))
@@ -138,7 +156,7 @@ static void hear(int client, const char *how)
 				{ .fd = strstr(how, "fake=asleep") ? -1 : STDIN_FILENO,
 				  .events = POLLIN } };
 
-	if (poll(fds, 2, -1) < 0)
+	if (poll(fds, 2, strstr(how, "fake=busy") ? 0 : -1) < 0)
 		exit(6);
 	if (fds[0].revents)
 		serve(client, how);

@@ -4,7 +4,9 @@
 
 #include "common/base64.h"
 #include "common/digest.h"
+#include "common/egress.h"
 #include "common/inet.h"
+#include "common/label.h"
 #include "common/num.h"
 #include "common/ulid.h"
 #include "common/uuid.h"
@@ -39,6 +41,57 @@ static void sizes_and_durations(void)
 	CHECK_INT(fl_num_duration("5 m", &value, NULL), -1);
 	fl_num_print_size(1536, text);
 	CHECK_STR(text, "1.5 KiB");
+}
+
+static void count_wrong(void *arg, const char *label, const char *what)
+{
+	(void)label;
+	(void)what;
+	(*(int *)arg)++;
+}
+
+static void labels(void)
+{
+	static const char text[] =
+		"{\"host.flintlock/restart\":\"always\",\"host.flintlock/metadata-service\":\"v2\","
+		"\"host.flintlock/disk-bandwidth\":\"1M\",\"host.flintlock/disk-operations\":\"-1\","
+		"\"host.flintlock/\":\"\",\"of-others\":\"\"}";
+	fl_cleanup_json fl_json *map = fl_json_parse(text, sizeof(text) - 1, "labels", NULL);
+	struct fl_labels labels;
+	int wrong = 0;
+
+	fl_labels_read(map, &labels, count_wrong, &wrong);
+	CHECK_INT(wrong, 2);
+	CHECK_STR(labels.restart, "always");
+	CHECK_INT(labels.metadata_service, 2);
+	CHECK_INT(labels.disk_bandwidth, 1 << 20);
+	CHECK_INT(labels.disk_operations, 0);
+	fl_labels_read(NULL, &labels, NULL, NULL);
+	CHECK_INT(labels.metadata_service, 0);
+}
+
+static void destinations(void)
+{
+	const char *at = "10.1.2.3/8,192.0.2.1:53/udp,[2001:db8::1/32]:443,[fe80::1],fd00::/8";
+	struct fl_egress one;
+	char text[FL_CIDR_TEXT];
+
+	CHECK_INT(fl_egress_next(&at, &one, NULL), 1);
+	fl_inet_print_cidr(&one.to, text);
+	CHECK_STR(text, "10.0.0.0/8");
+	CHECK_INT(one.port, 0);
+	CHECK_INT(fl_egress_next(&at, &one, NULL), 1);
+	CHECK_INT(one.port, 53);
+	CHECK_INT(one.udp && !one.tcp, 1);
+	CHECK_INT(fl_egress_next(&at, &one, NULL), 1);
+	fl_inet_print_cidr(&one.to, text);
+	CHECK_STR(text, "2001:db8::/32");
+	CHECK_INT(one.port, 443);
+	CHECK_INT(one.udp && one.tcp, 1);
+	CHECK_INT(fl_egress_next(&at, &one, NULL), -1); /* brackets are for a port */
+	CHECK_INT(fl_egress_next(&at, &one, NULL), 1);
+	CHECK_INT(one.to.prefix, 8);
+	CHECK_INT(fl_egress_next(&at, &one, NULL), 0);
 }
 
 static void macs(void)
@@ -127,6 +180,8 @@ int main(void)
 {
 	return test_run((const struct test_case[]){ { "numbers are strict", numbers },
 						    { "sizes and durations", sizes_and_durations },
+						    { "labels of the host", labels },
+						    { "destinations", destinations },
 						    { "MACs", macs },
 						    { "networks", networks },
 						    { "base 64 is strict", base64 },

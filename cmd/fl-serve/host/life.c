@@ -75,7 +75,6 @@ static void run(struct fl_call *call, const fl_json *request, const char *comman
 	struct fl_server *server = fl_call_server(call);
 	struct fl_index_entry *entry = fl_host_find(call, request, FL_VERB_WRITE);
 	fl_cleanup_free char *program = fl_path_beside_program("", "fl-run");
-	fl_cleanup_free char *variable = fl_asprintf("FL_REQUEST_ID=%s", fl_call_request_id(call));
 	const char *argv[11] = { program, command, "--quiet", "--state-dir", server->state.dir };
 	struct fl_err err = { 0 };
 	struct order *order;
@@ -93,8 +92,8 @@ static void run(struct fl_call *call, const fl_json *request, const char *comman
 	memcpy(order->uid, entry->uid, sizeof(order->uid));
 	*fl_call_user(call) = order;
 	if (fl_program_start(fl_call_base(call), &(struct fl_program_spec){
-			     .argv = argv, .uid = entry->uid, .request = fl_call_request_id(call),
-			     .variable = variable }, ended, order, &err))
+			     .argv = argv, .uid = entry->uid, .request = fl_call_request_id(call) },
+			     ended, order, &err))
 		return;
 	*fl_call_user(call) = NULL;
 	free(order);

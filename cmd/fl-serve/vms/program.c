@@ -54,11 +54,16 @@ void fl_program_forget(struct fl_program_run *run)
 	free(run);
 }
 
-static void take_line(struct fl_program_run *run, const char *line)
+static void say(const struct fl_program_run *run, enum fl_log_level level, const char *line)
 {
 	const struct fl_logging_field fields[] = { { "uid", run->uid }, { "request", run->request } };
 
-	fl_logging_say(FL_LOG_INFO, fields, FL_COUNT(fields), "%s", line);
+	fl_logging_say(level, fields, FL_COUNT(fields), "%s", line);
+}
+
+static void take_line(struct fl_program_run *run, const char *line)
+{
+	say(run, FL_LOG_INFO, line);
 	free(run->last);
 	run->last = fl_strdup(line);
 }
@@ -127,6 +132,9 @@ static int spawn(struct fl_program_run *run, const struct fl_program_spec *spec,
 {
 	fl_cleanup_close int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 	fl_cleanup_close int words = -1, output = -1;
+	fl_cleanup_free char *variable =
+		run->request ? fl_asprintf("FL_REQUEST_ID=%s", run->request) : NULL;
+	const char *const variables[] = { variable, NULL };
 	int ends[2];
 
 	if (null < 0)
@@ -142,7 +150,7 @@ static int spawn(struct fl_program_run *run, const struct fl_program_spec *spec,
 		output = ends[1];
 	}
 	return fl_proc_spawn(&run->child, &(struct fl_proc_spec){
-			.argv = spec->argv, .variable = spec->variable, .in = null, .out = output >= 0 ? output : null,
+			.argv = spec->argv, .variables = variables, .in = null, .out = output >= 0 ? output : null,
 			.errfd = words, .new_session = true }, err);
 }
 
@@ -160,6 +168,7 @@ struct fl_program_run *fl_program_start(struct event_base *base, const struct fl
 					fl_program_ended *ended, void *arg, struct fl_err *err)
 {
 	struct fl_program_run *run = fl_alloc_zero(1, sizeof(*run));
+	fl_cleanup_free char *what = NULL;
 
 	run->words = run->output = run->child.pidfd = -1;
 	run->uid = spec->uid ? fl_strdup(spec->uid) : NULL;
@@ -170,9 +179,8 @@ struct fl_program_run *fl_program_start(struct event_base *base, const struct fl
 		fl_program_forget(run);
 		return NULL;
 	}
-	fl_logging_say(FL_LOG_DEBUG, (struct fl_logging_field[]){ { "uid", run->uid },
-								  { "request", run->request } },
-		       2, "runs %s %s", spec->argv[0], spec->argv[1]);
+	what = fl_asprintf("runs %s %s", spec->argv[0], spec->argv[1]);
+	say(run, FL_LOG_DEBUG, what);
 	run->ended = watch(base, run->child.pidfd, on_ended, run);
 	run->said = watch(base, run->words, on_words, run);
 	return run;

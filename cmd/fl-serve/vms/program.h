@@ -26,8 +26,8 @@ typedef void fl_program_ended(void *arg, const struct fl_program_end *end);
 
 struct fl_program_spec {
 	const char *const *argv;
-	const char *uid, *request; /* stand at its lines in the log; NULL: none */
-	const char *variable;      /* NAME=VALUE, set for it; NULL: none */
+	/* Stand at its lines in the log; the request's id is its FL_REQUEST_ID, too. NULL: none. */
+	const char *uid, *request;
 	bool wants_output;
 };
 
