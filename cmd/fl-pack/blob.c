@@ -2,12 +2,14 @@
 #include "cmd/fl-pack/blob.h"
 
 #include "common/alloc.h"
+#include "common/cancel.h"
 #include "common/io.h"
 
 #include <string.h>
 #include <zlib.h>
 #include <zstd.h>
 
+#define PIECE (256 << 10)
 #define GZIP_LEVEL 6
 #define ZSTD_LEVEL 3
 #define GZIP_HEADER 16 /* added to the window bits: a gzip header, with no time and no name */
@@ -133,6 +135,18 @@ int fl_pack_blob_add(struct fl_pack_blob *blob, const void *data, size_t size, s
 		done += part;
 	}
 	return 0;
+}
+
+int fl_pack_blob_copy(struct fl_pack_blob *blob, int fd, const char *name, struct fl_err *err)
+{
+	fl_cleanup_free char *data = fl_alloc(PIECE);
+	ssize_t got;
+
+	while ((got = read(fd, data, PIECE)) > 0)
+		if (fl_cancel_check(NULL, err) < 0 ||
+		    fl_pack_blob_add(blob, data, (size_t)got, err) < 0)
+			return -1;
+	return got < 0 ? fl_err_errno(err, errno, "%s: cannot be read", name) : 0;
 }
 
 static int end(struct fl_pack_blob *blob, struct fl_err *err)

@@ -43,6 +43,9 @@ int fl_pack_blob_open(struct fl_pack_blob *blob, int blobs, enum fl_pack_compres
 int fl_pack_blob_add(struct fl_pack_blob *blob, const void *data, size_t size,
 		     struct fl_err *err);
 
+/* All that fd has from here on; name is what an error calls it. Can be interrupted. */
+int fl_pack_blob_copy(struct fl_pack_blob *blob, int fd, const char *name, struct fl_err *err);
+
 /* Ends the stream, fills in digest, diff_id and size, puts all on disk under its name. */
 int fl_pack_blob_publish(struct fl_pack_blob *blob, struct fl_err *err);
 

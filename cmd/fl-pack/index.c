@@ -4,13 +4,10 @@
 #include "cmd/fl-pack/blob.h"
 #include "cmd/fl-pack/layout.h"
 #include "common/alloc.h"
-#include "common/cancel.h"
 #include "common/reference.h"
 
 #include <string.h>
 #include <sys/stat.h>
-
-#define PIECE (256 << 10)
 
 struct joining {
 	const struct fl_pack_index_options *options;
@@ -24,9 +21,7 @@ static int copy_blob(struct joining *joining, const struct fl_store *from, const
 {
 	int blobs = joining->layout.store.blobs;
 	fl_cleanup_close int fd = -1;
-	fl_cleanup_free char *data = NULL;
 	struct fl_pack_blob blob;
-	ssize_t got = 0;
 	int rc;
 
 	if (faccessat(blobs, fl_digest_hex(digest), F_OK, 0) == 0)
@@ -34,13 +29,9 @@ static int copy_blob(struct joining *joining, const struct fl_store *from, const
 	fd = fl_store_open_blob(from, digest, err);
 	if (fd < 0)
 		return -1;
-	data = fl_alloc(PIECE);
 	rc = fl_pack_blob_open(&blob, blobs, FL_PACK_NONE, err);
-	while (rc == 0 && (got = read(fd, data, PIECE)) > 0)
-		rc = fl_cancel_check(NULL, err) < 0 ||
-		     fl_pack_blob_add(&blob, data, (size_t)got, err) < 0 ? -1 : 0;
-	if (rc == 0 && got < 0)
-		rc = fl_err_errno(err, errno, "%s: cannot be read", digest);
+	if (rc == 0)
+		rc = fl_pack_blob_copy(&blob, fd, digest, err);
 	if (rc == 0)
 		rc = fl_pack_blob_publish_as(&blob, digest, err);
 	fl_pack_blob_finish(&blob);

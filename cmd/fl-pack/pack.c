@@ -52,14 +52,18 @@ static enum fl_pack_compression gzip_by_default(enum fl_pack_compression how)
 	return how == FL_PACK_KEEP ? FL_PACK_GZIP : how;
 }
 
-/* A layer whose blob is made from uncompressed bytes: a folder's, or what a tar gives. */
+/* A layer whose blob is made from uncompressed bytes: a folder's, what a tar gives, or (path NULL)
+ * those of the files that are given by name. */
 static int pack_stream(struct packing *packing, const char *path, int fd, struct fl_err *err)
 {
 	enum fl_pack_compression how = gzip_by_default(packing->options->compression);
 	struct fl_pack_blob blob;
 	int rc = fl_pack_blob_open(&blob, packing->layout.store.blobs, how, err);
 
-	if (rc == 0 && fd < 0)
+	if (rc == 0 && !path)
+		rc = fl_pack_tar_of_files(packing->options->files, packing->options->file_count,
+					  &packing->options->tree, into_blob, &blob, err);
+	else if (rc == 0 && fd < 0)
 		rc = fl_pack_tar_of_tree(path, &packing->options->tree, into_blob, &blob, err);
 	else if (rc == 0)
 		rc = fl_pack_tar_read(fd, path, into_blob, &blob, err);
@@ -69,17 +73,6 @@ static int pack_stream(struct packing *packing, const char *path, int fd, struct
 		note_layer(packing, &blob, blob.diff_id, how);
 	fl_pack_blob_finish(&blob);
 	return rc;
-}
-
-static int copy_file(int fd, const char *path, struct fl_pack_blob *blob, struct fl_err *err)
-{
-	fl_cleanup_free char *data = fl_alloc(PIECE);
-	ssize_t got;
-
-	while ((got = read(fd, data, PIECE)) > 0)
-		if (fl_pack_blob_add(blob, data, (size_t)got, err) < 0)
-			return -1;
-	return got < 0 ? fl_err_errno(err, errno, "%s: cannot be read", path) : 0;
 }
 
 /* A compressed tar that becomes the blob as it is. Its content is still read once, for
@@ -93,7 +86,7 @@ static int pack_as_is(struct packing *packing, const char *path, int fd,
 	int rc = fl_pack_blob_open(&blob, packing->layout.store.blobs, FL_PACK_NONE, err);
 
 	if (rc == 0)
-		rc = copy_file(fd, path, &blob, err);
+		rc = fl_pack_blob_copy(&blob, fd, path, err);
 	/* What was copied, not the file: it might have changed meanwhile. */
 	if (rc == 0)
 		rc = fl_pack_tar_read(blob.file.fd, path, into_hash, plain, err);
@@ -161,25 +154,6 @@ static int pack_layer(struct packing *packing, const char *path, struct fl_err *
 	return pack_file(packing, path, fd, err);
 }
 
-/* All files are one layer. */
-static int pack_files(struct packing *packing, struct fl_err *err)
-{
-	const struct fl_pack_options *options = packing->options;
-	enum fl_pack_compression how = gzip_by_default(options->compression);
-	struct fl_pack_blob blob;
-	int rc = fl_pack_blob_open(&blob, packing->layout.store.blobs, how, err);
-
-	if (rc == 0)
-		rc = fl_pack_tar_of_files(options->files, options->file_count, &options->tree,
-					  into_blob, &blob, err);
-	if (rc == 0)
-		rc = fl_pack_blob_publish(&blob, err);
-	if (rc == 0)
-		note_layer(packing, &blob, blob.diff_id, how);
-	fl_pack_blob_finish(&blob);
-	return rc;
-}
-
 static int put_config(struct packing *packing, fl_json **descriptor, struct fl_err *err)
 {
 	const struct fl_pack_options *options = packing->options;
@@ -222,7 +196,7 @@ static int pack(struct packing *packing, struct fl_pack_result *result, struct f
 
 	if (fl_pack_layout_open(&packing->layout, options->output, err) < 0)
 		return -1;
-	if (options->file_count && pack_files(packing, err) < 0)
+	if (options->file_count && pack_stream(packing, NULL, -1, err) < 0)
 		return -1;
 	for (size_t i = 0; i < options->layer_count; i++)
 		if (pack_layer(packing, options->layers[i], err) < 0)

@@ -90,15 +90,9 @@ static int take_in_use(struct garbage *garbage, const struct fl_args *args, stru
 	if (fl_args_state(args, false, &state, err) < 0 || fl_state_list(&state, &names, err) < 0)
 		return -1;
 	for (size_t i = 0; i < names.count; i++) {
-		fl_cleanup_vm struct fl_vm vm = FL_VM_INIT;
-		fl_cleanup_json fl_json *record = NULL;
-		const fl_json *images;
+		fl_cleanup_json fl_json *record = fl_state_load(&state, &names.items[i], NULL);
+		const fl_json *images = fl_json_at(record, "host.images");
 
-		if (fl_vm_open(&state, names.items[i].name_space, names.items[i].name,
-			       names.items[i].uid, &vm, NULL) < 0)
-			continue;
-		record = fl_vm_load(&vm, NULL);
-		images = fl_json_at(record, "host.images");
 		for (void *one = fl_json_first(images); one; one = fl_json_next(images, one)) {
 			const char *digest =
 				fl_json_text(fl_json_get(fl_json_value(one), "digest"));
