@@ -70,11 +70,24 @@ static void check_api(const fl_json *spec, fl_json *violations)
 		violate(violations, "memory_in_mb", "is not between 1024 and 32768");
 }
 
+/* Who calls from elsewhere has no files here. */
+static void check_files(const struct fl_spec *view, fl_json *violations)
+{
+	for (size_t i = 0; i < view->volume_count; i++) {
+		fl_cleanup_free char *volume = fl_spec_volume_path(view, i);
+		fl_cleanup_free char *path = fl_asprintf("%s.source", volume);
+
+		if (view->volumes[i].file)
+			violate(violations, path, "files of the host are not for clients; use an image");
+	}
+}
+
 /* What this host was not given. */
 static void check_host(const struct fl_server *server, const fl_json *spec, fl_json *violations)
 {
 	fl_cleanup_spec struct fl_spec view = fl_spec_view(spec);
 
+	check_files(&view, violations);
 	for (size_t i = 0; i < view.interface_count && !server->config->parent; i++) {
 		fl_cleanup_free char *path = fl_asprintf("interfaces[%zu]", i);
 

@@ -31,20 +31,30 @@ static struct {
 	void (*write)(const struct line *line);
 } log_to = { .out = STDERR_FILENO, .journal = -1 };
 
+static bool is_said(const struct fl_logging_field *field)
+{
+	return field->value && *field->value;
+}
+
+static void put(struct fl_str *text)
+{
+	fl_str_add(text, "\n");
+	fl_io_write(log_to.out, text->data, text->len, "the log", NULL);
+}
+
 static void write_text(const struct line *line)
 {
 	fl_cleanup_str struct fl_str text = FL_STR_INIT;
 
 	fl_str_addf(&text, "fl-serve: %s", line->text);
 	for (size_t i = 0; i < line->count; i++)
-		if (line->fields[i].value && *line->fields[i].value)
+		if (is_said(&line->fields[i]))
 			fl_str_addf(&text, " %s=%s", line->fields[i].name, line->fields[i].value);
 	/* What a client sent may stand in it: it forges no lines. */
 	for (char *at = text.data; *at; at++)
 		if (iscntrl((unsigned char)*at))
 			*at = '?';
-	fl_str_add(&text, "\n");
-	fl_io_write(log_to.out, text.data, text.len, "the log", NULL);
+	put(&text);
 }
 
 static void write_json(const struct line *line)
@@ -59,12 +69,11 @@ static void write_json(const struct line *line)
 	fl_json_set(entry, "level", fl_json_new_text(names[line->level]));
 	fl_json_set(entry, "msg", fl_json_new_text(line->text));
 	for (size_t i = 0; i < line->count; i++)
-		if (line->fields[i].value && *line->fields[i].value)
+		if (is_said(&line->fields[i]))
 			fl_json_set(entry, line->fields[i].name,
 				    fl_json_new_text(line->fields[i].value));
 	fl_json_print(entry, false, &text);
-	fl_str_add(&text, "\n");
-	fl_io_write(log_to.out, text.data, text.len, "the log", NULL);
+	put(&text);
 }
 
 /* A field whose value may hold a newline is told with its length, 64 bits little-endian. */
@@ -95,7 +104,7 @@ static void write_journal(const struct line *line)
 	add_field(&entry, "", "priority", priorities[line->level]);
 	add_field(&entry, "", "syslog_identifier", "fl-serve");
 	for (size_t i = 0; i < line->count; i++)
-		if (line->fields[i].value && *line->fields[i].value)
+		if (is_said(&line->fields[i]))
 			add_field(&entry, PREFIX, line->fields[i].name, line->fields[i].value);
 	if (sendto(log_to.journal, entry.data, entry.len, MSG_NOSIGNAL, (const struct sockaddr *)&to,
 		   sizeof(to)) < 0)

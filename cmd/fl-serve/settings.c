@@ -44,6 +44,7 @@ const struct fl_option fl_settings_options[] = {
 	{ "accel", 0, "WHICH", "for fl-run: auto, kvm or tcg" },
 	{ "qemu", 0, "PROGRAM", "for fl-run: the QEMU to run" },
 	{ "firecracker-bin", 0, "PROGRAM", "for fl-run: the Firecracker to run" },
+	{ "jailer-bin", 0, "PROGRAM", "for fl-run: the jailer that Firecracker is kept in a jail by" },
 	{ "cloudhypervisor-bin", 0, "PROGRAM", "for fl-run: the Cloud Hypervisor to run" },
 	{ "virtiofs-bin", 0, "PROGRAM", "for fl-run: the virtiofsd to run" },
 	{ "virtiofs-roots", 0, "FOLDERS", "of the host, joined by colons: guests may see what is below them" },
@@ -110,17 +111,20 @@ static int take_setting(void *arg, const char *key, const char *value, size_t li
 	return fl_args_default(reading->args, key, keep(settings, fl_strdup(value)), source, err);
 }
 
-static int read_file(struct fl_settings *settings, struct fl_args *args, struct fl_err *err)
+/* Every setting of the configuration file, where there is one, goes to take. */
+static int read_file(const struct fl_settings *settings,
+		     int (*take)(void *arg, const char *key, const char *value, size_t line,
+				 struct fl_err *err),
+		     void *arg, struct fl_err *err)
 {
 	fl_cleanup_str struct fl_str text = FL_STR_INIT;
-	struct reading reading = { settings, args };
 
 	if (!settings->file)
 		return 0;
 	if (fl_io_read_file(AT_FDCWD, settings->file, LONGEST_FILE, &text, err) < 0)
 		return -1;
-	return fl_yaml_settings(text.data ? text.data : "", text.len, settings->file, take_setting,
-				&reading, err);
+	return fl_yaml_settings(text.data ? text.data : "", text.len, settings->file, take, arg,
+				err);
 }
 
 /* flintlock's places behind our own; the first that is there. */
@@ -286,6 +290,7 @@ static void export_programs(const struct fl_args *args)
 {
 	static const char *const variables[][2] = {
 		{ "firecracker-bin", "FL_FIRECRACKER" },
+		{ "jailer-bin", "FL_JAILER" },
 		{ "cloudhypervisor-bin", "FL_CLOUDHYPERVISOR" },
 		{ "virtiofs-bin", "FL_VIRTIOFSD" },
 		{ "virtiofs-roots", "FL_VIRTIOFS_ROOTS" },
@@ -317,20 +322,17 @@ static int take_verbosity(void *arg, const char *key, const char *value, size_t 
 static int reread_debug(void *arg, bool *debug, struct fl_err *err)
 {
 	const struct fl_settings *settings = arg;
-	fl_cleanup_str struct fl_str text = FL_STR_INIT;
 
 	if (!settings->file || settings->verbosity_is_fixed)
 		return 0;
 	*debug = false;
-	if (fl_io_read_file(AT_FDCWD, settings->file, LONGEST_FILE, &text, err) < 0)
-		return -1;
-	return fl_yaml_settings(text.data ? text.data : "", text.len, settings->file, take_verbosity,
-				debug, err);
+	return read_file(settings, take_verbosity, debug, err);
 }
 
 int fl_settings_read(struct fl_settings *settings, struct fl_args *args, struct fl_err *err)
 {
 	const char *file = fl_args_text(args, "config", NULL);
+	struct reading reading = { settings, args };
 
 	if (read_variables(settings, args, err) < 0)
 		return -1;
@@ -339,7 +341,7 @@ int fl_settings_read(struct fl_settings *settings, struct fl_args *args, struct 
 				       fl_args_flag(args, "verbose");
 	settings->config.reread_debug = reread_debug;
 	settings->config.reread_arg = settings;
-	if (read_file(settings, args, err) < 0)
+	if (read_file(settings, take_setting, &reading, err) < 0)
 		return -1;
 	take_places(settings, args);
 	export_programs(args);

@@ -4,6 +4,7 @@
 #include "cmd/fl-serve/server.h"
 #include "common/cleanup.h"
 #include "common/io.h"
+#include "common/metrics.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -17,14 +18,9 @@ static const char *const code_names[FL_RPC_CODES] = {
 	"OutOfRange", "Unimplemented", "Internal", "Unavailable", "DataLoss", "Unauthenticated",
 };
 
-static void add_head(struct fl_str *out, const char *name, const char *type, const char *help)
-{
-	fl_str_addf(out, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
-}
-
 static void add_gauge(struct fl_str *out, const char *name, const char *help, double value)
 {
-	add_head(out, name, "gauge", help);
+	fl_metrics_head(out, name, "gauge", help);
 	fl_str_addf(out, "%s %.15g\n", name, value);
 }
 
@@ -98,7 +94,7 @@ static void add_calls(struct fl_str *out, const struct fl_rpc *rpc)
 	size_t count = fl_rpc_counts(rpc, &counts);
 
 	for (size_t i = 0; i < FL_COUNT(families); i++) {
-		add_head(out, families[i].name, families[i].type, families[i].help);
+		fl_metrics_head(out, families[i].name, families[i].type, families[i].help);
 		for (size_t k = 0; k < count; k++)
 			families[i].add(out, &counts[k]);
 	}
@@ -130,7 +126,7 @@ static void add_process(struct fl_str *out)
 	getrlimit(RLIMIT_NOFILE, &files);
 	if (fl_io_read_file(AT_FDCWD, "/proc/self/statm", 256, &text, NULL) == 0)
 		sscanf(text.data, "%lu %lu", &virtual, &resident);
-	add_head(out, "process_cpu_seconds_total", "counter", "Processor time.");
+	fl_metrics_head(out, "process_cpu_seconds_total", "counter", "Processor time.");
 	fl_str_addf(out, "process_cpu_seconds_total %.6f\n",
 		    (double)(used.ru_utime.tv_sec + used.ru_stime.tv_sec) +
 			    (double)(used.ru_utime.tv_usec + used.ru_stime.tv_usec) / 1e6);
@@ -155,7 +151,7 @@ static void add_states(struct fl_str *out, struct fl_server *server)
 		live += entry->live;
 		damaged += entry->damaged;
 	}
-	add_head(out, "flintlock_microvms", "gauge", "MicroVMs by the state that flintlock's API has.");
+	fl_metrics_head(out, "flintlock_microvms", "gauge", "MicroVMs by the state that flintlock's API has.");
 	for (size_t i = 0; i < FL_COUNT(counts); i++)
 		fl_str_addf(out, "flintlock_microvms{state=\"%s\"} %zu\n",
 			    fl_index_state_name((uint8_t)i), counts[i]);
@@ -166,7 +162,7 @@ static void add_states(struct fl_str *out, struct fl_server *server)
 static void add_pair(struct fl_str *out, const char *name, const char *help, uint64_t done,
 		     uint64_t failed)
 {
-	add_head(out, name, "counter", help);
+	fl_metrics_head(out, name, "counter", help);
 	fl_str_addf(out, "%s{outcome=\"done\"} %" PRIu64 "\n%s{outcome=\"failed\"} %" PRIu64 "\n", name,
 		    done, name, failed);
 }
@@ -183,7 +179,7 @@ static void add_ended(struct fl_str *out, const struct fl_jobs_ended *ended)
 
 void fl_server_metrics(struct fl_server *server, const struct fl_rpc *rpc, struct fl_str *out)
 {
-	add_head(out, "flintlock_build_info", "gauge", "The version that runs.");
+	fl_metrics_head(out, "flintlock_build_info", "gauge", "The version that runs.");
 	fl_str_addf(out, "flintlock_build_info{version=\"%s\"} 1\n", FL_VERSION);
 	add_states(out, server);
 	add_gauge(out, "flintlock_jobs_running", "Programs at work for microVMs.",

@@ -2,6 +2,7 @@
 #include "cmd/fl-serve/http/pools.h"
 
 #include "common/alloc.h"
+#include "common/metrics.h"
 #include "common/path.h"
 #include "common/proc.h"
 
@@ -34,31 +35,37 @@ static fl_json *parse(const struct fl_str *text)
 	return pools;
 }
 
+/* A line up to its further labels. */
+static void add_sample(struct fl_str *out, const char *name, const fl_json *pool)
+{
+	fl_str_add(out, name);
+	fl_metrics_label(out, "{pool", fl_json_text(fl_json_get(pool, "name")));
+}
+
 static void add_gauge(const fl_json *pools, size_t which, struct fl_str *out)
 {
-	fl_str_addf(out, "# HELP %s %s\n# TYPE %s gauge\n", gauges[which].name, gauges[which].help,
-		    gauges[which].name);
+	fl_metrics_head(out, gauges[which].name, "gauge", gauges[which].help);
 	for (size_t i = 0; i < fl_json_count(pools); i++) {
 		const fl_json *pool = fl_json_item(pools, i);
 		const fl_json *value = fl_json_get(pool, gauges[which].member);
 
-		if (value)
-			fl_str_addf(out, "%s{pool=\"%s\"} %lld\n", gauges[which].name,
-				    fl_json_text(fl_json_get(pool, "name")),
-				    (long long)fl_json_int(value));
+		if (!value)
+			continue;
+		add_sample(out, gauges[which].name, pool);
+		fl_str_addf(out, "} %lld\n", (long long)fl_json_int(value));
 	}
 }
 
 static void add_states(const fl_json *pools, struct fl_str *out)
 {
-	fl_str_add(out, "# HELP flintlock_pool_state How a thin pool is: ok, low, full, read-only, "
-			"failed or missing.\n# TYPE flintlock_pool_state gauge\n");
+	fl_metrics_head(out, "flintlock_pool_state", "gauge", "How a thin pool is: ok, low, full, "
+			"read-only, failed or missing.");
 	for (size_t i = 0; i < fl_json_count(pools); i++) {
 		const fl_json *pool = fl_json_item(pools, i);
 
-		fl_str_addf(out, "flintlock_pool_state{pool=\"%s\",state=\"%s\"} 1\n",
-			    fl_json_text(fl_json_get(pool, "name")),
-			    fl_json_text(fl_json_get(pool, "state")));
+		add_sample(out, "flintlock_pool_state", pool);
+		fl_metrics_label(out, ",state", fl_json_text(fl_json_get(pool, "state")));
+		fl_str_add(out, "} 1\n");
 	}
 }
 
