@@ -26,6 +26,13 @@ static struct fl_mac mac_of(const char *name)
 	return mac;
 }
 
+const char *fl_bridge_of(const fl_json *record, const struct fl_interface *in)
+{
+	if (in->bridge || in->is_metadata || in->type != FL_INTERFACE_TAP)
+		return in->bridge;
+	return fl_json_text(fl_json_at(record, "host.bridge"));
+}
+
 bool fl_bridge_is_ours(const struct fl_link *link)
 {
 	struct fl_mac mac = mac_of(link->name);

@@ -12,6 +12,7 @@
 #include "cmd/fl-net/link.h"
 #include "common/boot.h"
 #include "common/cli.h"
+#include "common/spec.h"
 
 struct fl_bridge {
 	char name[FL_LINK_NAME];
@@ -30,6 +31,10 @@ int fl_bridge_load(const struct fl_state *state, const char *name, struct fl_bri
 /* One lock for all bridges, held while they change, while links are put on them and while
  * addresses are handed out. Caller closes. */
 int fl_bridge_lock(const struct fl_state *state, struct fl_err *err);
+
+/* The bridge of a record's interface: the spec's, or what fl-serve wrote down for those that name
+ * none; NULL: none. Borrowed. */
+const char *fl_bridge_of(const fl_json *record, const struct fl_interface *in);
 
 /* Whether the link is the bridge that we made under its name. */
 bool fl_bridge_is_ours(const struct fl_link *link);

@@ -57,7 +57,8 @@ static void add_spec(struct table *table, const struct fl_vm_name *owner, const 
 	for (size_t i = 0; i < spec.interface_count; i++) {
 		const struct fl_interface *in = &spec.interfaces[i];
 
-		if (fl_str_equal(in->bridge, table->bridge) && !fl_str_equal(in->device_id, except))
+		if (fl_str_equal(fl_bridge_of(record, in), table->bridge) &&
+		    !fl_str_equal(in->device_id, except))
 			add(table, owner, in->address, true);
 	}
 }
@@ -65,12 +66,9 @@ static void add_spec(struct table *table, const struct fl_vm_name *owner, const 
 static int add_record(struct table *table, const struct fl_state *state,
 		      const struct fl_vm_name *name, const char *except, struct fl_err *err)
 {
-	fl_cleanup_vm struct fl_vm vm = FL_VM_INIT;
-	fl_cleanup_json fl_json *record = NULL;
 	struct fl_err why = { 0 };
+	fl_cleanup_json fl_json *record = fl_state_load(state, name, &why);
 
-	if (fl_vm_open(state, name->name_space, name->name, name->uid, &vm, &why) == 0)
-		record = fl_vm_load(&vm, &why);
 	if (!record && why.kind == FL_ERR_NOT_FOUND)
 		return 0;
 	/* Without knowing what it has, its address might be given away a second time. */

@@ -5,17 +5,26 @@
 #include "common/cleanup.h"
 
 #include <fcntl.h>
+#include <linux/if_ether.h>
 #include <linux/if.h>
 #include <linux/if_arp.h>
 #include <linux/if_tun.h>
+#include <linux/pkt_cls.h>
 #include <linux/rtnetlink.h>
 #include <netlink/msg.h>
 #include <netlink/netlink.h>
+#include <netlink/route/act/mirred.h>
 #include <netlink/route/addr.h>
+#include <netlink/route/classifier.h>
+#include <netlink/route/cls/u32.h>
 #include <netlink/route/link.h>
 #include <netlink/route/link/macvtap.h>
+#include <netlink/route/link/veth.h>
+#include <netlink/route/qdisc.h>
 #include <string.h>
 #include <sys/ioctl.h>
+
+#define INGRESS UINT32_C(0xffff0000) /* the handle of a link's ingress qdisc, "ffff:" */
 
 struct fl_links {
 	struct nl_sock *socket;
@@ -236,6 +245,112 @@ int fl_links_make_macvtap(struct fl_links *links, const char *name, const char *
 	}
 	rtnl_link_put(found);
 	return rc;
+}
+
+int fl_links_make_veth(struct fl_links *links, const char *name, const char *peer, int netns,
+		       struct fl_err *err)
+{
+	struct rtnl_link *wanted = rtnl_link_veth_alloc(), *other;
+	int rc;
+
+	if (!wanted)
+		abort();
+	other = rtnl_link_veth_get_peer(wanted);
+	rtnl_link_set_name(wanted, name);
+	rtnl_link_set_name(other, peer);
+	rtnl_link_set_ns_fd(other, netns);
+	rc = rtnl_link_add(links->socket, wanted, NLM_F_CREATE | NLM_F_EXCL);
+	rtnl_link_put(other);
+	rtnl_link_put(wanted);
+	return rc < 0 ? fail(rc, name, "the pair of links cannot be made", err) : 0;
+}
+
+static struct rtnl_qdisc *ingress_of(int index)
+{
+	struct rtnl_qdisc *qdisc = rtnl_qdisc_alloc();
+
+	if (!qdisc)
+		abort();
+	rtnl_tc_set_ifindex(TC_CAST(qdisc), index);
+	rtnl_tc_set_parent(TC_CAST(qdisc), TC_H_INGRESS);
+	rtnl_tc_set_handle(TC_CAST(qdisc), INGRESS);
+	rtnl_tc_set_kind(TC_CAST(qdisc), "ingress");
+	return qdisc;
+}
+
+/* A fresh one, without filters. */
+static int add_ingress(struct fl_links *links, int index)
+{
+	struct rtnl_qdisc *qdisc = ingress_of(index);
+	int rc;
+
+	rtnl_qdisc_delete(links->socket, qdisc);
+	rc = rtnl_qdisc_add(links->socket, qdisc, NLM_F_CREATE | NLM_F_EXCL);
+	rtnl_qdisc_put(qdisc);
+	return rc;
+}
+
+/* A key of no bits is any frame's; not every kernel has matchall. */
+static int add_filter(struct fl_links *links, int from, int to)
+{
+	struct rtnl_cls *filter = rtnl_cls_alloc();
+	struct rtnl_act *action = rtnl_act_alloc();
+	int rc;
+
+	if (!filter || !action)
+		abort();
+	rtnl_tc_set_kind(TC_CAST(action), "mirred");
+	rtnl_mirred_set_action(action, TCA_EGRESS_REDIR);
+	rtnl_mirred_set_policy(action, TC_ACT_STOLEN);
+	rtnl_mirred_set_ifindex(action, (uint32_t)to);
+	rtnl_tc_set_ifindex(TC_CAST(filter), from);
+	rtnl_tc_set_parent(TC_CAST(filter), INGRESS);
+	rtnl_tc_set_kind(TC_CAST(filter), "u32");
+	rtnl_cls_set_prio(filter, 1);
+	rtnl_cls_set_protocol(filter, ETH_P_ALL);
+	rtnl_u32_add_key_uint32(filter, 0, 0, 0, 0);
+	rtnl_u32_set_cls_terminal(filter);
+	rtnl_u32_add_action(filter, action);
+	rc = rtnl_cls_add(links->socket, filter, NLM_F_CREATE);
+	rtnl_act_put(action);
+	rtnl_cls_put(filter);
+	return rc;
+}
+
+int fl_links_redirect(struct fl_links *links, const char *from, const char *to, struct fl_err *err)
+{
+	struct fl_link ends[2] = { { .index = 0 }, { .index = 0 } };
+	int found = fl_links_get(links, from, &ends[0], err);
+	int rc;
+
+	if (found > 0)
+		found = fl_links_get(links, to, &ends[1], err);
+	if (found <= 0)
+		return found < 0 ? -1 : fl_err_set(err, FL_ERR_NOT_FOUND, "%s: there is no such link",
+						   ends[0].index ? to : from);
+	rc = add_ingress(links, ends[0].index);
+	if (rc == 0)
+		rc = add_filter(links, ends[0].index, ends[1].index);
+	return rc < 0 ? fail(rc, from, "cannot be redirected; it takes the kernel's sch_ingress, "
+			     "cls_u32 and act_mirred", err)
+		      : 0;
+}
+
+int fl_links_let_go(struct fl_links *links, const char *from, struct fl_err *err)
+{
+	struct rtnl_qdisc *qdisc;
+	struct fl_link link;
+	int rc = fl_links_get(links, from, &link, err);
+
+	if (rc != 1)
+		return rc;
+	qdisc = ingress_of(link.index);
+	rc = rtnl_qdisc_delete(links->socket, qdisc);
+	rtnl_qdisc_put(qdisc);
+	/* Where there is none the kernel finds the handle wrong, or nothing at all. */
+	if (rc < 0 && rc != -NLE_OBJ_NOTFOUND && rc != -NLE_INVAL)
+		return fail(rc, from, "is redirected, and cannot be let go", err);
+	return 0;
 }
 
 int fl_links_change(struct fl_links *links, const char *name, const struct fl_link_change *change,

@@ -51,6 +51,17 @@ int fl_links_make_tap(const char *name, struct fl_err *err);
 int fl_links_make_macvtap(struct fl_links *links, const char *name, const char *parent,
 			  const char *mode, const struct fl_mac *mac, struct fl_err *err);
 
+/* A pair of links, the other end of which is in another network namespace. */
+int fl_links_make_veth(struct fl_links *links, const char *name, const char *peer, int netns,
+		       struct fl_err *err);
+
+/* All that comes in from one link leaves by the other, and nothing of it is seen by this network
+ * namespace (tc-mirred(8)). When the other goes, it is lost. Done again it is made anew. */
+int fl_links_redirect(struct fl_links *links, const char *from, const char *to, struct fl_err *err);
+
+/* Ends that; nothing is fine. */
+int fl_links_let_go(struct fl_links *links, const char *from, struct fl_err *err);
+
 /* What is to be so afterwards: NULL, 0 or -1 leave a thing alone. */
 struct fl_link_change {
 	const char *alias;

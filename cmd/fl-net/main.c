@@ -67,6 +67,7 @@ static const struct fl_option up_options[] = {
 	FL_STEP_UP_OPTIONS,
 	{ "parent-iface", 0, "LINK", "the host's link that macvtaps are on" },
 	{ "macvtap-mode", 0, "MODE", "bridge (default), private, vepa or passthru" },
+	FL_STEP_CNI_OPTIONS,
 	{ 0 },
 };
 static const struct fl_option down_options[] = { FL_STEP_DOWN_OPTIONS, { 0 } };
@@ -78,6 +79,8 @@ static const struct fl_option bridge_options[] = {
 };
 static const struct fl_option gc_options[] = {
 	{ "dry-run", 'n', NULL, "print what would be removed, and do nothing" },
+	{ "cni", 0, "NETWORK", "have its plugins remove all that is not ours; may be repeated" },
+	FL_STEP_CNI_OPTIONS,
 	{ 0 },
 };
 
@@ -88,7 +91,7 @@ static const struct fl_command commands[] = {
 	  "make, remove or list bridges that hand out addresses", bridge_options, 1, 2,
 	  run_bridge },
 	{ "ls", "", "list bridges and links", NULL, 0, 0, fl_show_ls },
-	{ "gc", "", "remove links whose microVM has no record", gc_options, 0, 0, fl_show_gc },
+	{ "gc", "", "remove links, ports and CNI networks whose microVM has no record", gc_options, 0, 0, fl_show_gc },
 	{ 0 },
 };
 

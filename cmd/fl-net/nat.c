@@ -1,33 +1,14 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "cmd/fl-net/nat.h"
 
+#include "cmd/fl-net/rules.h"
 #include "common/alloc.h"
 #include "common/io.h"
 
 #include <arpa/inet.h>
 #include <fcntl.h>
-#include <nftables/libnftables.h>
-#include <string.h>
 
-static int run(const char *bridge, const char *rules, struct fl_err *err)
-{
-	struct nft_ctx *context = nft_ctx_new(NFT_CTX_DEFAULT);
-	int rc;
-
-	if (!context)
-		abort();
-	nft_ctx_buffer_error(context);
-	nft_ctx_buffer_output(context);
-	rc = nft_run_cmd_from_buffer(context, rules);
-	if (rc != 0) {
-		const char *why = nft_ctx_get_error_buffer(context);
-
-		fl_err_set(err, strstr(why, "not permitted") ? FL_ERR_DENIED : FL_ERR_SYSTEM,
-			   "%s: nftables refuses: %.*s", bridge, (int)strcspn(why, "\n"), why);
-	}
-	nft_ctx_free(context);
-	return rc == 0 ? 0 : -1;
-}
+#define NAME "published ports"
 
 /* Table names hold letters, digits and "_"; a bridge's may hold more. */
 static void table_name(const char *bridge, struct fl_str *out)
@@ -51,26 +32,97 @@ int fl_nat_add(const char *bridge, const struct fl_cidr *net, struct fl_err *err
 	table_name(bridge, &table);
 	fl_inet_nth(net, 0, &base);
 	fl_inet_print_cidr(&base, text);
+	fl_rules_add_none(&rules, "inet", table.data);
 	fl_str_addf(&rules,
-		    "add table inet %s\ndelete table inet %s\n"
 		    "table inet %s {\n"
 		    " chain forward { type filter hook forward priority filter; policy accept;\n"
 		    "  iifname \"%s\" accept; oifname \"%s\" accept; }\n"
 		    " chain postrouting {\n"
 		    "  type nat hook postrouting priority srcnat; policy accept;\n"
 		    "  %s saddr %s oifname != \"%s\" masquerade; }\n}\n",
-		    table.data, table.data, table.data, bridge, bridge, family, text, bridge);
-	return run(bridge, rules.data, err);
+		    table.data, bridge, bridge, family, text, bridge);
+	return fl_rules_run(bridge, rules.data, err);
 }
 
 int fl_nat_remove(const char *bridge, struct fl_err *err)
 {
-	fl_cleanup_str struct fl_str rules = FL_STR_INIT, table = FL_STR_INIT;
+	fl_cleanup_str struct fl_str table = FL_STR_INIT;
 
 	table_name(bridge, &table);
-	/* Adding what is there changes nothing: so deleting never misses. */
-	fl_str_addf(&rules, "add table inet %s\ndelete table inet %s\n", table.data, table.data);
-	return run(bridge, rules.data, err);
+	return fl_rules_remove(bridge, "inet", table.data, err);
+}
+
+/* For what comes to the host, and for what the host itself asks of one of its addresses. */
+static void add_ports(const char *hook, const char *guest, const struct fl_publish *ports,
+		      size_t count, struct fl_str *rules)
+{
+	fl_str_addf(rules, " chain %s { type nat hook %s priority -100; policy accept;\n", hook, hook);
+	for (size_t i = 0; i < count; i++) {
+		fl_str_add(rules, "  fib daddr type local ");
+		if (*ports[i].address)
+			fl_str_addf(rules, "ip daddr %s ", ports[i].address);
+		fl_str_addf(rules, "%s dport %u dnat ip to %s:%u\n", fl_publish_protocol(&ports[i]),
+			    ports[i].port, guest, ports[i].to);
+	}
+	fl_str_add(rules, " }\n");
+}
+
+/* An answer has to come back through here: whoever is on the guest's own net, or has an address
+ * that means the guest there, is called by the host's. */
+static void add_returns(const struct fl_nat_guest *guest, const char *address, struct fl_str *rules)
+{
+	struct fl_cidr base;
+	char net[FL_CIDR_TEXT];
+
+	fl_inet_nth(&guest->address, 0, &base);
+	fl_inet_print_cidr(&base, net);
+	fl_str_addf(rules, " chain postrouting { type nat hook postrouting priority srcnat; policy accept;\n"
+		    "  ct status dnat ip daddr %s ip saddr { %s, 127.0.0.0/8 } masquerade\n }\n", address,
+		    net);
+	/* With route_localnet a guest could else speak to what listens on 127.0.0.1 alone. */
+	if (guest->bridge)
+		fl_str_addf(rules, " chain guard { type filter hook prerouting priority raw; policy accept;\n"
+			    "  iifname \"%s\" ip daddr 127.0.0.0/8 drop\n }\n", guest->bridge);
+}
+
+static int route_localnet(const char *bridge, struct fl_err *err)
+{
+	fl_cleanup_free char *path = fl_asprintf("/proc/sys/net/ipv4/conf/%s/route_localnet", bridge);
+
+	return fl_io_write_existing(AT_FDCWD, path, "1", err);
+}
+
+int fl_nat_publish(const struct fl_nat_guest *guest, const struct fl_publish *ports, size_t count,
+		   struct fl_err *err)
+{
+	fl_cleanup_str struct fl_str rules = FL_STR_INIT;
+	fl_cleanup_free char *table = fl_rules_table_of(guest->uid);
+	char address[FL_CIDR_TEXT];
+
+	fl_inet_print_address(&guest->address, address);
+	fl_rules_add_none(&rules, "inet", table);
+	fl_str_addf(&rules, "table inet %s {\n", table);
+	add_ports("prerouting", address, ports, count, &rules);
+	add_ports("output", address, ports, count, &rules);
+	add_returns(guest, address, &rules);
+	fl_str_add(&rules, "}\n");
+	/* The guard stands before there is something to guard. */
+	if (fl_rules_run(NAME, rules.data, err) < 0)
+		return -1;
+	return guest->bridge ? route_localnet(guest->bridge, err) : 0;
+}
+
+int fl_nat_unpublish(const char *uid, struct fl_err *err)
+{
+	fl_cleanup_free char *table = fl_rules_table_of(uid);
+
+	return fl_rules_remove(NAME, "inet", table, err);
+}
+
+int fl_nat_each_published(int (*each)(void *arg, const char *uid, struct fl_err *err), void *arg,
+			  struct fl_err *err)
+{
+	return fl_rules_each_owner(NAME, "inet", each, arg, err);
 }
 
 int fl_nat_forwarding(int family, bool set, bool value, struct fl_err *err)

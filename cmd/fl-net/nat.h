@@ -1,19 +1,38 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
- * Address translation for a bridge: an nftables table of its own. The owner of libnftables.
+ * Address translation: for a bridge, and for the ports of a microVM that the host has, an nftables
+ * table of its own.
  *
  *     fl_nat_add("flbr0", &cidr, err);
  *     fl_nat_remove("flbr0", err);
  */
 #pragma once
 
-#include "common/inet.h"
+#include "common/publish.h"
 
 /* Replaces the bridge's table, all at once. */
 int fl_nat_add(const char *bridge, const struct fl_cidr *net, struct fl_err *err);
 
 /* Gone already is fine. */
 int fl_nat_remove(const char *bridge, struct fl_err *err);
+
+/* Whom the published ports lead to. */
+struct fl_nat_guest {
+	const char *uid;
+	struct fl_cidr address; /* IPv4, with its net's prefix */
+	const char *bridge;     /* NULL: none that is ours; then the host's 127.0.0.1 has no ports */
+};
+
+/* Replaces the microVM's table, all at once. */
+int fl_nat_publish(const struct fl_nat_guest *guest, const struct fl_publish *ports, size_t count,
+		   struct fl_err *err);
+
+/* Gone already is fine. */
+int fl_nat_unpublish(const char *uid, struct fl_err *err);
+
+/* Calls each for the uid of every microVM that has such a table here. */
+int fl_nat_each_published(int (*each)(void *arg, const char *uid, struct fl_err *err), void *arg,
+			  struct fl_err *err);
 
 /* ip_forward of this network namespace; set returns what it was, or -1. */
 int fl_nat_forwarding(int family, bool set, bool value, struct fl_err *err);

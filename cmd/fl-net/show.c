@@ -2,6 +2,9 @@
 #include "cmd/fl-net/show.h"
 
 #include "cmd/fl-net/bridge.h"
+#include "cmd/fl-net/cni/attach.h"
+#include "cmd/fl-net/egress.h"
+#include "cmd/fl-net/nat.h"
 #include "cmd/fl-net/taps.h"
 #include "common/alloc.h"
 #include "common/log.h"
@@ -15,6 +18,7 @@ struct show {
 	struct fl_links *links;
 	fl_vm_names names;
 	FL_VEC(struct fl_link) taps; /* ours, by their alias */
+	fl_json *kept_in; /* by uid: who has rules of egress; NULL: not looked yet */
 };
 
 static int keep_tap(void *arg, const struct fl_link *link)
@@ -32,6 +36,7 @@ static void show_finish(struct show *show)
 	fl_links_close(show->links);
 	fl_vm_names_finish(&show->names);
 	fl_state_close(&show->state);
+	fl_json_unref(show->kept_in);
 	free(show->taps.items);
 }
 
@@ -116,9 +121,33 @@ static const char *state_of(const struct fl_link *link)
 	return !link ? "missing" : link->in_use ? "in use" : "idle";
 }
 
-static void add_recorded(const struct show *show, const struct fl_vm_name *name,
-			 const fl_json *network, struct fl_table *table)
+static int note_kept_in(void *arg, const char *uid, struct fl_err *err)
 {
+	(void)err;
+	fl_json_set(arg, uid, fl_json_new_bool(true));
+	return 0;
+}
+
+/* Whether it should be kept in, and nothing does so, as when another flushed the rules. Who may
+ * not look at rules is told nothing of them. */
+static bool is_let_out(struct show *show, const fl_json *record, const char *uid)
+{
+	if (!fl_json_at(record, "host.egress"))
+		return false;
+	if (!show->kept_in) {
+		show->kept_in = fl_json_new_object();
+		if (fl_egress_each(note_kept_in, show->kept_in, NULL) < 0)
+			fl_json_set(show->kept_in, "*", fl_json_new_bool(true));
+	}
+	return !fl_json_get(show->kept_in, uid) && !fl_json_get(show->kept_in, "*");
+}
+
+static void add_recorded(struct show *show, const struct fl_vm_name *name, const fl_json *record,
+			 struct fl_table *table)
+{
+	const fl_json *network = fl_json_at(record, "host.network");
+	bool let_out = is_let_out(show, record, name->uid);
+
 	for (void *i = fl_json_first(network); i; i = fl_json_next(network, i)) {
 		fl_json *row = fl_json_copy(fl_json_value(i));
 		const char *link = fl_json_text(fl_json_get(row, "link"));
@@ -128,21 +157,18 @@ static void add_recorded(const struct show *show, const struct fl_vm_name *name,
 		set_text(row, "namespace", name->name_space);
 		set_text(row, "name", name->name);
 		set_text(row, "device", fl_json_key(i));
-		set_text(row, "state", state_of(tap_of(show, link)));
+		set_text(row, "state", let_out ? "let out" : state_of(tap_of(show, link)));
 		fl_table_row(table, row);
 	}
 }
 
-static void add_vms(const struct show *show, struct fl_table *table)
+static void add_vms(struct show *show, struct fl_table *table)
 {
 	for (size_t i = 0; i < show->names.count; i++) {
 		const struct fl_vm_name *one = &show->names.items[i];
-		fl_cleanup_vm struct fl_vm vm = FL_VM_INIT;
-		fl_cleanup_json fl_json *record = NULL;
+		fl_cleanup_json fl_json *record = fl_state_load(&show->state, one, NULL);
 
-		if (fl_vm_open(&show->state, one->name_space, one->name, one->uid, &vm, NULL) == 0)
-			record = fl_vm_load(&vm, NULL);
-		add_recorded(show, one, fl_json_at(record, "host.network"), table);
+		add_recorded(show, one, record, table);
 	}
 }
 
@@ -225,11 +251,31 @@ int fl_show_bridges(struct fl_args *args, struct fl_err *err)
 	return print(args, false, err);
 }
 
+static int say(const char *name, struct fl_err *err)
+{
+	fl_cleanup_free char *line = fl_asprintf("%s\n", name);
+
+	return fl_cli_print(line, strlen(line), err);
+}
+
+/* A record is there before all that is made for it, but may have come after we looked. */
+static bool is_known(void *arg, const char *uid)
+{
+	struct show *show = arg;
+	fl_vm_names names = { 0 };
+
+	if (name_of(show, uid) || show->state.dirfd < 0)
+		return name_of(show, uid);
+	if (fl_state_list(&show->state, &names, NULL) < 0)
+		return true;
+	fl_vm_names_finish(&show->names);
+	show->names = names;
+	return name_of(show, uid);
+}
+
 static int collect(const struct show *show, const struct fl_link *link, bool dry,
 		   struct fl_err *err)
 {
-	char line[FL_LINK_NAME + 1];
-
 	/* Another state folder may own it; what runs is not ours to cut off. */
 	if (link->in_use) {
 		fl_log(FL_LOG_WARN, "%s: has no record, but a program uses it; left alone",
@@ -238,23 +284,80 @@ static int collect(const struct show *show, const struct fl_link *link, bool dry
 	}
 	if (!dry && fl_links_remove(show->links, link->name, err) < 0)
 		return -1;
-	snprintf(line, sizeof(line), "%s\n", link->name);
-	return fl_cli_print(line, strlen(line), err);
+	return say(link->name, err);
+}
+
+/* Rules of microVMs that have no record. */
+struct garbage {
+	struct show *show;
+	bool dry;
+	const char *what;
+	int (*remove)(const char *uid, struct fl_err *err);
+};
+
+static int collect_rules(void *arg, const char *uid, struct fl_err *err)
+{
+	const struct garbage *garbage = arg;
+	fl_cleanup_free char *name = fl_asprintf("%s of %s", garbage->what, uid);
+
+	if (is_known(garbage->show, uid))
+		return 0;
+	if (!garbage->dry && garbage->remove(uid, err) < 0)
+		return -1;
+	return say(name, err);
+}
+
+/* Leftovers of ours first; then, where it is asked for, those of anybody on the network. */
+static int collect_networks(struct show *show, const struct fl_args *args, struct fl_err *err)
+{
+	struct fl_attach_garbage garbage = { fl_args_flag(args, "dry-run"), is_known, say, show };
+	const char *network;
+
+	if (show->state.dirfd < 0)
+		return 0;
+	if (fl_attach_collect(&show->state, &garbage, err) < 0)
+		return -1;
+	for (size_t i = 0; !garbage.dry && (network = fl_args_each(args, "cni", i)); i++) {
+		int done = fl_attach_gc(args, &show->state, network, err);
+
+		if (done < 0)
+			return -1;
+		if (!done)
+			fl_log(FL_LOG_WARN, "CNI network %s: its plugins are not asked for GC; it takes "
+			       "cniVersion 1.1.0", network);
+	}
+	return 0;
 }
 
 int fl_show_gc(struct fl_args *args, struct fl_err *err)
 {
 	struct show show;
-	int rc = show_open(&show, args, err);
+	bool dry = fl_args_flag(args, "dry-run");
+	struct garbage ports = { &show, dry, "ports", fl_nat_unpublish };
+	struct garbage egress = { &show, dry, "denied egress", fl_egress_remove };
+	int rc = fl_attach_check_options(args, err), networks = 0;
+	struct fl_err failure = { 0 };
 
+	if (rc < 0)
+		return -1;
+	rc = show_open(&show, args, err);
+	/* Plugins that fail keep nobody from the rest. */
+	if (rc == 0)
+		networks = collect_networks(&show, args, &failure);
 	for (size_t i = 0; rc == 0 && i < show.taps.count; i++) {
 		const struct fl_link *link = &show.taps.items[i];
 		char uid[FL_ULID_TEXT];
 
 		rc = fl_cancel_check(NULL, err);
-		if (rc == 0 && fl_taps_owner(link, uid) && !name_of(&show, uid))
-			rc = collect(&show, link, fl_args_flag(args, "dry-run"), err);
+		if (rc == 0 && fl_taps_owner(link, uid) && !is_known(&show, uid))
+			rc = collect(&show, link, dry, err);
 	}
+	if (rc == 0)
+		rc = fl_nat_each_published(collect_rules, &ports, err);
+	if (rc == 0)
+		rc = fl_egress_each(collect_rules, &egress, err);
 	show_finish(&show);
-	return rc;
+	if (rc < 0 || networks == 0)
+		return rc;
+	return fl_err_set(err, failure.kind, "%s", failure.text);
 }

@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "cmd/fl-net/taps.h"
 
+#include "cmd/fl-net/cni/attach.h"
+#include "cmd/fl-net/egress.h"
 #include "cmd/fl-net/lease.h"
+#include "cmd/fl-net/ports.h"
 #include "cmd/fl-net/resolv.h"
+#include "cmd/fl-net/sweep.h"
 #include "common/alloc.h"
 #include "common/sha256.h"
 
@@ -10,6 +14,7 @@
 #include <string.h>
 
 #define LENGTH 15
+#define USUAL_MTU 1500
 #define ALIAS "flintlock:"
 
 static const char *const kinds[] = { [FL_INTERFACE_TAP] = "tap", [FL_INTERFACE_MACVTAP] = "macvtap" };
@@ -38,8 +43,7 @@ void fl_taps_derive(const char *uid, const char *device, enum fl_interface_type 
 	mac->byte[0] = (uint8_t)((mac->byte[0] & 0xfc) | 2); /* local, unicast */
 }
 
-/* What may be a link of ours by its kind and name: one of the types, or -1. */
-static int type_of(const struct fl_link *link)
+int fl_taps_type(const struct fl_link *link)
 {
 	for (size_t i = 0; i < FL_COUNT(kinds); i++)
 		if (strcmp(link->kind, kinds[i]) == 0 && fl_str_starts(link->name, prefixes[i]))
@@ -51,7 +55,7 @@ const char *fl_taps_owner(const struct fl_link *link, char uid[static FL_ULID_TE
 {
 	const char *at = link->alias + strlen(ALIAS), *slash = strchr(link->alias, '/');
 
-	if (type_of(link) < 0 || !fl_str_starts(link->alias, ALIAS) || !slash ||
+	if (fl_taps_type(link) < 0 || !fl_str_starts(link->alias, ALIAS) || !slash ||
 	    slash - at != FL_ULID_TEXT - 1)
 		return NULL;
 	snprintf(uid, FL_ULID_TEXT, "%.*s", FL_ULID_TEXT - 1, at);
@@ -62,7 +66,8 @@ const char *fl_taps_owner(const struct fl_link *link, char uid[static FL_ULID_TE
 struct work {
 	struct fl_step_call *call;
 	struct fl_links *links;
-	fl_json *network, *status;
+	fl_json *network, *status, *published, *egress;
+	bool publishes; /* plugins of CNI lead the ports to it */
 };
 
 /* The work on one interface. */
@@ -74,6 +79,7 @@ struct tap {
 	struct fl_mac mac;
 	struct fl_link on;       /* the bridge's link; index 0: none */
 	bool is_ours;            /* whether we made the bridge */
+	unsigned mtu;            /* 0: as it comes */
 	struct fl_bridge bridge; /* then */
 };
 
@@ -94,7 +100,7 @@ int fl_taps_check_options(const struct fl_args *args, struct fl_err *err)
 
 	for (size_t i = 0; i < FL_COUNT(modes); i++)
 		if (strcmp(mode, modes[i]) == 0)
-			return 0;
+			return fl_attach_check_options(args, err);
 	return fl_err_set(err, FL_ERR_USAGE, "option --macvtap-mode: \"%s\" is not bridge, private, "
 			  "vepa or passthru", mode);
 }
@@ -112,15 +118,12 @@ static int find_parent(const struct tap *tap, const char **parent, struct fl_err
 			  "give --parent-iface LINK, or set the interface's type to TAP");
 }
 
-static int find_bridge(struct tap *tap, struct fl_err *err)
+/* name: NULL for none. */
+static int find_bridge(struct tap *tap, const char *name, struct fl_err *err)
 {
 	const struct fl_state *state = tap->work->call->vm->state;
-	const char *name = tap->in->bridge;
 	int known, found;
 
-	/* fl-serve writes down which bridge is meant when the spec names none. */
-	if (!name)
-		name = fl_json_text(fl_json_at(tap->work->call->record, "host.bridge"));
 	if (!name)
 		return 0;
 	known = fl_bridge_load(state, name, &tap->bridge, err);
@@ -141,6 +144,7 @@ static int find_bridge(struct tap *tap, struct fl_err *err)
 				  "in overrides.bridge_name", name,
 				  *tap->on.kind ? tap->on.kind : "a device");
 	tap->is_ours = known && fl_bridge_is_ours(&tap->on);
+	tap->mtu = tap->on.mtu;
 	return 0;
 }
 
@@ -167,7 +171,7 @@ static int make_link(struct tap *tap, struct fl_link *link, struct fl_err *err)
 {
 	struct fl_links *links = tap->work->links;
 	struct fl_link_change change = { .alias = tap->alias, .master = tap->on.index,
-					 .mtu = tap->on.mtu, .up = true };
+					 .mtu = tap->mtu, .up = true };
 	int found = fl_links_get(links, tap->name, link, err);
 
 	if (found < 0)
@@ -229,6 +233,19 @@ static int put_address(const struct tap *tap, fl_json *made, struct fl_err *err)
 	return 0;
 }
 
+static void put_names(const struct tap *tap, const char *bridge, fl_json *made)
+{
+	char mac[FL_MAC_TEXT];
+
+	fl_inet_print_mac(&tap->mac, mac);
+	put_text(made, "link", tap->name);
+	put_text(made, "mac", mac);
+	put_text(made, "bridge", bridge);
+	/* What the guest sends must fit all of the way. */
+	if (tap->mtu && tap->mtu != USUAL_MTU)
+		fl_json_set(made, "mtu", fl_json_new_int(tap->mtu));
+}
+
 static void put_status(const struct tap *tap, const struct fl_link *link)
 {
 	fl_json *status = fl_json_new_object();
@@ -243,94 +260,60 @@ static void put_status(const struct tap *tap, const struct fl_link *link)
 	fl_json_set(tap->work->status, tap->in->device_id, status);
 }
 
-static int make_tap(struct work *work, const struct fl_interface *in, struct fl_err *err)
+static int make_tap(struct tap *tap, const char *bridge, fl_json *made, struct fl_err *err)
+{
+	struct fl_link link;
+
+	/* An address that cannot be had is found out before anything is made. */
+	if (tap->in->type == FL_INTERFACE_TAP && find_bridge(tap, bridge, err) < 0)
+		return -1;
+	put_names(tap, bridge, made);
+	if (put_address(tap, made, err) < 0 || make_link(tap, &link, err) < 0)
+		return -1;
+	put_status(tap, &link);
+	return 0;
+}
+
+/* On a network of CNI's the plugins have the last word, but for what the guest alone is told. */
+static int make_attached(struct tap *tap, const char *bridge, fl_json *made, struct fl_err *err)
+{
+	const struct fl_interface *in = tap->in;
+	struct fl_attach_wish wish = { .call = tap->work->call, .in = in, .mac = tap->mac };
+	struct fl_attached attached;
+	struct fl_link link;
+
+	if (wish.call->spec.asked.deny_egress)
+		return fl_err_set(err, FL_ERR_PRECONDITION, "%s: egress is denied, and what goes to a "
+				  "CNI network is for its plugins to deny", bridge);
+	wish.network = fl_spec_cni(bridge);
+	wish.wants_ports = wish.call->spec.asked.publish && !fl_ports_have_target(tap->work->network);
+	if (fl_attach_up(&wish, made, &attached, err) < 0)
+		return -1;
+	tap->mac = attached.mac;
+	tap->mtu = attached.mtu;
+	tap->work->publishes |= attached.publishes;
+	put_names(tap, bridge, made);
+	put_text(made, "gateway", in->gateway);
+	if (fl_json_count(in->nameservers))
+		fl_json_set(made, "nameservers", fl_json_copy(in->nameservers));
+	if (make_link(tap, &link, err) < 0 || fl_attach_join(&wish, tap->name, &attached, err) < 0)
+		return -1;
+	put_status(tap, &link);
+	return 0;
+}
+
+static int make_interface(struct work *work, const struct fl_interface *in, struct fl_err *err)
 {
 	fl_cleanup_json fl_json *made = fl_json_new_object();
-	struct fl_link link;
+	const char *bridge = fl_bridge_of(work->call->record, in);
 	struct tap tap;
-	char mac[FL_MAC_TEXT];
 
 	tap_init(&tap, work, in);
-	/* An address that cannot be had is found out before anything is made. */
-	if (in->type == FL_INTERFACE_TAP && find_bridge(&tap, err) < 0)
-		return -1;
-	fl_inet_print_mac(&tap.mac, mac);
-	put_text(made, "link", tap.name);
-	put_text(made, "mac", mac);
-	put_text(made, "bridge", in->bridge);
-	if (put_address(&tap, made, err) < 0 || make_link(&tap, &link, err) < 0)
+	if (fl_spec_cni(bridge) ? make_attached(&tap, bridge, made, err) < 0
+				: make_tap(&tap, bridge, made, err) < 0)
 		return -1;
 	fl_json_set(work->network, in->device_id, fl_json_ref(made));
-	put_status(&tap, &link);
 	return 0;
-}
-
-static bool is_wanted(const struct fl_spec *spec, const char *device)
-{
-	for (size_t i = 0; i < spec->interface_count; i++)
-		if (strcmp(spec->interfaces[i].device_id, device) == 0)
-			return true;
-	return false;
-}
-
-/* Links that are to go. */
-struct sweep {
-	const struct fl_step_call *call;
-	bool all; /* not only those that the spec does not want any more */
-	FL_VEC(char *) names;
-};
-
-/* Whether a link without alias is what a kill left between making and naming. */
-static bool is_nameless(const struct fl_step_call *call, const struct fl_link *link)
-{
-	const fl_json *network = fl_json_at(call->record, "host.network");
-	char name[FL_LINK_NAME];
-	struct fl_mac mac;
-
-	int type = type_of(link);
-
-	if (*link->alias || link->master || type < 0)
-		return false;
-	for (size_t i = 0; i < call->spec.interface_count; i++) {
-		fl_taps_derive(call->vm->uid, call->spec.interfaces[i].device_id, (unsigned)type,
-			       name, &mac);
-		if (strcmp(name, link->name) == 0)
-			return true;
-	}
-	for (void *i = fl_json_first(network); i; i = fl_json_next(network, i)) {
-		fl_taps_derive(call->vm->uid, fl_json_key(i), (unsigned)type, name, &mac);
-		if (strcmp(name, link->name) == 0)
-			return true;
-	}
-	return false;
-}
-
-static int look_at_link(void *arg, const struct fl_link *link)
-{
-	struct sweep *sweep = arg;
-	char uid[FL_ULID_TEXT];
-	const char *device = fl_taps_owner(link, uid);
-	bool mine = device && strcmp(uid, sweep->call->vm->uid) == 0;
-
-	if ((mine && (sweep->all || !is_wanted(&sweep->call->spec, device))) ||
-	    (sweep->all && is_nameless(sweep->call, link)))
-		FL_VEC_ADD(&sweep->names, fl_strdup(link->name));
-	return 0;
-}
-
-static int remove_links(const struct fl_step_call *call, struct fl_links *links, bool all,
-			struct fl_err *err)
-{
-	struct sweep sweep = { .call = call, .all = all };
-	int rc = fl_links_each(links, look_at_link, &sweep, err);
-
-	for (size_t i = 0; i < sweep.names.count; i++) {
-		if (rc == 0)
-			rc = fl_links_remove(links, sweep.names.items[i], err);
-		free(sweep.names.items[i]);
-	}
-	free(sweep.names.items);
-	return rc;
 }
 
 static int put_work(void *arg, fl_json *record, struct fl_err *err)
@@ -339,43 +322,76 @@ static int put_work(void *arg, fl_json *record, struct fl_err *err)
 	bool any = fl_json_count(work->network);
 
 	(void)err;
+	fl_json_put(record, "host.published", work->published ? fl_json_ref(work->published) : NULL);
+	fl_json_put(record, "host.egress", work->egress ? fl_json_ref(work->egress) : NULL);
 	fl_json_put(record, "host.network", any ? fl_json_ref(work->network) : NULL);
 	fl_json_put(record, "status.network_interfaces", any ? fl_json_ref(work->status) : NULL);
 	return 0;
+}
+
+static int lead_ports(struct work *work, struct fl_err *err)
+{
+	if (!work->publishes)
+		return fl_ports_up(work->call, work->network, &work->published, err);
+	work->published = fl_json_new_text(work->call->spec.asked.publish);
+	/* With another spec they may have been ours to lead there. */
+	return fl_ports_down(work->call, err);
 }
 
 static int do_up(struct work *work, struct fl_err *err)
 {
 	const struct fl_spec *spec = &work->call->spec;
 
-	if (remove_links(work->call, work->links, false, err) < 0)
+	if (fl_attach_down(work->call->vm->state, work->call->vm->uid, spec, NULL, err) < 0 ||
+	    fl_sweep_links(work->call, work->links, false, err) < 0)
 		return -1;
 	for (size_t i = 0; i < spec->interface_count; i++) {
 		if (fl_cancel_check(work->call->cancel, err) < 0)
 			return -1;
-		if (make_tap(work, &spec->interfaces[i], err) < 0)
+		if (make_interface(work, &spec->interfaces[i], err) < 0)
 			return fl_err_prefix(err, "interface %s", spec->interfaces[i].device_id);
 	}
+	if (fl_egress_up(work->call, work->network, &work->egress, err) < 0 ||
+	    lead_ports(work, err) < 0)
+		return -1;
 	return fl_vm_change(work->call->vm, FL_SAVE_PLAIN, put_work, work, err);
 }
 
-static bool has_bridge(const struct fl_spec *spec)
+/* What microVMs must not have twice is chosen and recorded in one step under the lock. */
+static bool is_shared(const struct fl_step_call *call, bool *waits)
 {
-	for (size_t i = 0; i < spec->interface_count; i++)
-		if (spec->interfaces[i].bridge)
-			return true;
-	return false;
+	bool has_bridge = false;
+
+	*waits = false;
+	for (size_t i = 0; i < call->spec.interface_count; i++) {
+		const char *bridge = fl_bridge_of(call->record, &call->spec.interfaces[i]);
+
+		has_bridge |= bridge && !fl_spec_cni(bridge);
+		*waits |= fl_spec_cni(bridge) != NULL;
+	}
+	*waits &= !has_bridge;
+	return has_bridge || call->spec.asked.publish;
+}
+
+/* Nobody has to wait for plugins of CNI: the ports are recorded first, and the lock is given
+ * back. */
+static int reserve(struct fl_step_call *call, int *lock, struct fl_err *err)
+{
+	if (fl_ports_check(call, err) < 0 ||
+	    fl_vm_put(call->vm, "host.published", fl_json_new_text(call->spec.asked.publish), err) < 0)
+		return -1;
+	close(fl_steal_fd(lock));
+	return 0;
 }
 
 int fl_taps_up(struct fl_step_call *call, struct fl_err *err)
 {
-	/* Choosing an address and recording it are one step under the lock. */
-	bool shared = has_bridge(&call->spec);
+	bool waits, shared = is_shared(call, &waits);
 	fl_cleanup_close int lock = shared ? fl_bridge_lock(call->vm->state, err) : -1;
 	struct work work = { .call = call };
 	int rc;
 
-	if (shared && lock < 0)
+	if (shared && (lock < 0 || (waits && reserve(call, &lock, err) < 0)))
 		return -1;
 	work.links = fl_links_open(err);
 	if (!work.links)
@@ -385,6 +401,8 @@ int fl_taps_up(struct fl_step_call *call, struct fl_err *err)
 	rc = do_up(&work, err);
 	fl_json_unref(work.network);
 	fl_json_unref(work.status);
+	fl_json_unref(work.published);
+	fl_json_unref(work.egress);
 	fl_links_close(work.links);
 	return rc;
 }
@@ -393,9 +411,15 @@ int fl_taps_down(struct fl_step_call *call, struct fl_err *err)
 {
 	struct fl_links *links = fl_links_open(err);
 	struct work nothing = { .call = call };
-	int rc = links ? remove_links(call, links, true, err) : -1;
+	int rc = links ? fl_attach_down(call->vm->state, call->vm->uid, NULL, NULL, err) : -1;
 
+	if (rc == 0)
+		rc = fl_sweep_links(call, links, true, err);
 	fl_links_close(links);
+	if (rc == 0)
+		rc = fl_ports_down(call, err);
+	if (rc == 0)
+		rc = fl_egress_down(call, err);
 	return rc < 0 ? -1 : fl_vm_change(call->vm, FL_SAVE_PLAIN, put_work, &nothing, err);
 }
 
@@ -423,15 +447,24 @@ int fl_taps_plan(struct fl_step_call *call, struct fl_str *out, struct fl_err *e
 
 	for (size_t i = 0; i < call->spec.interface_count; i++) {
 		const struct fl_interface *in = &call->spec.interfaces[i];
+		const char *bridge = fl_bridge_of(call->record, in);
 		struct tap tap;
 
 		tap_init(&tap, &work, in);
 		if (plan_new(&tap, out, err) < 0)
 			return fl_err_prefix(err, "interface %s", in->device_id);
 		fl_str_addf(out, "ip link set %s alias %s", tap.name, tap.alias);
-		if (in->bridge)
-			fl_str_addf(out, " master %s", in->bridge);
+		if (bridge && !fl_spec_cni(bridge))
+			fl_str_addf(out, " master %s", bridge);
 		fl_str_add(out, " up\n");
+		if (fl_spec_cni(bridge))
+			fl_str_addf(out, "# CNI: ADD to the network %s, in a network namespace of its "
+				    "own, and tc-mirred(8) between the two\n", fl_spec_cni(bridge));
 	}
+	if (call->spec.asked.publish)
+		fl_str_addf(out, "# ports of the host that lead to it: %s\n", call->spec.asked.publish);
+	if (call->spec.asked.deny_egress)
+		fl_str_addf(out, "# all that it may reach: %s\n",
+			    call->spec.asked.allow ? call->spec.asked.allow : "nothing");
 	return 0;
 }

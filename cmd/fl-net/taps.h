@@ -13,7 +13,10 @@
 void fl_taps_derive(const char *uid, const char *device, enum fl_interface_type type,
 		    char name[static FL_LINK_NAME], struct fl_mac *mac);
 
-/* Options of "up" (--parent-iface, --macvtap-mode) that are not what they may be. */
+/* What may be a link of ours by its kind and name: one of enum fl_interface_type, or -1. */
+int fl_taps_type(const struct fl_link *link);
+
+/* Options of "up" (--parent-iface, --macvtap-mode, those of CNI) that are not what they may be. */
 int fl_taps_check_options(const struct fl_args *args, struct fl_err *err);
 
 /* Whose tap it is, by its alias: the uid is copied, and the device (a part of the link's
