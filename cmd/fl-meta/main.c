@@ -1,115 +1,166 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-#include "cmd/fl-meta/fat.h"
+#include "cmd/fl-meta/disk.h"
+#include "cmd/fl-meta/ignition.h"
 #include "cmd/fl-meta/parts.h"
-#include "common/atomic.h"
-#include "common/base64.h"
+#include "cmd/fl-meta/seed.h"
+#include "cmd/fl-meta/service.h"
 #include "common/io.h"
-#include "common/path.h"
 #include "common/step.h"
 
 #include <fcntl.h>
 #include <string.h>
 
 #define SEED "cloud-init.img"
-#define LABEL "CIDATA"
+#define IGNITION "ignition.json"
+#define CONFIG_DRIVE "ignition.img"
+#define SERVICE "metadata.json"
 
-enum { META, USER, VENDOR, NETWORK, FILES };
-
-static const char *const names[FILES] = { "meta-data", "user-data", "vendor-data",
-					  "network-config" };
-
-struct seed {
-	struct fl_str text[FILES];
+/* All that a microVM is told, and where on the host that stands. */
+struct told {
+	struct fl_seed seed;
+	struct fl_str ignition, service;
+	bool has_fw_cfg;
+	enum fl_disk_format format; /* of the disks */
 };
 
-static void seed_finish(struct seed *seed)
+static void told_finish(struct told *told)
 {
-	for (int i = 0; i < FILES; i++)
-		fl_str_finish(&seed->text[i]);
+	fl_seed_finish(&told->seed);
+	fl_str_finish(&told->ignition);
+	fl_str_finish(&told->service);
+}
+#define cleanup_told FL_CLEANUP(told_finish)
+
+/* Said now, or by whoever made the record. */
+static int find_format(const struct fl_args *args, const fl_json *record, enum fl_disk_format *format,
+		       struct fl_err *err)
+{
+	const char *text = fl_args_text(args, "seed-format",
+					fl_json_text(fl_json_at(record, "host.seed.format")));
+
+	*format = FL_DISK_VFAT;
+	return text ? fl_disk_format_of(text, format, err) : 0;
 }
 
-/* The bytes of a metadata value; validation has seen that it is base 64. */
-static void decode(const struct fl_spec *spec, const char *key, struct fl_str *out)
+static int compose(const struct fl_step_call *call, struct told *told, struct fl_err *err)
 {
-	const char *text = fl_json_text(fl_json_get(spec->metadata, key));
+	const struct fl_provider *provider = fl_step_provider(call);
 
-	fl_str_add(out, "");
-	if (text)
-		fl_base64_decode(text, out);
-}
-
-static int compose(const fl_json *record, const struct fl_spec *spec, struct seed *seed,
-		   struct fl_err *err)
-{
-	fl_cleanup_str struct fl_str meta = FL_STR_INIT, vendor = FL_STR_INIT;
-	const fl_json *wanted = fl_json_at(record, "spec.kernel.add_network_config");
-
-	decode(spec, names[META], &meta);
-	decode(spec, names[VENDOR], &vendor);
-	decode(spec, names[USER], &seed->text[USER]);
-	decode(spec, names[NETWORK], &seed->text[NETWORK]);
-	if (!fl_json_get(spec->metadata, names[NETWORK]) && (!wanted || fl_json_bool(wanted)))
-		fl_parts_network(record, spec, &seed->text[NETWORK]);
-	fl_parts_vendor(record, spec, &vendor, &seed->text[VENDOR]);
-	return fl_parts_meta_data(spec, &meta, &seed->text[META], err);
-}
-
-/* Into a file that is open for writing aside; publishes it. */
-static int write_seed(struct fl_atomic *file, const struct seed *seed, struct fl_err *err)
-{
-	struct fl_fat_file files[FILES];
-	size_t count = 0;
-
-	for (int i = 0; i < FILES; i++)
-		if (seed->text[i].len || i == META || i == USER)
-			files[count++] = (struct fl_fat_file){ names[i], seed->text[i].data,
-							       seed->text[i].len };
-	if (fl_fat_write(file->fd, file->name, LABEL, files, count, err) < 0)
+	told->has_fw_cfg = provider && provider->fw_cfg;
+	if (find_format(call->args, call->record, &told->format, err) < 0 ||
+	    fl_seed_compose(call->record, &call->spec, &told->seed, err) < 0 ||
+	    fl_ignition_read(&call->spec, &told->ignition, err) < 0)
 		return -1;
-	return fl_atomic_publish(file, false, err);
+	if (!call->spec.asked.metadata_service)
+		return 0;
+	return fl_service_document(&call->spec, &told->seed, &told->ignition, &told->service, err);
+}
+
+static int write_seed(const struct fl_vm *vm, const struct told *told, struct fl_err *err)
+{
+	fl_cleanup_atomic struct fl_atomic file = FL_ATOMIC_INIT;
+
+	if (fl_atomic_open(&file, vm->dirfd, SEED, 0600, err) < 0)
+		return -1;
+	return fl_seed_write(&file, &told->seed, told->format, err);
+}
+
+static int write_ignition(const struct fl_vm *vm, const struct told *told, struct fl_err *err)
+{
+	fl_cleanup_atomic struct fl_atomic file = FL_ATOMIC_INIT;
+
+	if (told->has_fw_cfg)
+		return fl_atomic_write(vm->dirfd, IGNITION, 0600, told->ignition.data,
+				       told->ignition.len, false, err);
+	if (fl_atomic_open(&file, vm->dirfd, CONFIG_DRIVE, 0600, err) < 0)
+		return -1;
+	return fl_ignition_write_drive(&file, &told->ignition, told->format, err);
+}
+
+static void put_path(fl_json *made, const char *key, const struct fl_vm *vm, const char *name)
+{
+	fl_cleanup_free char *path = fl_asprintf("%s/%s", vm->path, name);
+
+	fl_json_set(made, key, fl_json_new_text(path));
+}
+
+static int write_all(const struct fl_vm *vm, const struct told *told, fl_json *made,
+		     struct fl_err *err)
+{
+	if (write_seed(vm, told, err) < 0)
+		return -1;
+	put_path(made, "path", vm, SEED);
+	fl_json_set(made, "format", fl_json_new_text(fl_disk_format_name(told->format)));
+	if (told->ignition.len && write_ignition(vm, told, err) < 0)
+		return -1;
+	if (told->ignition.len)
+		put_path(made, "ignition", vm, told->has_fw_cfg ? IGNITION : CONFIG_DRIVE);
+	if (told->service.len && fl_atomic_write(vm->dirfd, SERVICE, 0600, told->service.data,
+						 told->service.len, false, err) < 0)
+		return -1;
+	if (told->service.len)
+		put_path(made, "service", vm, SERVICE);
+	return 0;
 }
 
 static int step_up(struct fl_step_call *call, struct fl_err *err)
 {
-	struct seed seed = { 0 };
-	fl_cleanup_atomic struct fl_atomic file = FL_ATOMIC_INIT;
-	fl_cleanup_free char *path = fl_asprintf("%s/" SEED, call->vm->path);
-	int rc;
+	cleanup_told struct told told = { 0 };
+	fl_json *made;
 
 	/* A running guest has the seed open as it was. */
 	if (fl_vm_is_supervised(call->vm))
 		return 0;
-	rc = compose(call->record, &call->spec, &seed, err);
-	if (rc == 0)
-		rc = fl_atomic_open(&file, call->vm->dirfd, SEED, 0600, err);
-	if (rc == 0)
-		rc = write_seed(&file, &seed, err);
-	seed_finish(&seed);
-	return rc < 0 ? -1 : fl_vm_put(call->vm, "host.seed.path", fl_json_new_text(path), err);
+	if (compose(call, &told, err) < 0)
+		return -1;
+	made = fl_json_new_object();
+	if (write_all(call->vm, &told, made, err) < 0) {
+		fl_json_unref(made);
+		return -1;
+	}
+	return fl_vm_put(call->vm, "host.seed", made, err);
 }
 
 static int step_down(struct fl_step_call *call, struct fl_err *err)
 {
-	if (unlinkat(call->vm->dirfd, SEED, 0) < 0 && errno != ENOENT)
-		return fl_err_errno(err, errno, "%s/" SEED ": cannot be removed", call->vm->path);
+	static const char *const names[] = { SEED, IGNITION, CONFIG_DRIVE, SERVICE };
+
+	for (size_t i = 0; i < FL_COUNT(names); i++)
+		if (unlinkat(call->vm->dirfd, names[i], 0) < 0 && errno != ENOENT)
+			return fl_err_errno(err, errno, "%s/%s: cannot be removed", call->vm->path,
+					    names[i]);
 	return 0;
+}
+
+/* user-data may hold secrets: its size tells enough here. */
+static void plan_file(const char *name, const struct fl_str *text, bool is_secret,
+		      struct fl_str *out)
+{
+	if (is_secret)
+		fl_str_addf(out, "# %s: %zu bytes\n", name, text->len);
+	else
+		fl_str_addf(out, "# %s:\n%s", name, text->data ? text->data : "");
 }
 
 static int step_plan(struct fl_step_call *call, struct fl_str *out, struct fl_err *err)
 {
-	struct seed seed = { 0 };
-	int rc = compose(call->record, &call->spec, &seed, err);
+	cleanup_told struct told told = { 0 };
 
-	fl_str_addf(out, "# %s/" SEED ", label " LABEL ", holds:\n", call->vm->path);
-	for (int i = 0; rc == 0 && i < FILES; i++)
-		/* user-data may hold secrets: its size tells enough here. */
-		if (i == USER || (i == VENDOR && seed.text[i].len > 4096))
-			fl_str_addf(out, "# %s: %zu bytes\n", names[i], seed.text[i].len);
-		else
-			fl_str_addf(out, "# %s:\n%s", names[i],
-				    seed.text[i].data ? seed.text[i].data : "");
-	seed_finish(&seed);
-	return rc;
+	if (compose(call, &told, err) < 0)
+		return -1;
+	fl_str_addf(out, "# %s/" SEED ", %s, label " FL_SEED_LABEL ", holds:\n", call->vm->path,
+		    fl_disk_format_name(told.format));
+	for (int i = 0; i < FL_SEED_FILES; i++) {
+		const struct fl_str *text = &told.seed.text[i];
+
+		plan_file(fl_seed_names[i], text,
+			  i == FL_SEED_USER || (i == FL_SEED_VENDOR && text->len > 4096), out);
+	}
+	if (told.ignition.len)
+		plan_file(told.has_fw_cfg ? IGNITION : CONFIG_DRIVE, &told.ignition, true, out);
+	if (told.service.len)
+		plan_file(SERVICE, &told.service, true, out);
+	return 0;
 }
 
 static const struct fl_step step = {
@@ -118,6 +169,10 @@ static const struct fl_step step = {
 
 static int run_up(struct fl_args *args, struct fl_err *err)
 {
+	enum fl_disk_format format;
+
+	if (find_format(args, NULL, &format, err) < 0)
+		return -1;
 	return fl_step_up(&step, args, err);
 }
 
@@ -126,45 +181,83 @@ static int run_down(struct fl_args *args, struct fl_err *err)
 	return fl_step_down(&step, args, err);
 }
 
-static int run_seed(struct fl_args *args, struct fl_err *err)
+static int read_files(struct fl_args *args, struct fl_seed *seed, struct fl_err *err)
 {
-	struct seed seed = { 0 };
-	fl_cleanup_atomic struct fl_atomic file = FL_ATOMIC_INIT;
-	int rc = 0;
+	for (int i = 0; i < FL_SEED_FILES; i++) {
+		const char *from = fl_args_text(args, fl_seed_names[i], NULL);
 
-	for (int i = 0; rc == 0 && i < FILES; i++) {
-		const char *from = fl_args_text(args, names[i], NULL);
-
-		fl_str_add(&seed.text[i], "");
-		if (from)
-			rc = fl_io_read_file(AT_FDCWD, from, FL_FAT_MOST, &seed.text[i], err);
+		fl_str_add(&seed->text[i], "");
+		if (from && fl_io_read_file(AT_FDCWD, from, FL_DISK_MOST, &seed->text[i], err) < 0)
+			return -1;
 	}
-	if (rc == 0)
-		rc = fl_atomic_open_path(&file, args->operands.items[0], 0644, err);
-	if (rc == 0)
-		rc = write_seed(&file, &seed, err);
-	seed_finish(&seed);
-	return rc;
+	return 0;
 }
 
-static const struct fl_option up_options[] = { FL_STEP_UP_OPTIONS, { 0 } };
+static int run_seed(struct fl_args *args, struct fl_err *err)
+{
+	fl_cleanup_seed struct fl_seed seed = { 0 };
+	fl_cleanup_atomic struct fl_atomic file = FL_ATOMIC_INIT;
+	enum fl_disk_format format;
+
+	if (find_format(args, NULL, &format, err) < 0 || read_files(args, &seed, err) < 0 ||
+	    fl_atomic_open_path(&file, args->operands.items[0], 0644, err) < 0)
+		return -1;
+	return fl_seed_write(&file, &seed, format, err);
+}
+
+static int run_mmds(struct fl_args *args, struct fl_err *err)
+{
+	static const struct fl_str none = FL_STR_INIT;
+	fl_cleanup_seed struct fl_seed seed = { 0 };
+	fl_cleanup_str struct fl_str out = FL_STR_INIT;
+
+	if (read_files(args, &seed, err) < 0 ||
+	    fl_service_document(&(struct fl_spec){ 0 }, &seed, &none, &out, err) < 0)
+		return -1;
+	return fl_cli_print(out.data, out.len, err);
+}
+
+static int run_user_data(struct fl_args *args, struct fl_err *err)
+{
+	fl_cleanup_str struct fl_str out = FL_STR_INIT;
+
+	fl_parts_begin(&out);
+	for (size_t i = 0; i < args->operands.count; i++) {
+		const char *path = args->operands.items[i], *slash = strrchr(path, '/');
+		fl_cleanup_str struct fl_str text = FL_STR_INIT;
+
+		if (fl_io_read_file(AT_FDCWD, path, FL_DISK_MOST, &text, err) < 0)
+			return -1;
+		fl_parts_add(&out, slash ? slash + 1 : path, &text);
+	}
+	fl_parts_end(&out);
+	return fl_cli_print(out.data, out.len, err);
+}
+
+#define SEED_FORMAT { "seed-format", 0, "FORMAT", "the seed disk's: vfat (default) or iso9660" }
+
+static const struct fl_option up_options[] = { FL_STEP_UP_OPTIONS, SEED_FORMAT, { 0 } };
 static const struct fl_option down_options[] = { FL_STEP_DOWN_OPTIONS, { 0 } };
-static const struct fl_option seed_options[] = {
-	{ "user-data", 0, "FILE", "cloud-init's user-data" },
-	{ "meta-data", 0, "FILE", "cloud-init's meta-data" },
-	{ "vendor-data", 0, "FILE", "cloud-init's vendor-data" },
-	{ "network-config", 0, "FILE", "cloud-init's network configuration" },
-	{ 0 },
-};
+#define FILES \
+	{ "user-data", 0, "FILE", "cloud-init's user-data" }, \
+	{ "meta-data", 0, "FILE", "cloud-init's meta-data" }, \
+	{ "vendor-data", 0, "FILE", "cloud-init's vendor-data" }, \
+	{ "network-config", 0, "FILE", "cloud-init's network configuration" }
+
+static const struct fl_option seed_options[] = { FILES, SEED_FORMAT, { 0 } };
+static const struct fl_option mmds_options[] = { FILES, { 0 } };
 
 static const struct fl_command commands[] = {
 	{ "up", "[FILE…]", "make the seed disks of specs or records", up_options, 0, -1, run_up },
 	{ "down", "[NAMESPACE/NAME|UID…]", "remove them", down_options, 0, -1, run_down },
 	{ "seed", "IMAGE", "write a seed disk from files", seed_options, 1, 1, run_seed },
+	{ "mmds", NULL, "print the files as Firecracker's metadata service has them", mmds_options, 0,
+	  0, run_mmds },
+	{ "user-data", "FILE…", "join files into one user-data", NULL, 1, -1, run_user_data },
 	{ 0 },
 };
 
-static const struct fl_program program = { "fl-meta", "cloud-init data on a seed disk", commands,
+static const struct fl_program program = { "fl-meta", "cloud-init and Ignition data", commands,
 					   NULL };
 
 int main(int argc, char **argv)

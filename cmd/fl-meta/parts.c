@@ -3,9 +3,11 @@
 
 #include "common/alloc.h"
 #include "common/base64.h"
+#include "common/inet.h"
 #include "common/provider.h"
 #include "common/yaml.h"
 
+#include <ctype.h>
 #include <string.h>
 
 #define BOUNDARY "==flintlock=part=="
@@ -31,32 +33,100 @@ static void add_quoted(struct fl_str *out, const char *text)
 	fl_json_print(value, false, out);
 }
 
-static void add_servers(const struct fl_interface *in, const fl_json *from, struct fl_str *out)
+static void add_servers(const struct fl_interface *in, const fl_json *made, struct fl_str *out)
 {
-	const fl_json *servers = fl_json_count(in->nameservers) ? in->nameservers : from;
+	const fl_json *servers = fl_json_count(in->nameservers) ? in->nameservers
+								: fl_json_get(made, "nameservers");
+	const fl_json *search = fl_json_get(made, "search");
 
-	if (!fl_json_count(servers))
+	if (!fl_json_count(servers) && !fl_json_count(search))
 		return;
-	fl_str_add(out, "    nameservers:\n      addresses: ");
-	fl_json_print(servers, false, out);
-	fl_str_add(out, "\n");
+	fl_str_add(out, "    nameservers:\n");
+	if (fl_json_count(servers)) {
+		fl_str_add(out, "      addresses: ");
+		fl_json_print(servers, false, out);
+		fl_str_add(out, "\n");
+	}
+	if (fl_json_count(search)) {
+		fl_str_add(out, "      search: ");
+		fl_json_print(search, false, out);
+		fl_str_add(out, "\n");
+	}
 }
 
-static void add_route(const char *gateway, struct fl_str *out)
+/* A gateway that is not on the interface's net, as beside an address with /32. */
+static bool is_beside(const char *bare, const char *address)
 {
-	fl_cleanup_free char *bare = fl_strndup(gateway, strcspn(gateway, "/"));
+	struct fl_cidr net, gateway;
 
-	fl_str_addf(out, "    routes:\n      - to: \"%s\"\n        via: \"%s\"\n",
-		    strchr(bare, ':') ? "::/0" : "0.0.0.0/0", bare);
+	return fl_inet_parse_cidr(address, &net, NULL) == 0 &&
+	       fl_inet_parse_cidr(bare, &gateway, NULL) == 0 && net.family == gateway.family &&
+	       !fl_inet_contains(&net, &gateway);
 }
 
-static void add_interface(const fl_json *record, const struct fl_interface *in, struct fl_str *out)
+static void add_route(const char *address, const char *to, const char *via, struct fl_str *out)
+{
+	fl_cleanup_free char *bare = fl_strndup(via, strcspn(via, "/"));
+
+	fl_str_addf(out, "      - to: \"%s\"\n        via: \"%s\"\n%s",
+		    to ? to : strchr(bare, ':') ? "::/0" : "0.0.0.0/0", bare,
+		    is_beside(bare, address) ? "        on-link: true\n" : "");
+}
+
+/* The way out first, then those to nets that a CNI network has besides. */
+static void add_routes(const char *address, const char *gateway, const fl_json *made,
+		       struct fl_str *out)
+{
+	const fl_json *routes = fl_json_get(made, "routes");
+
+	if (gateway || fl_json_count(routes))
+		fl_str_add(out, "    routes:\n");
+	if (gateway)
+		add_route(address, NULL, gateway, out);
+	for (size_t i = 0; i < fl_json_count(routes); i++) {
+		const fl_json *route = fl_json_item(routes, i);
+		const char *to = fl_json_text(fl_json_get(route, "to"));
+		const char *via = fl_json_text(fl_json_get(route, "via"));
+
+		if (to && via)
+			add_route(address, to, via, out);
+	}
+}
+
+static void add_address(const char *address, const char **between, struct fl_str *out)
+{
+	if (!address)
+		return;
+	fl_str_add(out, *between);
+	add_quoted(out, address);
+	*between = ", ";
+}
+
+/* On the way to a metadata service, an interface has another address beside its own. */
+static void add_addresses(const char *address, const fl_json *made, bool reaches_service,
+			  struct fl_str *out)
+{
+	const fl_json *more = fl_json_get(made, "addresses");
+	const char *between = "    addresses: [";
+
+	add_address(address, &between, out);
+	for (size_t i = 0; i < fl_json_count(more); i++)
+		add_address(fl_json_text(fl_json_item(more, i)), &between, out);
+	if (reaches_service && !fl_str_equal(address, FL_SPEC_METADATA_ADDRESS))
+		add_address(FL_SPEC_METADATA_ADDRESS, &between, out);
+	if (address || reaches_service)
+		fl_str_add(out, "]\n");
+}
+
+static void add_interface(const fl_json *record, const struct fl_interface *in,
+			  bool reaches_service, struct fl_str *out)
 {
 	fl_cleanup_free char *path = fl_asprintf("host.network.%s", in->device_id);
 	const fl_json *made = fl_json_at(record, path);
 	const char *mac = fl_json_text(fl_json_get(made, "mac"));
 	const char *address = fl_json_text(fl_json_get(made, "address"));
 	const char *gateway = fl_json_text(fl_json_get(made, "gateway"));
+	int64_t mtu = fl_json_int(fl_json_get(made, "mtu"));
 
 	mac = mac ? mac : in->mac;
 	address = address ? address : in->address;
@@ -66,16 +136,15 @@ static void add_interface(const fl_json *record, const struct fl_interface *in, 
 		/* Not every renderer matches by MAC alone: the name is set as well. */
 		fl_str_addf(out, "    match:\n      macaddress: \"%s\"\n    set-name: %s\n", mac,
 			    in->device_id);
-	if (!address) {
-		fl_str_add(out, "    dhcp4: true\n    dhcp-identifier: mac\n");
+	if (mtu > 0)
+		fl_str_addf(out, "    mtu: %lld\n", (long long)mtu);
+	fl_str_add(out, address ? "    dhcp4: false\n"
+				: "    dhcp4: true\n    dhcp-identifier: mac\n");
+	add_addresses(address, made, reaches_service, out);
+	if (!address)
 		return;
-	}
-	fl_str_add(out, "    dhcp4: false\n    addresses: [");
-	add_quoted(out, address);
-	fl_str_add(out, "]\n");
-	if (gateway)
-		add_route(gateway, out);
-	add_servers(in, fl_json_get(made, "nameservers"), out);
+	add_routes(address, gateway, made, out);
+	add_servers(in, made, out);
 }
 
 void fl_parts_network(const fl_json *record, const struct fl_spec *spec, struct fl_str *out)
@@ -83,7 +152,10 @@ void fl_parts_network(const fl_json *record, const struct fl_spec *spec, struct 
 	fl_str_add(out, "version: 2\nethernets:");
 	fl_str_add(out, spec->interface_count ? "\n" : " {}\n");
 	for (size_t i = 0; i < spec->interface_count; i++)
-		add_interface(record, &spec->interfaces[i], out);
+		add_interface(record, &spec->interfaces[i],
+			      spec->asked.metadata_service &&
+				      strcmp(spec->interfaces[i].device_id, FL_SPEC_METADATA_DEVICE) == 0,
+			      out);
 }
 
 static void open_part(struct fl_str *out, const char *type, const char *name)
@@ -105,13 +177,27 @@ static void close_part(struct fl_str *out, const char *text, size_t size)
 			    encoded.data + i);
 }
 
-/* cloud-init finds the type of such a part by its first line, as without MIME. */
-static void add_users(struct fl_str *out, const struct fl_str *user)
+void fl_parts_begin(struct fl_str *out)
 {
-	if (!user->len)
-		return;
-	open_part(out, "text/plain", "vendor-data");
-	close_part(out, user->data, user->len);
+	fl_str_add(out, "Content-Type: multipart/mixed; boundary=\"" BOUNDARY "\"\n"
+			"MIME-Version: 1.0\n\n");
+}
+
+/* cloud-init finds the type of such a part by its first line, as without MIME. */
+void fl_parts_add(struct fl_str *out, const char *name, const struct fl_str *text)
+{
+	fl_cleanup_free char *plain = fl_strdup(name);
+
+	for (char *at = plain; *at; at++)
+		if (!isalnum((unsigned char)*at) && !strchr("._-", *at))
+			*at = '_';
+	open_part(out, "text/plain", plain);
+	close_part(out, text->data ? text->data : "", text->len);
+}
+
+void fl_parts_end(struct fl_str *out)
+{
+	fl_str_add(out, "--" BOUNDARY "--\n");
 }
 
 static void add_mounts(const fl_json *record, const struct fl_spec *spec, struct fl_str *out)
@@ -171,11 +257,11 @@ static const char report[] =
 void fl_parts_vendor(const fl_json *record, const struct fl_spec *spec, const struct fl_str *user,
 		     struct fl_str *out)
 {
-	fl_str_add(out, "Content-Type: multipart/mixed; boundary=\"" BOUNDARY "\"\n"
-			"MIME-Version: 1.0\n\n");
-	add_users(out, user);
+	fl_parts_begin(out);
+	if (user->len)
+		fl_parts_add(out, "vendor-data", user);
 	add_mounts(record, spec, out);
 	open_part(out, "text/cloud-boothook", "flintlock-report.sh");
 	close_part(out, report, sizeof(report) - 1);
-	fl_str_add(out, "--" BOUNDARY "--\n");
+	fl_parts_end(out);
 }

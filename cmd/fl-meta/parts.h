@@ -25,3 +25,9 @@ void fl_parts_network(const fl_json *record, const struct fl_spec *spec, struct 
  * the console when cloud-init is done. */
 void fl_parts_vendor(const fl_json *record, const struct fl_spec *spec, const struct fl_str *user,
 		     struct fl_str *out);
+
+/* Several files as one user-data, each a part of its own: begin, add for each, end. name is what
+ * cloud-init calls the part. */
+void fl_parts_begin(struct fl_str *out);
+void fl_parts_add(struct fl_str *out, const char *name, const struct fl_str *text);
+void fl_parts_end(struct fl_str *out);
