@@ -43,6 +43,7 @@ struct fl_volume_made {
 	char *path, *base;
 	char *pool; /* NULL for a file */
 	struct fl_uuid uuid;
+	bool has_uuid; /* of the file system in it */
 };
 
 /* What goes with "fl-snap gc". */
@@ -63,7 +64,7 @@ struct fl_backend {
 	/* Makes the volume, or what is missing of it. */
 	int (*make)(const struct fl_volume_call *call, struct fl_volume_made *made,
 		    struct fl_err *err);
-	/* Larger, to size bytes; its guest finds it so when it starts next. */
+	/* Larger, to size bytes. */
 	int (*grow)(const struct fl_volume_call *call, uint64_t size, struct fl_err *err);
 	/* Takes all volumes of a microVM away. */
 	int (*remove)(const struct fl_site *site, const struct fl_vm *vm, struct fl_err *err);

@@ -43,11 +43,11 @@ static int take_entry(struct scan *scan, const struct fl_tar_entry *from, uint32
 				  from->path);
 	if (!from->hard_link) {
 		entry.inode = fl_arena_zero(&scan->arena, sizeof(*entry.inode));
-		entry.inode->mode = from->mode;
+		entry.inode->mode = (uint16_t)from->mode;
 		entry.inode->size = from->size;
 		entry.inode->extent_count = layer;
 		entry.inode->first_block = number;
-		if (from->symlink)
+		if (S_ISLNK(from->mode) && from->symlink)
 			entry.inode->symlink = fl_arena_text(&scan->arena, from->symlink,
 							     strlen(from->symlink));
 	}

@@ -59,6 +59,7 @@ static int make(const struct fl_volume_call *call, struct fl_volume_made *made, 
 	if (there < 0)
 		return -1;
 	fl_uuid_of(call->vm->uid, call->id, &made->uuid);
+	made->has_uuid = true;
 	made->path = fl_asprintf("%s/" FL_VOLUMES_FOLDER "/%s", call->vm->path, name);
 	if (there) {
 		made->base = fl_cache_base_path(call->cache, call->image, call->mib);

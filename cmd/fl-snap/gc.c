@@ -63,13 +63,10 @@ static int mark_records(struct fl_garbage *garbage, const struct fl_args *args, 
 		return -1;
 	for (size_t i = 0; i < names.count; i++) {
 		const struct fl_vm_name *name = &names.items[i];
-		fl_cleanup_vm struct fl_vm vm = FL_VM_INIT;
-		fl_cleanup_json fl_json *record = NULL;
 		struct fl_err why = { 0 };
+		fl_cleanup_json fl_json *record = fl_state_load(&state, name, &why);
 
 		keep(garbage->uids, name->uid);
-		if (fl_vm_open(&state, name->name_space, name->name, name->uid, &vm, &why) == 0)
-			record = fl_vm_load(&vm, &why);
 		/* One that left meanwhile needs nothing; what another needs is not known. */
 		if (!record && why.kind != FL_ERR_NOT_FOUND)
 			return fl_err_set(err, why.kind, "%s; nothing is collected", why.text);

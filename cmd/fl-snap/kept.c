@@ -4,6 +4,7 @@
 #include "cmd/fl-snap/backend.h"
 #include "cmd/fl-snap/volumes.h"
 #include "common/alloc.h"
+#include "common/control.h"
 #include "common/log.h"
 #include "common/num.h"
 #include "common/step.h"
@@ -113,6 +114,22 @@ static int check_volume(const struct fl_vm *vm, const char *id, struct fl_err *e
 	return 0;
 }
 
+/* A guest that runs is told; what keeps it from being told is no failure of the growth. */
+static void tell_guest(const struct growth *growth, const struct fl_vm *vm)
+{
+	fl_cleanup_json fl_json *request = fl_json_new_object();
+	struct fl_err why;
+
+	if (!fl_vm_is_supervised(vm))
+		return;
+	fl_json_set(request, "do", fl_json_new_text("resize"));
+	fl_json_set(request, "volume", fl_json_new_text(growth->id));
+	fl_json_set(request, "bytes", fl_json_new_int((int64_t)growth->size));
+	if (fl_control_ask(vm, request, &why) < 0)
+		fl_log(FL_LOG_WARN, "%s/%s runs, and sees the new size when it starts next: %s",
+		       vm->name_space, vm->name, why.text);
+}
+
 static int grow(struct growth *growth, const struct fl_vm *vm, struct fl_err *err)
 {
 	fl_cleanup_close int folder = fl_volumes_open(vm, err);
@@ -127,9 +144,7 @@ static int grow(struct growth *growth, const struct fl_vm *vm, struct fl_err *er
 				  "\"fl-snap up\" first", call.id);
 	if (backend->grow(&call, growth->size, err) < 0)
 		return -1;
-	if (fl_vm_is_supervised(vm))
-		fl_log(FL_LOG_INFO, "%s/%s runs: it sees the new size when it starts next",
-		       vm->name_space, vm->name);
+	tell_guest(growth, vm);
 	return 0;
 }
 

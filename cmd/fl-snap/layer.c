@@ -269,13 +269,16 @@ static struct fl_inode *take_inode(struct fl_layer_load *load, struct fl_tar *ta
 	struct fl_inode *inode = fl_arena_zero(&load->arena, sizeof(*inode));
 
 	*inode = (struct fl_inode){
-		.mode = entry->mode,       .uid = entry->uid,           .gid = entry->gid,
-		.mtime = entry->mtime,     .mtime_ns = entry->mtime_ns, .major = entry->major,
-		.minor = entry->minor,     .size = S_ISREG(entry->mode) ? entry->size : 0,
+		.mode = (uint16_t)entry->mode, .uid = entry->uid, .gid = entry->gid,
+		.mtime = entry->mtime, .mtime_ns = entry->mtime_ns & 0x7fffffff,
+		.size = S_ISREG(entry->mode) ? entry->size : 0,
 	};
-	if (entry->symlink) {
+	if (S_ISLNK(entry->mode) && entry->symlink) {
 		inode->size = strlen(entry->symlink);
 		inode->symlink = fl_arena_text(&load->arena, entry->symlink, inode->size);
+	} else if (S_ISCHR(entry->mode) || S_ISBLK(entry->mode)) {
+		inode->major = entry->major;
+		inode->minor = entry->minor;
 	}
 	take_xattrs(load, tar, inode);
 	return inode;

@@ -11,6 +11,7 @@
 #define OPAQUE ".wh..wh..opq"
 #define LONGEST_NAME 255
 #define LONGEST_PATH 4095
+#define MOST_NAMES 65000 /* of a file in ext4 */
 #define DEEPEST 4096
 #define MOST_LINKS_FOLLOWED 40
 
@@ -327,6 +328,9 @@ static int apply_entry(struct fl_tree *tree, const struct fl_entry *entry, const
 		inode = linked(tree, entry->hard_link);
 		if (!inode)
 			return wrong(err, layer, entry->path, "a hard link to what is not there");
+		if (inode->links >= MOST_NAMES)
+			return wrong(err, layer, entry->path, "one file has more than 65,000 names, "
+				     "which no ext4 can keep");
 	}
 	folder = parent_of(tree, entry->path, true);
 	if (check_name(entry->path, folder, layer, err) < 0)

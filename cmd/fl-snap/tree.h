@@ -30,21 +30,27 @@ struct fl_xattr {
 	size_t size;
 };
 
+/* Images have hundreds of thousands: 64 bytes each. */
 struct fl_inode {
 	uint64_t size;
 	int64_t mtime;
-	const char *symlink;
 	struct fl_xattr *xattrs;
+	union {
+		const char *symlink; /* of a symlink */
+		struct {
+			uint32_t major, minor; /* of a device */
+		};
+	};
 	union {
 		struct fl_extent *extents; /* of a file */
 		uint64_t first_block;      /* of a folder or long symlink: index */
 	};
 	uint32_t extent_count; /* of a folder or long symlink: blocks */
-	uint32_t mode, uid, gid;
-	uint32_t mtime_ns;
-	uint32_t major, minor;
-	uint32_t links, number; /* number 0: not part of the result */
-	bool hashed;            /* a folder with a hash tree */
+	uint32_t uid, gid;
+	uint32_t number; /* 0: not part of the result */
+	uint32_t mtime_ns : 31;
+	uint32_t hashed : 1; /* a folder with a hash tree */
+	uint16_t mode, links;
 };
 
 struct fl_node {

@@ -3,6 +3,7 @@
 
 #include "cmd/fl-snap/backend.h"
 #include "cmd/fl-snap/limits.h"
+#include "cmd/fl-snap/raw.h"
 #include "common/alloc.h"
 #include "common/progress.h"
 
@@ -81,14 +82,16 @@ static void note_volume(struct work *work, const struct fl_volume_call *call, co
 	fl_cleanup_free char *key = fl_asprintf("volumes.%s", call->id);
 	char text[FL_UUID_TEXT];
 
-	fl_uuid_print(&made->uuid, text);
 	fl_json_set(one, "path", fl_json_new_text(made->path));
 	fl_json_set(one, "format", fl_json_new_text("raw"));
 	fl_json_set(one, "backend", fl_json_new_text(backend));
 	if (made->pool)
 		fl_json_set(one, "pool", fl_json_new_text(made->pool));
 	fl_json_set(one, "read_only", fl_json_new_bool(call->read_only));
-	fl_json_set(one, "uuid", fl_json_new_text(text));
+	if (made->has_uuid) {
+		fl_uuid_print(&made->uuid, text);
+		fl_json_set(one, "uuid", fl_json_new_text(text));
+	}
 	fl_json_set(one, "base", fl_json_new_text(made->base));
 	fl_json_put(work->made, key, one);
 }
@@ -117,6 +120,27 @@ static int make_or_find(struct work *work, const struct fl_volume_call *call, st
 	return rc < 0 ? fl_err_prefix(err, "volume %s", call->id) : 0;
 }
 
+/* A volume that is there keeps what the guest wrote, whatever has become of the file. */
+static int make_from_file(struct work *work, const struct fl_volume *volume, struct fl_err *err)
+{
+	struct fl_volume_call call = {
+		.watch = &work->watch, .vm = work->call->vm, .folder = work->folder,
+		.id = volume->id, .read_only = volume->read_only, .mib = volume->size_mb,
+	};
+	struct fl_volume_made made = { 0 };
+	int rc = fl_raw_make(&call, volume->file, &made, err);
+
+	if (rc == 0 && volume->mount_point && !made.has_uuid)
+		rc = fl_err_set(err, FL_ERR_INVALID, "%s: is no ext4, so that it cannot be mounted at %s; "
+				"leave the mount point out, and mount it in the guest", volume->file,
+				volume->mount_point);
+	if (rc == 0)
+		note_volume(work, &call, fl_backend_file.name, &made);
+	free(made.path);
+	free(made.base);
+	return rc < 0 ? fl_err_prefix(err, "volume %s", call.id) : 0;
+}
+
 static int make_volume(struct work *work, const struct fl_volume *volume, struct fl_err *err)
 {
 	fl_cleanup_image struct fl_image image = { 0 };
@@ -142,9 +166,13 @@ static int make_all(struct work *work, struct fl_err *err)
 	if (spec->initrd_image &&
 	    make_file(work, "initrd", spec->initrd_image, spec->initrd_file, err) < 0)
 		return fl_err_prefix(err, "initrd");
-	for (size_t i = 0; i < spec->volume_count; i++)
-		if (spec->volumes[i].image && make_volume(work, &spec->volumes[i], err) < 0)
+	for (size_t i = 0; i < spec->volume_count; i++) {
+		const struct fl_volume *volume = &spec->volumes[i];
+
+		if ((volume->image && make_volume(work, volume, err) < 0) ||
+		    (volume->file && make_from_file(work, volume, err) < 0))
 			return -1;
+	}
 	return 0;
 }
 
@@ -281,9 +309,13 @@ int fl_volumes_plan(struct fl_step_call *call, struct fl_str *out, struct fl_err
 	if (spec->initrd_image)
 		fl_str_addf(out, "# files/<sha256>: %s out of %s\n", spec->initrd_file,
 			    spec->initrd_image);
-	for (size_t i = 0; i < spec->volume_count; i++)
-		if (spec->volumes[i].image &&
-		    plan_volume(&site, &spec->volumes[i], out, err) < 0)
+	for (size_t i = 0; i < spec->volume_count; i++) {
+		const struct fl_volume *volume = &spec->volumes[i];
+
+		if (volume->file)
+			fl_str_addf(out, "# volume %s: a copy of %s\n", volume->id, volume->file);
+		if (volume->image && plan_volume(&site, volume, out, err) < 0)
 			return -1;
+	}
 	return 0;
 }

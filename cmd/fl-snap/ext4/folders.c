@@ -253,7 +253,7 @@ int fl_disk_make_blocks(struct fl_disk *disk, struct fl_disk_plan *plan, struct 
 	for (uint32_t i = 0; i < plan->inode_count; i++) {
 		struct fl_inode *inode = plan->inodes[i];
 
-		if (!inode || !inode->symlink || inode->size < 60)
+		if (!inode || !fl_disk_is_long_link(inode))
 			continue;
 		inode->first_block = plan->block_count;
 		inode->extent_count = 1;

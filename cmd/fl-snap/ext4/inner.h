@@ -7,6 +7,7 @@
 
 #include <ext2fs/ext2fs.h>
 #include <pthread.h>
+#include <sys/stat.h>
 
 struct fl_disk_run {
 	uint64_t index, block, count;
@@ -49,6 +50,12 @@ uint64_t fl_disk_block(const struct fl_disk *disk, uint64_t index, uint64_t *lef
 
 /* Marks index..index+count used in the block maps. */
 void fl_disk_mark(struct fl_disk *disk, uint64_t index, uint64_t count);
+
+/* A symbolic link that its inode has no room for has a block. */
+static inline bool fl_disk_is_long_link(const struct fl_inode *inode)
+{
+	return S_ISLNK(inode->mode) && inode->size >= 60;
+}
 
 /* Numbers the inodes, lists the folders. */
 void fl_disk_plan_make(struct fl_disk_plan *plan, struct fl_tree *tree);

@@ -102,7 +102,7 @@ static void put_device(const struct fl_inode *inode, struct ext2_inode_large *ou
 static void put_times(const struct fl_inode *inode, struct ext2_inode_large *out)
 {
 	int64_t seconds = inode->mtime;
-	uint32_t extra = inode->mtime_ns << 2 | (uint32_t)((seconds - (int32_t)seconds) >> 32 & 3);
+	uint32_t extra = (uint32_t)inode->mtime_ns << 2 | (uint32_t)((seconds - (int32_t)seconds) >> 32 & 3);
 
 	out->i_mtime = out->i_atime = out->i_ctime = out->i_crtime = (uint32_t)seconds;
 	out->i_mtime_extra = out->i_atime_extra = out->i_ctime_extra = out->i_crtime_extra = extra;
@@ -111,7 +111,7 @@ static void put_times(const struct fl_inode *inode, struct ext2_inode_large *out
 static void fill(const struct fl_disk *disk, const struct fl_disk_plan *plan,
 		 const struct fl_inode *inode, struct ext2_inode_large *out)
 {
-	out->i_mode = (uint16_t)inode->mode;
+	out->i_mode = inode->mode;
 	out->i_uid = (uint16_t)inode->uid;
 	out->osd2.linux2.l_i_uid_high = (uint16_t)(inode->uid >> 16);
 	out->i_gid = (uint16_t)inode->gid;
@@ -119,14 +119,14 @@ static void fill(const struct fl_disk *disk, const struct fl_disk_plan *plan,
 	out->i_size = (uint32_t)inode->size;
 	out->i_size_high = (uint32_t)(inode->size >> 32);
 	/* A folder with too many folders counts as 1 (dir_nlink). */
-	out->i_links_count = (uint16_t)(inode->links >= EXT2_LINK_MAX ? 1 : inode->links);
+	out->i_links_count = S_ISDIR(inode->mode) && inode->links >= EXT2_LINK_MAX ? 1 : inode->links;
 	out->i_extra_isize = 32;
 	put_times(inode, out);
 	if (inode->hashed)
 		out->i_flags |= EXT2_INDEX_FL;
-	if (S_ISREG(inode->mode) || S_ISDIR(inode->mode) || (inode->symlink && inode->size >= 60))
+	if (S_ISREG(inode->mode) || S_ISDIR(inode->mode) || fl_disk_is_long_link(inode))
 		put_extents(disk, plan, inode, out);
-	else if (inode->symlink)
+	else if (S_ISLNK(inode->mode))
 		memcpy(out->i_block, inode->symlink, inode->size);
 	else if (S_ISCHR(inode->mode) || S_ISBLK(inode->mode))
 		put_device(inode, out);

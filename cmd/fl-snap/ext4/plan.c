@@ -40,7 +40,8 @@ static void take_children(struct fl_disk_plan *plan, struct fl_node *node)
 		number(plan, children[i]->inode);
 		folder.folders += S_ISDIR(children[i]->inode->mode);
 	}
-	node->inode->links = 2 + folder.folders;
+	node->inode->links = (uint16_t)(folder.folders < EXT2_LINK_MAX - 2 ? 2 + folder.folders
+									  : EXT2_LINK_MAX);
 	FL_VEC_ADD(&plan->folders, folder);
 }
 

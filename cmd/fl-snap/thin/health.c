@@ -8,16 +8,25 @@
 #include <stdio.h>
 
 #define FEW_PERCENT 20 /* LVM's profile of the recipe extends a pool at 80 % */
+/* What one more device changes in the trees of a pool's metadata, and a commit copies, in blocks;
+ * and what is noted of each mapped block when the leaves are half full, in bytes. */
+#define METADATA_RESERVE 16
+#define BYTES_PER_MAPPING 32
+
+static bool has_little_metadata(const struct fl_mapper_pool_status *status)
+{
+	return status->metadata_total - status->metadata_used <
+	       status->metadata_total * FEW_PERCENT / 100;
+}
 
 static bool is_low(const struct fl_thin_pool *pool, const struct fl_mapper_pool_status *status)
 {
 	uint64_t data = status->data_total - status->data_used;
-	uint64_t metadata = status->metadata_total - status->metadata_used;
 
 	/* The recipe's mark is above all that a small pool has. */
 	return (data <= pool->low_water && pool->low_water < status->data_total) ||
 	       data < status->data_total * FEW_PERCENT / 100 ||
-	       metadata < status->metadata_total * FEW_PERCENT / 100;
+	       has_little_metadata(status);
 }
 
 static enum fl_thin_health judge(const struct fl_thin_pool *pool,
@@ -53,6 +62,8 @@ static void explain(struct fl_thin_pool_state *state)
 		[FL_THIN_FAILED] = "stop its users, look at dmesg and its disks, then lvconvert "
 				   "--repair or thin_repair",
 	};
+	/* What is aborted at the end gives a few blocks back. */
+	bool ran_out = state->health == FL_THIN_READ_ONLY && has_little_metadata(status);
 	char free[16];
 
 	if (state->health == FL_THIN_OK)
@@ -63,7 +74,10 @@ static void explain(struct fl_thin_pool_state *state)
 		 free,
 		 status->metadata_total ? (unsigned long long)((status->metadata_total -
 				status->metadata_used) * 100 / status->metadata_total) : 0,
-		 advice[state->health]);
+		 ran_out ? "it ran out of metadata; stop its users, switch it off, then lvconvert "
+			   "--repair and lvextend --poolmetadatasize, or thin_repair to a larger "
+			   "device and thin_check --clear-needs-check-flag"
+			 : advice[state->health]);
 }
 
 int fl_thin_pool_state(const struct fl_thin_pool *pool, struct fl_thin_pool_state *state,
@@ -76,6 +90,26 @@ int fl_thin_pool_state(const struct fl_thin_pool *pool, struct fl_thin_pool_stat
 	state->health = judge(pool, &state->status);
 	explain(state);
 	return 0;
+}
+
+/* A pool without metadata turns read-only under all of its guests; who begins something new is
+ * stopped before. */
+static int check_metadata(const struct fl_thin_pool *pool,
+			  const struct fl_mapper_pool_status *status, uint64_t bytes,
+			  struct fl_err *err)
+{
+	uint64_t left = status->metadata_total - status->metadata_used;
+	uint64_t mappings = bytes / pool->block * BYTES_PER_MAPPING;
+	uint64_t want = METADATA_RESERVE + mappings / FL_THIN_METADATA_BLOCK;
+	char left_text[16], want_text[16];
+
+	if (want <= left)
+		return 0;
+	fl_num_print_size(left * FL_THIN_METADATA_BLOCK, left_text);
+	fl_num_print_size(want * FL_THIN_METADATA_BLOCK, want_text);
+	return fl_err_set(err, FL_ERR_EXHAUSTED, "thin pool %s has %s of metadata left where %s are "
+			  "needed; extend it (lvextend --poolmetadatasize), or take microVMs away "
+			  "(fl down) and bases (fl-snap gc)", pool->name, left_text, want_text);
 }
 
 int fl_thin_pool_check(const struct fl_thin_pool *pool, uint64_t bytes, struct fl_err *err)
@@ -96,7 +130,7 @@ int fl_thin_pool_check(const struct fl_thin_pool *pool, uint64_t bytes, struct f
 				  "needed; extend it (lvextend), or take microVMs away (fl down) "
 				  "and bases (fl-snap gc)", pool->name, have, want);
 	}
-	return 0;
+	return check_metadata(pool, &state.status, bytes, err);
 }
 
 void fl_thin_pool_warn(const struct fl_thin_pool *pool)

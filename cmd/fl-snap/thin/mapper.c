@@ -266,27 +266,40 @@ int fl_mapper_send(const char *name, const char *message, struct fl_err *err)
 	return 0;
 }
 
-/* The parameters in the status of a device's only target. */
-static int ask_status(struct dm_task *task, const char *name, const char *type, char **params,
-		      struct fl_err *err)
+/* Asks for the status of a device whose only target is of that type; parse, which returns false
+ * when it does not understand it, gets memory that lives until it returns. */
+static int read_status(const char *name, const char *type,
+		       bool (*parse)(struct dm_pool *memory, const char *params, void *status),
+		       void *status, struct fl_err *err)
 {
+	struct dm_task *task cleanup_task = new_task(DM_DEVICE_STATUS, name);
+	struct dm_pool *memory = NULL;
+	char *is = NULL, *params = NULL;
 	uint64_t start, length;
-	char *is = NULL;
+	int rc = 0;
 
-	*params = NULL;
 	/* A flush would commit the metadata of a pool that others share. */
 	if (!task || !dm_task_no_open_count(task) || !dm_task_no_flush(task) || !dm_task_run(task))
 		return fail(task, name, "its status cannot be had", err);
-	dm_get_next_target(task, NULL, &start, &length, &is, params);
-	if (!is || strcmp(is, type) != 0 || !*params)
+	dm_get_next_target(task, NULL, &start, &length, &is, &params);
+	if (!is || strcmp(is, type) != 0 || !params)
 		return fl_err_set(err, FL_ERR_PRECONDITION, "%s: not a device of kind %s", name, type);
-	return 0;
+	memory = dm_pool_create("status", 1024);
+	if (!memory || !parse(memory, params, status))
+		rc = fl_err_set(err, FL_ERR_CORRUPT, "%s: status \"%s\" is not understood", name,
+				params);
+	if (memory)
+		dm_pool_destroy(memory);
+	return rc;
 }
 
-static void pool_status_of(const struct dm_status_thin_pool *raw,
-			   struct fl_mapper_pool_status *status)
+static bool parse_pool(struct dm_pool *memory, const char *params, void *status)
 {
-	*status = (struct fl_mapper_pool_status){
+	struct dm_status_thin_pool *raw = NULL;
+
+	if (!dm_get_status_thin_pool(memory, params, &raw))
+		return false;
+	*(struct fl_mapper_pool_status *)status = (struct fl_mapper_pool_status){
 		.metadata_used = raw->used_metadata_blocks,
 		.metadata_total = raw->total_metadata_blocks,
 		.data_used = raw->used_data_blocks,
@@ -298,41 +311,26 @@ static void pool_status_of(const struct dm_status_thin_pool *raw,
 		.needs_check = raw->needs_check,
 		.fails_when_full = raw->error_if_no_space,
 	};
+	return true;
 }
 
 int fl_mapper_pool_status(const char *name, struct fl_mapper_pool_status *status,
 			  struct fl_err *err)
 {
-	struct dm_task *task cleanup_task = new_task(DM_DEVICE_STATUS, name);
-	struct dm_pool *memory = dm_pool_create("status", 1024);
-	struct dm_status_thin_pool *raw = NULL;
-	char *params;
-	int rc = ask_status(task, name, "thin-pool", &params, err);
+	return read_status(name, "thin-pool", parse_pool, status, err);
+}
 
-	if (rc == 0 && memory && dm_get_status_thin_pool(memory, params, &raw))
-		pool_status_of(raw, status);
-	else if (rc == 0)
-		rc = fl_err_set(err, FL_ERR_CORRUPT, "%s: status \"%s\" is not understood", name,
-				params);
-	if (memory)
-		dm_pool_destroy(memory);
-	return rc;
+static bool parse_mapped(struct dm_pool *memory, const char *params, void *sectors)
+{
+	struct dm_status_thin *raw = NULL;
+
+	if (!dm_get_status_thin(memory, params, &raw))
+		return false;
+	*(uint64_t *)sectors = raw->mapped_sectors;
+	return true;
 }
 
 int fl_mapper_thin_mapped(const char *name, uint64_t *sectors, struct fl_err *err)
 {
-	struct dm_task *task cleanup_task = new_task(DM_DEVICE_STATUS, name);
-	struct dm_pool *memory = dm_pool_create("status", 1024);
-	struct dm_status_thin *raw = NULL;
-	char *params;
-	int rc = ask_status(task, name, "thin", &params, err);
-
-	if (rc == 0 && memory && dm_get_status_thin(memory, params, &raw))
-		*sectors = raw->mapped_sectors;
-	else if (rc == 0)
-		rc = fl_err_set(err, FL_ERR_CORRUPT, "%s: status \"%s\" is not understood", name,
-				params);
-	if (memory)
-		dm_pool_destroy(memory);
-	return rc;
+	return read_status(name, "thin", parse_mapped, sectors, err);
 }

@@ -55,6 +55,8 @@ int fl_thin_pool_each_key(const char *state_dir,
 int fl_thin_pool_send(const struct fl_thin_pool *pool, struct fl_err *err, const char *fmt, ...)
 	FL_PRINTF(3, 4);
 
+#define FL_THIN_METADATA_BLOCK 4096 /* bytes, whatever the pool's own blocks are */
+
 enum fl_thin_health {
 	FL_THIN_OK,
 	FL_THIN_LOW,       /* little data or metadata space is left */
@@ -67,7 +69,7 @@ struct fl_thin_pool_state {
 	enum fl_thin_health health;
 	struct fl_mapper_pool_status status;
 	uint64_t free;  /* bytes */
-	char text[256]; /* what is wrong and what to do; "" when all is well */
+	char text[320]; /* what is wrong and what to do; "" when all is well */
 };
 
 int fl_thin_pool_state(const struct fl_thin_pool *pool, struct fl_thin_pool_state *state,

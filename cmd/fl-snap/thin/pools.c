@@ -39,23 +39,22 @@ static int list_row(void *arg, struct fl_thin_row *row, struct fl_err *err)
 	return 0;
 }
 
-/* Opens the folder of a key; a pool that is not there has its folder all the same. */
-static int open_key(struct walk *walk, const char *key, struct fl_thin_pool *pool, bool *missing,
-		    struct fl_err *err)
+/* Opens the folder of a key; a pool that is not there has its folder all the same, and missing
+ * says why it is not. */
+static int open_key(struct walk *walk, const char *key, struct fl_thin_pool *pool,
+		    struct fl_err *missing, struct fl_err *err)
 {
-	struct fl_err why = { 0 };
-
 	walk->pool = pool;
-	*missing = fl_thin_pool_open_key(pool, walk->site->state_dir, key, &why) < 0;
-	if (pool->dirfd < 0)
-		return fl_err_set(err, why.kind, "%s", why.text);
+	*missing = (struct fl_err){ 0 };
+	if (fl_thin_pool_open_key(pool, walk->site->state_dir, key, missing) < 0 && pool->dirfd < 0)
+		return fl_err_set(err, missing->kind, "%s", missing->text);
 	return 0;
 }
 
 static int list_key(void *arg, const char *key, struct fl_err *err)
 {
 	fl_cleanup_thin_pool struct fl_thin_pool pool = FL_THIN_POOL_INIT;
-	bool missing;
+	struct fl_err missing;
 
 	if (open_key(arg, key, &pool, &missing, err) < 0)
 		return -1;
@@ -123,11 +122,11 @@ static int collect_key(void *arg, const char *key, struct fl_err *err)
 {
 	fl_cleanup_thin_pool struct fl_thin_pool pool = FL_THIN_POOL_INIT;
 	struct walk *walk = arg;
-	bool missing;
+	struct fl_err missing;
 
 	if (open_key(walk, key, &pool, &missing, err) < 0)
 		return -1;
-	if (missing) {
+	if (missing.kind != FL_ERR_NONE) {
 		fl_log(FL_LOG_WARN, "thin pool %s is not there, and left as it is", pool.name);
 		return 0;
 	}
@@ -162,8 +161,8 @@ static void add_numbers(fl_json *row, const struct fl_thin_pool *pool,
 
 	fl_json_set(row, "size", fl_json_new_int((int64_t)(status->data_total * pool->block)));
 	fl_json_set(row, "used", fl_json_new_int((int64_t)(status->data_used * pool->block)));
-	fl_json_set(row, "metadata_size", fl_json_new_int((int64_t)status->metadata_total * 4096));
-	fl_json_set(row, "metadata_used", fl_json_new_int((int64_t)status->metadata_used * 4096));
+	fl_json_set(row, "metadata_size", fl_json_new_int((int64_t)status->metadata_total * FL_THIN_METADATA_BLOCK));
+	fl_json_set(row, "metadata_used", fl_json_new_int((int64_t)status->metadata_used * FL_THIN_METADATA_BLOCK));
 	fl_json_set(row, "block_size", fl_json_new_int((int64_t)pool->block));
 	fl_json_set(row, "zeroes", fl_json_new_bool(!pool->leaves_stale));
 	fl_json_set(row, "fails_when_full", fl_json_new_bool(status->fails_when_full));
@@ -193,15 +192,14 @@ static int status_key(void *arg, const char *key, struct fl_err *err)
 {
 	struct walk *walk = arg;
 	fl_cleanup_thin_pool struct fl_thin_pool pool = FL_THIN_POOL_INIT;
-	struct fl_err why = { 0 };
-	bool missing = fl_thin_pool_open_key(&pool, walk->site->state_dir, key, &why) < 0;
+	struct fl_err missing;
 
-	if (pool.dirfd < 0)
-		return fl_err_set(err, why.kind, "%s", why.text);
+	if (open_key(walk, key, &pool, &missing, err) < 0)
+		return -1;
 	walk->bases = walk->volumes = 0;
 	if (fl_thin_row_each(&pool, count_row, walk, err) < 0)
 		return -1;
-	add_pool(walk, &pool, missing ? why.text : NULL);
+	add_pool(walk, &pool, missing.kind != FL_ERR_NONE ? missing.text : NULL);
 	walk->seen |= walk->name && strcmp(walk->name, pool.key) == 0;
 	return 0;
 }

@@ -28,13 +28,17 @@ bool fl_thin_row_is_volume(const struct fl_thin_row *row)
 	return strchr(row->name, '/');
 }
 
-static uint32_t id_of(const char *name, unsigned turn)
+/* Where the ids that the name may have begin. */
+static uint32_t start_of(const char *name)
 {
 	unsigned char sum[FL_SHA256_SIZE];
-	uint32_t start;
 
 	fl_sha256_sum(name, strlen(name), sum);
-	start = (uint32_t)sum[0] << 16 | (uint32_t)sum[1] << 8 | sum[2];
+	return (uint32_t)sum[0] << 16 | (uint32_t)sum[1] << 8 | sum[2];
+}
+
+static uint32_t id_of(uint32_t start, unsigned turn)
+{
 	return FIRST_ID | ((start + turn) & (FIRST_ID - 1));
 }
 
@@ -85,6 +89,8 @@ static int read_row(const struct fl_thin_pool *pool, uint32_t id, struct fl_thin
 	int state;
 
 	print_id(id, name);
+	if (faccessat(pool->dirfd, name, F_OK, 0) < 0 && errno == ENOENT)
+		return 0;
 	if (fl_io_read_file(pool->dirfd, name, 1 << 16, &text, &why) < 0)
 		return why.kind == FL_ERR_NOT_FOUND ? 0 : fl_err_set(err, why.kind, "%s", why.text);
 	doc = fl_json_parse(text.len ? text.data : "", text.len, name, err);
@@ -108,9 +114,11 @@ static int read_row(const struct fl_thin_pool *pool, uint32_t id, struct fl_thin
 int fl_thin_row_find(const struct fl_thin_pool *pool, const char *name, struct fl_thin_row *row,
 		     struct fl_err *err)
 {
+	uint32_t start = start_of(name);
+
 	*row = (struct fl_thin_row){ 0 };
 	for (unsigned turn = 0; turn < FL_THIN_TURNS; turn++) {
-		int found = read_row(pool, id_of(name, turn), row, err);
+		int found = read_row(pool, id_of(start, turn), row, err);
 
 		if (found < 0 || (found && strcmp(row->name, name) == 0))
 			return found;
@@ -176,11 +184,12 @@ static int link_row(const struct fl_thin_pool *pool, const struct fl_thin_row *r
 int fl_thin_row_claim(const struct fl_thin_pool *pool, struct fl_thin_row *row, unsigned *turn,
 		      struct fl_err *err)
 {
+	uint32_t start = start_of(row->name);
 	int rc = 0;
 
 	row->state = FL_THIN_CREATING;
 	while (rc == 0 && *turn < FL_THIN_TURNS) {
-		row->id = id_of(row->name, (*turn)++);
+		row->id = id_of(start, (*turn)++);
 		rc = link_row(pool, row, err);
 	}
 	if (rc == 0)

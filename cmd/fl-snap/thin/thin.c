@@ -93,6 +93,7 @@ static int make(const struct fl_volume_call *call, struct fl_volume_made *made, 
 	made->base = fl_strdup(base);
 	made->pool = fl_strdup(pool.name);
 	made->uuid = row.uuid;
+	made->has_uuid = true;
 	return 0;
 }
 
@@ -148,10 +149,8 @@ static int remove_one(const struct fl_site *site, const struct fl_vm *vm, int fo
 
 static int remove_all(const struct fl_site *site, const struct fl_vm *vm, struct fl_err *err)
 {
-	fl_cleanup_close int folder =
-		openat(vm->dirfd, FL_VOLUMES_FOLDER, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	fl_cleanup_dir DIR *dir =
-		folder < 0 ? NULL : fdopendir(openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+	int folder = openat(vm->dirfd, FL_VOLUMES_FOLDER, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	fl_cleanup_dir DIR *dir = folder < 0 ? NULL : fdopendir(folder);
 	struct dirent *entry;
 
 	if (folder < 0 && errno == ENOENT)
