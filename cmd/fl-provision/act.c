@@ -88,7 +88,7 @@ int fl_acts_plan(const struct fl_site *site, const fl_acts *acts, bool json, str
 	}
 	if (fl_table_print(&table, json, err) < 0)
 		return -1;
-	return first.kind == FL_ERR_NONE ? 0 : fl_err_set(err, first.kind, "%s", first.text);
+	return fl_step_take_first(&first, err);
 }
 
 int fl_acts_losses(const struct fl_site *site, const fl_acts *acts, struct fl_str *losses,

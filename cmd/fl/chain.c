@@ -31,39 +31,18 @@ static const struct passed passed_on[] = {
 	{ "max-pulls", "fl-pull" }, { "max-size", "fl-snap" }, { "max-entries", "fl-snap" },
 	{ "max-builds", "fl-snap" }, { "verify-key", "fl-pull" },
 	{ "backend", "fl-snap" }, { "pool", "fl-snap" },
-	{ "parent-iface", "fl-net" }, { "macvtap-mode", "fl-net" }, { "accel", "fl-run" },
+	{ "parent-iface", "fl-net" }, { "macvtap-mode", "fl-net" },
+	{ "cni-conf-dir", "fl-net" }, { "cni-path", "fl-net" }, { "cni-timeout", "fl-net" },
+	{ "seed-format", "fl-meta" },
+	{ "accel", "fl-run" },
 	{ "restart", "fl-run" }, { "settle", "fl-run" }, { "qemu", "fl-run" },
-	{ "firecracker", "fl-run" }, { "cloudhypervisor", "fl-run" }, { "all", "fl-run" },
+	{ "firecracker", "fl-run" }, { "cloudhypervisor", "fl-run" }, { "jailer", "fl-run" },
+	{ "all", "fl-run" },
 };
 
 const struct fl_option fl_chain_up_options[] = {
 	FL_STEP_UP_OPTIONS,
-	{ "platform", 'p', "OS/ARCH[/VARIANT]", "the platform to take (this machine's)" },
-	{ "pull", 0, "WHEN", "missing (default), always or never" },
-	{ "plain-http", 0, NULL, "speak HTTP to any host, not only to loopback" },
-	{ "ca-file", 0, "FILE", "trust these certificates (PEM)" },
-	{ "auth-file", 0, "FILE", "where logins are (docker's and podman's files)" },
-	{ "retries", 0, "N", "times to try again what was cut or met a passing fault (3)" },
-	{ "limit-rate", 0, "SIZE", "bytes to take in per second, at most" },
-	{ "verify-key", 0, "FILE", "take only what cosign signed with this public key (PEM)" },
-	{ "progress", 0, "HOW", "auto (a bar on a terminal, default), none or json" },
-	{ "registries", 0, "FILE", "mirrors, certificates and more, by host (YAML)" },
-	{ "max-pulls", 0, "N", "pulls at once on this host (8)" },
-	{ "max-size", 0, "SIZE", "refuse layers that unpack to more (64G)" },
-	{ "max-entries", 0, "N", "refuse layers with more entries (2000000)" },
-	{ "max-builds", 0, "N", "builds at once on this host (as many as processors)" },
-	{ "backend", 0, "WHICH", "where volumes are: auto (default), thin or file (FL_BACKEND)" },
-	{ "pool", 0, "POOL", "the thin pool, as VG/LV or as device-mapper calls it (FL_POOL)" },
-	{ "parent-iface", 0, "LINK", "the host's link that macvtaps are on" },
-	{ "macvtap-mode", 0, "MODE", "bridge (default), private, vepa or passthru" },
-	{ "accel", 0, "WHICH", "auto (KVM where it works, default), kvm or tcg" },
-	{ "qemu", 0, "PROGRAM", "the QEMU to run (qemu-system-ARCH)" },
-	{ "firecracker", 0, "PROGRAM", "the Firecracker to run" },
-	{ "cloudhypervisor", 0, "PROGRAM", "the Cloud Hypervisor to run (cloud-hypervisor)" },
-	{ "restart", 0, "POLICY", "no (default), on-failure or always" },
-	{ "settle", 0, "TIME", "how long a guest must live to count as created (2s)" },
-	{ "wait", 0, "WHAT", "then wait for it, as fl-run wait --for does; may be repeated" },
-	{ "wait-timeout", 0, "TIME", "give up waiting after this (5m)" },
+	FL_CHAIN_UP_OPTIONS,
 	{ 0 },
 };
 
@@ -153,6 +132,7 @@ static void pass_signal(struct pipeline *pipeline)
 
 /* The kind of the first failed record decides; without one, a program's own status. */
 struct outcome {
+	bool is_silent; /* the records are not printed */
 	enum fl_err_kind kind;
 	char text[1020];
 	FL_VEC(char *) uids; /* of the records that came out */
@@ -188,7 +168,7 @@ static int read_records(const struct fl_args *args, struct pipeline *pipeline,
 		if (!record)
 			return 0;
 		take_outcome(outcome, record);
-		if (!fl_json_at(record, "spec.uid") && fl_cli_is_terminal())
+		if (outcome->is_silent || (!fl_json_at(record, "spec.uid") && fl_cli_is_terminal()))
 			continue;
 		if (fl_step_print(args, record, err) < 0)
 			return -1;
@@ -216,11 +196,26 @@ static void outcome_finish(struct outcome *outcome)
 	free(outcome->uids.items);
 }
 
-/* "fl-run wait" for all that came up; standard output is the records' alone. */
-static int wait_for(struct fl_args *args, const struct outcome *outcome, struct fl_err *err)
+int fl_chain_run(const char *const *argv, struct fl_err *err)
 {
 	fl_cleanup_close int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 	struct fl_proc child;
+	int rc;
+
+	if (fl_proc_spawn(&child, &(struct fl_proc_spec){ .argv = argv, .in = null, .out = null,
+							  .errfd = -1 }, err) < 0)
+		return -1;
+	rc = fl_proc_wait(&child, -1, err);
+	if (rc < 0 && fl_cancel_signal()) {
+		fl_proc_signal(&child, fl_cancel_signal());
+		rc = fl_proc_wait(&child, 20000, err);
+	}
+	return rc;
+}
+
+/* "fl-run wait" for all that came up; standard output is the records' alone. */
+static int wait_for(struct fl_args *args, const struct outcome *outcome, struct fl_err *err)
+{
 	words argv = { 0 };
 	const char *text;
 	int rc;
@@ -234,13 +229,8 @@ static int wait_for(struct fl_args *args, const struct outcome *outcome, struct 
 	for (size_t i = 0; i < outcome->uids.count; i++)
 		FL_VEC_ADD(&argv, fl_strdup(outcome->uids.items[i]));
 	FL_VEC_ADD(&argv, NULL);
-	rc = fl_proc_spawn(&child, &(struct fl_proc_spec){ .argv = argv.items, .in = null,
-							   .out = null, .errfd = -1 }, err);
+	rc = fl_chain_run(argv.items, err);
 	words_finish(&argv);
-	while (rc == 0 && (rc = fl_proc_wait(&child, -1, err)) < 0 && fl_cancel_signal()) {
-		fl_proc_signal(&child, fl_cancel_signal());
-		rc = fl_proc_wait(&child, 20000, NULL);
-	}
 	if (rc >= 0)
 		args->exit_status = rc >= 256 ? 128 + rc - 256 : rc;
 	return rc < 0 ? -1 : 0;
@@ -270,9 +260,9 @@ static int run_programs(struct fl_args *args, const char *const *programs, size_
 }
 
 static int run_pipeline(struct fl_args *args, const char *const *programs, size_t count,
-			const char *verb, int in, struct fl_err *err)
+			const char *verb, int in, bool is_silent, struct fl_err *err)
 {
-	struct outcome outcome = { 0 };
+	struct outcome outcome = { .is_silent = is_silent };
 	int rc = run_programs(args, programs, count, verb, in, &outcome, err);
 
 	if (rc == 0 && args->exit_status == 0 && fl_args_flag(args, "wait"))
@@ -281,23 +271,32 @@ static int run_pipeline(struct fl_args *args, const char *const *programs, size_
 	return rc;
 }
 
+/* A descriptor that gives the text, from its beginning. */
+static int in_memory(const struct fl_str *text, struct fl_err *err)
+{
+	fl_cleanup_close int fd = memfd_create("documents", MFD_CLOEXEC);
+
+	if (fd < 0)
+		return fl_err_errno(err, errno, "memory for the documents");
+	if (fl_io_write(fd, text->data ? text->data : "", text->len, "the documents", err) < 0)
+		return -1;
+	if (lseek(fd, 0, SEEK_SET) < 0)
+		return fl_err_errno(err, errno, "the documents");
+	return fl_steal_fd(&fd);
+}
+
 /* What comes in is kept in memory, so that every program can read it. */
 static int spool(struct fl_args *args, struct fl_err *err)
 {
-	fl_cleanup_close int fd = memfd_create("specs", MFD_CLOEXEC);
 	fl_cleanup_str struct fl_str text = FL_STR_INIT;
 
-	if (fd < 0)
-		return fl_err_errno(err, errno, "memory for the specs");
 	for (size_t i = 0; i < args->operands.count; i++)
 		if (fl_io_read_file(AT_FDCWD, args->operands.items[i], 64 << 20, &text, err) < 0)
 			return -1;
 	if (!args->operands.count &&
 	    fl_io_read_all(STDIN_FILENO, 64 << 20, &text, "standard input", err) < 0)
 		return -1;
-	if (fl_io_write(fd, text.data ? text.data : "", text.len, "specs", err) < 0)
-		return -1;
-	return fl_steal_fd(&fd);
+	return in_memory(&text, err);
 }
 
 static int dry_run(struct fl_args *args, struct fl_err *err)
@@ -321,16 +320,43 @@ static int dry_run(struct fl_args *args, struct fl_err *err)
 	return 0;
 }
 
+int fl_chain_check(const struct fl_args *args, struct fl_err *err)
+{
+	uint64_t ms;
+
+	if (fl_args_duration(args, "settle", 0, &ms, err) < 0 ||
+	    fl_args_duration(args, "wait-timeout", 0, &ms, err) < 0)
+		return -1;
+	return fl_labels_check_restart(fl_args_text(args, "restart", "no"), err);
+}
+
 int fl_chain_up(struct fl_args *args, struct fl_err *err)
 {
+	if (fl_chain_check(args, err) < 0)
+		return -1;
 	if (fl_args_flag(args, "dry-run"))
 		return dry_run(args, err);
-	return run_pipeline(args, up_order, FL_COUNT(up_order), "up", -1, err);
+	return run_pipeline(args, up_order, FL_COUNT(up_order), "up", -1, false, err);
+}
+
+static int up_text(struct fl_args *args, const struct fl_str *text, bool is_silent,
+		   struct fl_err *err)
+{
+	fl_cleanup_close int in = in_memory(text, err);
+
+	if (in < 0)
+		return -1;
+	return run_pipeline(args, up_order, FL_COUNT(up_order), "up", in, is_silent, err);
+}
+
+int fl_chain_up_text(struct fl_args *args, const struct fl_str *text, struct fl_err *err)
+{
+	return up_text(args, text, true, err);
 }
 
 int fl_chain_down(struct fl_args *args, struct fl_err *err)
 {
-	return run_pipeline(args, down_order, FL_COUNT(down_order), "down", -1, err);
+	return run_pipeline(args, down_order, FL_COUNT(down_order), "down", -1, false, err);
 }
 
 /* A microVM that wants to run and does not: lost with the host's last boot, or with its
@@ -364,7 +390,6 @@ int fl_chain_restore(struct fl_args *args, struct fl_err *err)
 	fl_cleanup_state struct fl_state state = { .dirfd = -1 };
 	fl_cleanup_vm_names fl_vm_names names = { 0 };
 	fl_cleanup_str struct fl_str records = FL_STR_INIT;
-	fl_cleanup_close int in = -1;
 	int wanted = 0;
 
 	if (fl_args_state(args, false, &state, err) < 0)
@@ -374,11 +399,5 @@ int fl_chain_restore(struct fl_args *args, struct fl_err *err)
 		return -1;
 	for (size_t i = 0; i < names.count; i++)
 		wanted += add_record(&state, &names.items[i], &records);
-	if (!wanted)
-		return 0;
-	in = memfd_create("records", MFD_CLOEXEC);
-	if (in < 0 || fl_io_write(in, records.data, records.len, "records", err) < 0 ||
-	    lseek(in, 0, SEEK_SET) < 0)
-		return -1;
-	return run_pipeline(args, up_order, FL_COUNT(up_order), "up", in, err);
+	return wanted ? up_text(args, &records, false, err) : 0;
 }

@@ -110,6 +110,8 @@ static int print(const struct watching *watching, const fl_json *event, struct f
 		    text_of(event, "namespace"), text_of(event, "name"), text_of(event, "uid"));
 	if (fl_json_get(event, "state"))
 		fl_str_addf(&line, "  %s  %s", text_of(event, "state"), text_of(event, "vmm_state"));
+	if (fl_json_get(event, "request"))
+		fl_str_addf(&line, "  request=%s", text_of(event, "request"));
 	fl_str_add(&line, "\n");
 	return fl_cli_print(line.data, line.len, err);
 }

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MPL-2.0 */
+#include "cmd/fl/apply.h"
 #include "cmd/fl/chain.h"
 #include "cmd/fl/cp.h"
 #include "cmd/fl/doctor/doctor.h"
@@ -48,6 +49,8 @@ static const struct fl_command commands[] = {
 	  fl_chain_up },
 	{ "down", "[NAMESPACE/NAME|UID…]", "take microVMs away", fl_chain_down_options, 0, -1,
 	  fl_chain_down },
+	{ "apply", "DIR", "make the host what the specs in a folder say", fl_apply_options, 1, 1,
+	  fl_apply },
 	{ "restore", "", "bring back what ran before the host restarted", NULL, 0, 0,
 	  fl_chain_restore },
 	{ "spec", "", "print a spec made of options", fl_make_spec_options, 0, 0, fl_make_spec },
@@ -65,7 +68,8 @@ static const struct fl_command commands[] = {
 
 /* Verbs of fl-run that people look for here. */
 static const char *const of_run[] = { "start", "stop", "pause", "resume",  "reboot",   "wait",
-				      "ls",    "metrics", "logs", "status", "console", "providers" };
+				      "ls",    "metrics", "logs", "status", "console", "providers",
+				      "top" };
 
 /* "fl NAME …" is "fl-NAME …". Returns only when there is no such program. */
 static int hand_through(const struct fl_program *program, int argc, char **argv,

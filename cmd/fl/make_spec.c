@@ -6,6 +6,7 @@
 #include "common/spec.h"
 
 #include <fcntl.h>
+#include <inttypes.h>
 #include <string.h>
 
 const struct fl_option fl_make_spec_options[] = {
@@ -19,18 +20,26 @@ const struct fl_option fl_make_spec_options[] = {
 	{ "root", 'r', "REF", "image of the root volume" },
 	{ "root-size", 0, "SIZE", "of the root's file system (10G)" },
 	{ "read-only", 0, NULL, "the root is read-only and shared" },
-	{ "volume", 0, "ID=REF[:PATH]", "a further volume, mounted at PATH; REF may be a /FOLDER of the host" },
+	{ "volume", 0, "ID=REF[:PATH]", "a further volume, mounted at PATH; REF may be a /FOLDER or file:/DISK of the host" },
 	{ "cpus", 'c', "N", "virtual processors (2)" },
 	{ "memory", 'm', "MIB", "memory (1024)" },
-	{ "bridge", 'b', "NAME", "a tap on this bridge; may be repeated" },
+	{ "bridge", 'b', "NAME", "a tap on this bridge, or on cni:NETWORK; may be repeated" },
 	{ "ip", 0, "CIDR", "static address of the interface before it" },
 	{ "gateway", 0, "ADDRESS", "its gateway" },
 	{ "nameserver", 0, "ADDRESS", "its nameserver" },
 	{ "mac", 0, "MAC", "its MAC" },
+	{ "publish", 'p', "[ADDRESS:]PORT:TO[/udp]", "a port of the host leads to the guest's; may be repeated" },
+	{ "egress", 0, "deny|allow", "deny: the guest reaches nothing by itself, but what --allow names" },
+	{ "allow", 0, "ADDRESS[/PREFIX][:PORT]", "with --egress deny: a destination; may be repeated" },
 	{ "ssh-key", 0, "FILE", "public key that may log in; may be repeated" },
 	{ "user-data", 0, "FILE", "cloud-init's user-data, as it is" },
 	{ "meta-data", 0, "FILE", "cloud-init's meta-data" },
 	{ "vendor-data", 0, "FILE", "cloud-init's vendor-data" },
+	{ "ignition", 0, "FILE", "Ignition's configuration" },
+	{ "metadata-service", 0, "VERSION", "v1 or v2: Firecracker's, at 169.254.169.254" },
+	{ "disk-bandwidth", 0, "SIZE", "at most so many bytes a second, of each disk" },
+	{ "disk-operations", 0, "N", "at most so many reads and writes a second, of each disk" },
+	{ "network-bandwidth", 0, "SIZE", "bytes a second, of each interface and direction" },
 	{ "label", 'l', "KEY=VALUE", "a label; may be repeated" },
 	{ "guest-agent", 0, NULL, "a vsock, to speak to an agent in the guest" },
 	{ "provider", 0, "NAME", "the VMM (the host's default)" },
@@ -79,6 +88,44 @@ static void put_pairs(const struct fl_args *args, const char *option, fl_json *s
 		fl_json_unref(map);
 }
 
+static void put_label(fl_json *spec, const char *name, const char *value)
+{
+	fl_cleanup_free char *label = fl_asprintf(FL_LABEL_PREFIX "%s", name);
+
+	if (!fl_json_get(spec, "labels"))
+		fl_json_set(spec, "labels", fl_json_new_object());
+	fl_json_set(fl_json_get(spec, "labels"), label, fl_json_new_text(value));
+}
+
+/* A repeated option, as a list. */
+static void put_list(const struct fl_args *args, const char *option, fl_json *spec)
+{
+	fl_cleanup_str struct fl_str list = FL_STR_INIT;
+	const char *one;
+
+	for (size_t i = 0; (one = fl_args_each(args, option, i)); i++)
+		fl_str_addf(&list, "%s%s", i ? "," : "", one);
+	if (list.len)
+		put_label(spec, option, list.data);
+}
+
+/* Wishes that are labels. */
+static void put_labels(const struct fl_args *args, fl_json *spec)
+{
+	static const char *const names[] = { "metadata-service", "disk-bandwidth", "disk-operations",
+					     "network-bandwidth", "egress" };
+
+	put_pairs(args, "label", spec, "labels");
+	for (size_t i = 0; i < FL_COUNT(names); i++) {
+		const char *value = fl_args_text(args, names[i], NULL);
+
+		if (value)
+			put_label(spec, names[i], value);
+	}
+	put_list(args, "publish", spec);
+	put_list(args, "allow", spec);
+}
+
 static int put_root(const struct fl_args *args, fl_json *spec, struct fl_err *err)
 {
 	uint64_t size;
@@ -91,6 +138,9 @@ static int put_root(const struct fl_args *args, fl_json *spec, struct fl_err *er
 	put_text(args, "root", spec, "root_volume.source.container_source");
 	if (fl_args_size(args, "root-size", 0, &size, err) < 0)
 		return -1;
+	if (size && size < 1 << 20)
+		return fl_err_set(err, FL_ERR_USAGE, "option --root-size: %" PRIu64 " bytes are less than "
+				  "a MiB; write such as 10G", size);
 	if (size)
 		fl_json_put(spec, "root_volume.size_in_mb",
 			    fl_json_new_int((int64_t)((size + (1 << 20) - 1) >> 20)));
@@ -100,7 +150,7 @@ static int put_root(const struct fl_args *args, fl_json *spec, struct fl_err *er
 /* Where the last ":/" is, which a mount point stands behind; the one of "oci:/folder" is none. */
 static const char *find_mount(const char *ref)
 {
-	static const char *const kinds[] = { "oci", "oci-archive", "docker-archive" };
+	static const char *const kinds[] = { "oci", "oci-archive", "docker-archive", "file" };
 	const char *last = NULL, *at = ref;
 
 	while ((at = strstr(at, ":/")))
@@ -214,7 +264,7 @@ static void put_metadata(fl_json *spec, const char *key, const struct fl_str *by
 
 static int put_files(const struct fl_args *args, fl_json *spec, struct fl_err *err)
 {
-	static const char *const keys[] = { "user-data", "meta-data", "vendor-data" };
+	static const char *const keys[] = { "user-data", "meta-data", "vendor-data", "ignition" };
 
 	for (size_t i = 0; i < FL_COUNT(keys); i++) {
 		const char *file = fl_args_text(args, keys[i], NULL);
@@ -288,7 +338,7 @@ int fl_make_spec(struct fl_args *args, struct fl_err *err)
 	put_text(args, "name", spec, "id");
 	put_text(args, "namespace", spec, "namespace");
 	put_text(args, "provider", spec, "provider");
-	put_pairs(args, "label", spec, "labels");
+	put_labels(args, spec);
 	put_kernel(args, spec);
 	if (fl_args_flag(args, "guest-agent"))
 		fl_json_set(spec, "allow_guest_agent", fl_json_new_bool(true));

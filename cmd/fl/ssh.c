@@ -14,11 +14,12 @@ static int find_one(const char *text, struct fl_ssh_guest *guest, struct fl_err 
 
 	if (fl_state_match(&guest->state, text, &names, err) < 0)
 		return -1;
-	if (names.count != 1)
+	if (names.count == 1)
+		name = &names.items[0];
+	else if (fl_state_staying(&guest->state, &names, &name) != 1)
 		return fl_err_set(err, names.count ? FL_ERR_USAGE : FL_ERR_NOT_FOUND,
 				  "%s: %s; \"fl ls\" lists what is there", text,
 				  names.count ? "means several microVMs" : "microvm not found");
-	name = &names.items[0];
 	return fl_vm_open(&guest->state, name->name_space, name->name, name->uid, &guest->vm, err);
 }
 

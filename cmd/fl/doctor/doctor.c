@@ -2,6 +2,7 @@
 #include "cmd/fl/doctor/doctor.h"
 
 #include "cmd/fl/doctor/finding.h"
+#include "common/colour.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -13,6 +14,7 @@ static const struct {
 } checks[] = {
 	{ "kvm", fl_check_kvm },
 	{ "qemu", fl_check_qemu },
+	{ "providers", fl_check_providers },
 	{ "supervisor", fl_check_supervisor },
 	{ "cgroup", fl_check_cgroup },
 	{ "tun", fl_check_tun },
@@ -55,21 +57,14 @@ static int print_json(const char *name, const struct fl_finding *finding, struct
 	return fl_cli_print_json(line, err);
 }
 
-static bool is_coloured(void)
-{
-	const char *no = getenv("NO_COLOR"), *terminal = getenv("TERM");
-
-	return fl_cli_is_terminal() && !(no && *no) && terminal && strcmp(terminal, "dumb") != 0;
-}
-
 static int print_text(const char *name, const struct fl_finding *finding, struct fl_err *err)
 {
-	static const char *const colours[] = { "\033[32m", "\033[33m", "\033[31m" };
-	bool coloured = is_coloured();
+	bool coloured = fl_colour_is_wanted(STDOUT_FILENO);
+	const char *word = words[finding->level];
 	fl_cleanup_str struct fl_str line = FL_STR_INIT;
 
-	fl_str_addf(&line, "%s%-4s%s  %-16s  %s\n", coloured ? colours[finding->level] : "",
-		    words[finding->level], coloured ? "\033[0m" : "", name, finding->found);
+	fl_colour_add(&line, coloured ? fl_colour_of(word) : FL_COLOUR_NONE, word);
+	fl_str_addf(&line, "%*s  %-16s  %s\n", (int)(4 - strlen(word)), "", name, finding->found);
 	if (*finding->mend)
 		fl_str_addf(&line, "%24smend: %s\n", "", finding->mend);
 	return fl_cli_print(line.data, line.len, err);

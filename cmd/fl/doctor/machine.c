@@ -5,10 +5,11 @@
 #include "common/accel.h"
 #include "common/alloc.h"
 #include "common/cgroup.h"
+#include "common/json.h"
 #include "common/path.h"
+#include "common/proc.h"
 
 #include <string.h>
-#include <sys/stat.h>
 #include <sys/utsname.h>
 
 void fl_check_kvm(const char *state_dir, struct fl_finding *finding)
@@ -30,18 +31,9 @@ void fl_check_kvm(const char *state_dir, struct fl_finding *finding)
 
 static bool is_in_path(const char *program)
 {
-	const char *path = getenv("PATH");
+	fl_cleanup_free char *found = fl_path_find_program(program);
 
-	for (const char *at = path ? path : ""; *at;) {
-		size_t len = strcspn(at, ":");
-		fl_cleanup_free char *file = fl_asprintf("%.*s/%s", (int)len, at, program);
-		struct stat st;
-
-		if (access(file, X_OK) == 0 && stat(file, &st) == 0 && S_ISREG(st.st_mode))
-			return true;
-		at += len + (at[len] == ':');
-	}
-	return false;
+	return found;
 }
 
 void fl_check_qemu(const char *state_dir, struct fl_finding *finding)
@@ -70,6 +62,61 @@ void fl_check_supervisor(const char *state_dir, struct fl_finding *finding)
 	else
 		fl_finding_set(finding, FL_FINDING_BAD, "install the toolkit again (make install)",
 			       "%s cannot be executed", program);
+}
+
+static void add_abilities(const fl_json *provider, struct fl_str *text)
+{
+	static const char *const names[][2] = {
+		{ "macvtap", "macvtap" }, { "virtiofs", "virtiofs" }, { "vsock", "vsock" },
+		{ "metadata_service", "metadata service" }, { "network_limits", "network limits" },
+	};
+
+	fl_str_add(text, " (taps");
+	for (size_t i = 0; i < FL_COUNT(names); i++)
+		if (fl_json_bool(fl_json_get(provider, names[i][0])))
+			fl_str_addf(text, ", %s", names[i][1]);
+	fl_str_add(text, ")");
+}
+
+/* qemu alone emulates. */
+static void add_provider(const fl_json *provider, struct fl_str *text)
+{
+	const char *name = fl_json_text(fl_json_get(provider, "name"));
+	bool has_kvm = fl_json_bool(fl_json_get(provider, "kvm"));
+
+	fl_str_addf(text, "%s%s", text->len ? "; " : "", name ? name : "");
+	if (!fl_json_is_text(fl_json_get(provider, "program")))
+		fl_str_add(text, " is not installed");
+	else if (!has_kvm && !fl_str_equal(name, "qemu"))
+		fl_str_add(text, " needs KVM, which does not work here");
+	else
+		add_abilities(provider, text);
+}
+
+/* What each VMM can do here, as fl-run knows it. */
+void fl_check_providers(const char *state_dir, struct fl_finding *finding)
+{
+	fl_cleanup_free char *program = fl_path_beside_program("", "fl-run");
+	const char *argv[] = { program, "providers", "--json", NULL };
+	fl_cleanup_str struct fl_str lines = FL_STR_INIT, text = FL_STR_INIT;
+	struct fl_err err = { 0 };
+	size_t at = 0;
+
+	(void)state_dir;
+	if (fl_proc_ask(argv, 10000, &lines, &err) < 0) {
+		fl_finding_set(finding, FL_FINDING_BAD, "install the toolkit again (make install)",
+			       "%s", err.text);
+		return;
+	}
+	for (;;) {
+		fl_cleanup_json fl_json *one =
+			fl_json_parse_next(lines.data, lines.len, &at, "fl-run providers", NULL);
+
+		if (!one)
+			break;
+		add_provider(one, &text);
+	}
+	fl_finding_set(finding, FL_FINDING_OK, NULL, "%s", text.data ? text.data : "none");
 }
 
 /* No microVM has that uid. */

@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+#include "cmd/fl/apply.h"
+
+#include "cmd/fl/chain.h"
+#include "cmd/fl/wanted.h"
+#include "common/alloc.h"
+#include "common/path.h"
+#include "common/step.h"
+#include "common/table.h"
+
+#include <string.h>
+
+const struct fl_option fl_apply_options[] = {
+	{ "dry-run", 'n', NULL, "print what would be done, and do nothing" },
+	{ "prune", 0, NULL, "take away what an earlier apply made and the folder has no more" },
+	FL_CHAIN_UP_OPTIONS,
+	{ 0 },
+};
+
+/* What is to be done, in the order of the folder; what goes is last. */
+struct plan {
+	struct fl_state state;
+	char *folder;
+	struct fl_table table;
+	struct fl_str documents;    /* for "up", as JSON Lines */
+	FL_VEC(char *) stops, gone; /* uids */
+};
+
+static void texts_free(char **items, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		free(items[i]);
+	free(items);
+}
+
+static void plan_finish(struct plan *plan)
+{
+	fl_state_close(&plan->state);
+	free(plan->folder);
+	fl_table_finish(&plan->table);
+	fl_str_finish(&plan->documents);
+	texts_free(plan->stops.items, plan->stops.count);
+	texts_free(plan->gone.items, plan->gone.count);
+}
+#define cleanup_plan FL_CLEANUP(plan_finish)
+
+static void add_row(struct plan *plan, const char *action, const char *name_space, const char *name,
+		    const char *uid, const char *what)
+{
+	fl_json *row = fl_json_new_object();
+
+	fl_json_set(row, "action", fl_json_new_text(action));
+	fl_json_set(row, "namespace", fl_json_new_text(name_space));
+	fl_json_set(row, "name", fl_json_new_text(name));
+	if (uid)
+		fl_json_set(row, "uid", fl_json_new_text(uid));
+	if (what)
+		fl_json_set(row, "changes", fl_json_new_text(what));
+	fl_table_row(&plan->table, row);
+}
+
+static void add_document(struct plan *plan, const fl_json *document)
+{
+	fl_json_print(document, false, &plan->documents);
+	fl_str_add(&plan->documents, "\n");
+}
+
+/* The live one of that name; found: 1, 0. Of several it cannot be known which is meant. */
+static int find(struct plan *plan, const struct fl_spec *spec, struct fl_vm *vm, struct fl_err *err)
+{
+	fl_cleanup_free char *text = fl_asprintf("%s/%s", spec->name_space, spec->name);
+	fl_cleanup_vm_names fl_vm_names names = { 0 };
+	const struct fl_vm_name *one;
+	size_t count;
+
+	if (fl_state_match(&plan->state, text, &names, err) < 0)
+		return -1;
+	count = fl_state_staying(&plan->state, &names, &one);
+	if (count > 1)
+		return fl_err_set(err, FL_ERR_PRECONDITION, "%s: there are %zu microVMs of that name; "
+				  "take all but one down by their uids", text, count);
+	if (!one)
+		return 0;
+	return fl_vm_open(&plan->state, spec->name_space, spec->name, one->uid, vm, err) < 0 ? -1 : 1;
+}
+
+/* It is stopped first: only then it takes another spec, and keeps its disks. */
+static void plan_change(struct plan *plan, const struct fl_vm *vm, fl_json *spec,
+			const char *what)
+{
+	add_row(plan, "change", vm->name_space, vm->name, vm->uid, what);
+	FL_VEC_ADD(&plan->stops, fl_strdup(vm->uid));
+	fl_json_set(spec, "uid", fl_json_new_text(vm->uid));
+	add_document(plan, spec);
+}
+
+static int plan_one(void *arg, fl_json *document, struct fl_err *err)
+{
+	struct plan *plan = arg;
+	fl_cleanup_spec struct fl_spec spec = fl_spec_view(document);
+	fl_cleanup_vm struct fl_vm vm = FL_VM_INIT;
+	fl_cleanup_json fl_json *record = NULL;
+	fl_cleanup_str struct fl_str what = FL_STR_INIT;
+	int found = find(plan, &spec, &vm, err);
+
+	if (found < 0)
+		return -1;
+	if (!found) {
+		add_row(plan, "create", spec.name_space, spec.name, NULL, NULL);
+		add_document(plan, document);
+		return 0;
+	}
+	record = fl_vm_load(&vm, err);
+	if (!record)
+		return -1;
+	fl_spec_difference(fl_json_get(record, "spec"), document, &what);
+	if (what.len) {
+		plan_change(plan, &vm, document, what.data);
+		return 0;
+	}
+	add_row(plan, "keep", vm.name_space, vm.name, vm.uid, NULL);
+	add_document(plan, document);
+	return 0;
+}
+
+/* An earlier apply of this folder made it, and the folder has it no more. */
+static int plan_prune(struct plan *plan, const struct fl_wanted *wanted, struct fl_err *err)
+{
+	fl_cleanup_vm_names fl_vm_names names = { 0 };
+
+	if (fl_state_list(&plan->state, &names, err) < 0)
+		return -1;
+	for (size_t i = 0; i < names.count; i++) {
+		const struct fl_vm_name *name = &names.items[i];
+		fl_cleanup_json fl_json *record = NULL;
+
+		if (fl_wanted_has(wanted, name->name_space, name->name))
+			continue;
+		record = fl_state_load(&plan->state, name, NULL);
+		if (!fl_str_equal(fl_json_text(fl_json_at(record, "host.applied")), plan->folder))
+			continue;
+		add_row(plan, "remove", name->name_space, name->name, name->uid, NULL);
+		FL_VEC_ADD(&plan->gone, fl_strdup(name->uid));
+	}
+	return 0;
+}
+
+/* "fl-run stop UID…", "fl down UID…". */
+static int run(const struct plan *plan, const char *program, const char *verb, char **uids,
+	       size_t count, struct fl_err *err)
+{
+	fl_cleanup_free char *path = fl_path_beside_program("", program);
+	fl_cleanup_free char *dir = fl_asprintf("--state-dir=%s", plan->state.dir);
+	fl_cleanup_free const char **argv = fl_alloc_zero(count + 5, sizeof(*argv));
+	int status;
+
+	if (!count)
+		return 0;
+	argv[0] = path;
+	argv[1] = verb;
+	argv[2] = dir;
+	argv[3] = "--quiet";
+	for (size_t i = 0; i < count; i++)
+		argv[4 + i] = uids[i];
+	status = fl_chain_run(argv, err);
+	if (status > 0)
+		return fl_err_set(err, FL_ERR_SYSTEM, "%s %s did not succeed", program, verb);
+	return status;
+}
+
+/* From now on the folder answers for it. */
+static int mark(void *arg, fl_json *document, struct fl_err *err)
+{
+	struct plan *plan = arg;
+	fl_cleanup_spec struct fl_spec spec = fl_spec_view(document);
+	fl_cleanup_vm struct fl_vm vm = FL_VM_INIT;
+
+	int found = find(plan, &spec, &vm, err);
+
+	return found > 0 ? fl_vm_put(&vm, "host.applied", fl_json_new_text(plan->folder), err) : found;
+}
+
+/* What did not come up is there all the same, and the folder's. */
+static int do_plan(struct plan *plan, const struct fl_wanted *wanted, struct fl_args *args,
+		   struct fl_err *err)
+{
+	if (run(plan, "fl-run", "stop", plan->stops.items, plan->stops.count, err) < 0 ||
+	    (plan->documents.len && fl_chain_up_text(args, &plan->documents, err) < 0) ||
+	    fl_wanted_each(wanted, mark, plan, err) < 0)
+		return -1;
+	return run(plan, "fl", "down", plan->gone.items, plan->gone.count, err);
+}
+
+int fl_apply(struct fl_args *args, struct fl_err *err)
+{
+	cleanup_plan struct plan plan = { .state = { .dirfd = -1 } };
+	fl_cleanup_wanted struct fl_wanted wanted = FL_WANTED_INIT;
+	bool is_dry = fl_args_flag(args, "dry-run");
+
+	if (fl_chain_check(args, err) < 0 ||
+	    fl_wanted_read(&wanted, args->operands.items[0], err) < 0 ||
+	    fl_args_state(args, true, &plan.state, err) < 0)
+		return -1;
+	plan.folder = realpath(args->operands.items[0], NULL);
+	fl_table_column(&plan.table, "ACTION", "action");
+	fl_table_column(&plan.table, "NAMESPACE", "namespace");
+	fl_table_column(&plan.table, "NAME", "name");
+	fl_table_column(&plan.table, "CHANGES", "changes");
+	if (fl_wanted_each(&wanted, plan_one, &plan, err) < 0 ||
+	    (fl_args_flag(args, "prune") && plan_prune(&plan, &wanted, err) < 0) ||
+	    (!is_dry && do_plan(&plan, &wanted, args, err) < 0))
+		return -1;
+	return fl_table_print(&plan.table, fl_args_flag(args, "json"), err);
+}

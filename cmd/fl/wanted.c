@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+#include "cmd/fl/wanted.h"
+
+#include "common/documents.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const struct fl_wanted_one *find(const struct fl_wanted *wanted, const char *name_space,
+					const char *name)
+{
+	for (size_t i = 0; i < wanted->all.count; i++) {
+		const fl_json *spec = wanted->all.items[i].spec;
+
+		if (fl_str_equal(fl_json_text(fl_json_get(spec, "namespace")), name_space) &&
+		    fl_str_equal(fl_json_text(fl_json_get(spec, "id")), name))
+			return &wanted->all.items[i];
+	}
+	return NULL;
+}
+
+bool fl_wanted_has(const struct fl_wanted *wanted, const char *name_space, const char *name)
+{
+	return find(wanted, name_space, name);
+}
+
+static int add(struct fl_wanted *wanted, const char *file, const fl_json *document,
+	       struct fl_err *err)
+{
+	fl_cleanup_json fl_json *spec = fl_spec_read(document, err);
+	const struct fl_wanted_one *other;
+	const char *name_space, *name;
+
+	if (!spec || fl_spec_check(spec, err) < 0)
+		return fl_err_prefix(err, "%s", file);
+	name_space = fl_json_text(fl_json_get(spec, "namespace"));
+	name = fl_json_text(fl_json_get(spec, "id"));
+	other = find(wanted, name_space, name);
+	if (other)
+		return fl_err_set(err, FL_ERR_INVALID, "%s and %s both are about %s/%s; keep one of "
+				  "them", other->file, file, name_space, name);
+	FL_VEC_ADD(&wanted->all, (struct fl_wanted_one){ fl_strdup(file), fl_steal(&spec) });
+	return 0;
+}
+
+static int read_file(struct fl_wanted *wanted, int folder, const char *name, struct fl_err *err)
+{
+	fl_cleanup_close int fd = openat(folder, name, O_RDONLY | O_CLOEXEC);
+	fl_cleanup_documents struct fl_documents in = { .fd = fd, .name = name };
+	struct fl_err fault = { 0 };
+
+	if (fd < 0)
+		return fl_err_errno(err, errno, "%s: cannot be opened", name);
+	for (;;) {
+		fl_cleanup_json fl_json *document = fl_documents_next(&in, &fault);
+
+		if (!document)
+			break;
+		if (add(wanted, name, document, err) < 0)
+			return -1;
+	}
+	return fault.kind == FL_ERR_NONE ? 0 : fl_err_set(err, fault.kind, "%s", fault.text);
+}
+
+static int is_spec_file(const struct dirent *entry)
+{
+	return *entry->d_name != '.' &&
+	       (fl_str_ends(entry->d_name, ".json") || fl_str_ends(entry->d_name, ".jsonl"));
+}
+
+int fl_wanted_read(struct fl_wanted *wanted, const char *folder, struct fl_err *err)
+{
+	fl_cleanup_close int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	struct dirent **entries = NULL;
+	int count = fd < 0 ? -1 : scandir(folder, &entries, is_spec_file, alphasort);
+	int rc = 0;
+
+	if (count < 0)
+		return fl_err_errno(err, errno, "%s: the folder cannot be read", folder);
+	for (int i = 0; i < count; i++) {
+		if (rc == 0)
+			rc = read_file(wanted, fd, entries[i]->d_name, err);
+		free(entries[i]);
+	}
+	free(entries);
+	return rc;
+}
+
+int fl_wanted_each(const struct fl_wanted *wanted,
+		   int (*each)(void *arg, fl_json *spec, struct fl_err *err), void *arg,
+		   struct fl_err *err)
+{
+	for (size_t i = 0; i < wanted->all.count; i++)
+		if (each(arg, wanted->all.items[i].spec, err) < 0)
+			return -1;
+	return 0;
+}
+
+void fl_wanted_finish(struct fl_wanted *wanted)
+{
+	for (size_t i = 0; i < wanted->all.count; i++) {
+		free(wanted->all.items[i].file);
+		fl_json_unref(wanted->all.items[i].spec);
+	}
+	free(wanted->all.items);
+}
