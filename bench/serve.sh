@@ -10,6 +10,8 @@ build=$(realpath "$1")
 work=$build/bench-serve
 export PATH=$build/bin:$PATH FL_BUILD=$build FL_RUN_DIR=$work/run PYTHONDONTWRITEBYTECODE=1
 export PROTOCOL_BUFFERS_PYTHON_IMPLEMENTATION=python
+# shellcheck source=t/port.sh
+. "$top/t/port.sh"
 for tool in h2load nghttpd; do
 	command -v "$tool" >/dev/null || DEBIAN_FRONTEND=noninteractive apt-get install -y -qq \
 		--no-install-recommends nghttp2-client nghttp2-server >/dev/null
@@ -59,8 +61,9 @@ load() {
 	h2load -c 32 -m 1 -D 3 --warm-up-time 1 "$@" 2>/dev/null | sed -n 's/^finished in .*, \([0-9.]*\) req\/s.*/\1/p'
 }
 
-export SERVE=127.0.0.1:$((20000 + RANDOM % 10000))
-file_port=$((30000 + RANDOM % 10000))
+SERVE=127.0.0.1:$(free_port)
+export SERVE
+file_port=$(free_port)
 mkdir "$work/small"
 printf '\177ELF%060d' 0 >"$work/small/vmlinux"
 fl-pack image -q --tag kernel -o "$work/layout" "$work/small" >/dev/null
@@ -113,7 +116,7 @@ python3 "$top/bench/records.py" "$work/some" 980 "$record" >/dev/null
 for number in $(seq 20); do
 	jq -c ".id = \"live$number\"" "$work/spec.json"
 done | fl up -q --state-dir "$work/some" --accel tcg --qemu "$build/drivers/fake-vmm" --settle 100ms >/dev/null
-serve "$work/some" --enable-http --http-endpoint "127.0.0.1:$((SERVE_HTTP = 40000 + RANDOM % 10000))"
+serve "$work/some" --enable-http --http-endpoint "127.0.0.1:${SERVE_HTTP:=$(free_port)}"
 until (exec 9<>"/dev/tcp/127.0.0.1/$SERVE_HTTP") 2>/dev/null; do sleep 0.05; done
 scraped=$(python metrics "http://127.0.0.1:$SERVE_HTTP/metrics" 0)
 asked=$(python metrics "http://127.0.0.1:$SERVE_HTTP/metrics" 1.01)

@@ -6,6 +6,8 @@
 FL_TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 export FL_BUILD FL_TOP
 export PATH=$FL_BUILD/bin:$PATH
+# shellcheck source=t/port.sh
+. "$FL_TOP/t/port.sh"
 
 # A state folder for one test, or for a file's setup.
 own_state() {
@@ -72,4 +74,16 @@ what_is_left() {
 	jq -r .uid "$FL_STATE_DIR"/events.jsonl* 2>/dev/null | sort -u | while read -r uid; do
 		find /sys/fs/cgroup -path "*/fl.slice/$uid" -prune 2>/dev/null
 	done
+}
+
+# fails_with STATUS WORDS COMMAND…
+fails_with() {
+	local want=$1 words=$2
+	shift 2
+	run "$@"
+	# shellcheck disable=SC2154 # of run
+	[ "$status" = "$want" ] && [[ "$output" == *"$words"* ]] && return 0
+	echo "status $status, not $want, or other words than \"$words\":"
+	echo "$output"
+	return 1
 }

@@ -25,12 +25,12 @@ floor_of() {
 	macro | cleanup) echo 0 ;;
 	alloc | err | clock) echo 1 ;;
 	str | vec | log | num | cancel) echo 2 ;;
-	io | path | sha256 | inet | ulid | base64 | uuid | boot) echo 3 ;;
+	io | path | colour | sha256 | inet | ulid | base64 | uuid | boot) echo 3 ;;
 	digest | atomic | lock | proc | cgroup | durable | since | tail | accel | ecdsa) echo 4 ;;
-	json | http | unixhttp | yaml | documents | slot) echo 5 ;;
-	reference | schema | mask | selector) echo 6 ;;
+	json | http | unixhttp | yaml | documents | slot | publish | egress) echo 5 ;;
+	reference | schema | mask | selector | label) echo 6 ;;
 	spec | image | provider) echo 6 ;;
-	journal | record | state | control | metrics) echo 7 ;;
+	journal | record | state | control | metrics | jail) echo 7 ;;
 	cli | help | table | step | dryrun | progress) echo 8 ;;
 	*) echo "?" ;;
 	esac
@@ -95,7 +95,7 @@ facades() {
 		isa-l cmd/fl-snap/inflate.c
 		ext2fs/ cmd/fl-snap/ext4/
 		netlink/ cmd/fl-net/link.c
-		nftables/ cmd/fl-net/nat.c
+		nftables/ cmd/fl-net/rules.c
 		libdevmapper cmd/fl-snap/thin/mapper.c
 		blkid/ cmd/fl-provision/disk.c
 	LIST

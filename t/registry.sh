@@ -9,6 +9,9 @@
 #         token   only with a token of token_server.py, whose port is in $TOKEN_PORT
 #     registry_stop
 
+# shellcheck source=t/port.sh
+. "$(dirname "${BASH_SOURCE[0]}")/port.sh"
+
 # certificate FOLDER NAME USAGE
 certificate() {
 	openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj "/CN=$2" -addext "extendedKeyUsage=$3" \
@@ -57,7 +60,7 @@ registry_start() {
 		esac
 	done
 	for try in 1 2 3 4 5 6 7 8; do
-		port=$((20000 + (RANDOM % 20000)))
+		port=$(free_port)
 		cat >"$folder/config.yml" <<-CONFIG
 			version: 0.1
 			log: {level: error, accesslog: {disabled: $quiet}}

@@ -84,6 +84,22 @@ assert parts[0].get_payload(decode=True) == open("vendor", "rb").read(), parts[0
 assert parts[-1].get_content_type() == "text/cloud-boothook"'
 }
 
+@test "an interface's MTU, and a gateway beside its net" {
+	small_spec net | jq -c '.interfaces = [{device_id: "eth0", type: "TAP"}]' | fl-pull up -q | fl-snap up >made
+	record=$(echo "$FL_STATE_DIR"/vm/default/net/*/record.json)
+	jq '.host.network = {eth0: {mac: "02:00:00:00:00:01", address: "10.88.0.5/32", gateway: "169.254.1.1", mtu: 1450,
+		routes: [{to: "10.90.0.0/16", via: "10.88.0.5"}]}}' "$record" >changed && cp changed "$record"
+	seed=$(fl-meta up made | jq -r .host.seed.path)
+	file network-config >config
+	grep -qx '    mtu: 1450' config
+	[ "$(sed -n '/^    routes:/,$p' config)" = '    routes:
+      - to: "0.0.0.0/0"
+        via: "169.254.1.1"
+        on-link: true
+      - to: "10.90.0.0/16"
+        via: "10.88.0.5"' ]
+}
+
 @test "the user's network-config wins" {
 	printf 'version: 1\nconfig: disabled\n' >net
 	seed_with network-config net

@@ -79,6 +79,20 @@ field() { # PATH of the record on standard input
 		[ "$(cat out.? | field .host.network.eth0.address | sort -u | wc -l)" = 5 ]'
 }
 
+@test "addresses are handed out one after another on a bridge that fl-serve chose, too" {
+	inside '
+		spec a | jq -c "del(.interfaces[0].overrides)" | fl-net up >one
+		record=$(echo "$FL_STATE_DIR"/vm/default/a/*/record.json)
+		jq ".host.bridge = \"br0\"" "$record" >changed && cp changed "$record"
+		up b >/dev/null
+		status=0; flock "$FL_STATE_DIR/net/.lock" timeout 1 fl-net up one >/dev/null 2>&1 || status=$?
+		[ "$status" != 0 ]
+		fl-net up one | field .host.network.eth0.address | grep "10.7.0"
+		up c >/dev/null
+		fl-net ls --json | jq -r "select(.kind == \"tap\") | \"\(.bridge) \(.address)\"" | sort -u >list
+		[ "$(xargs <list)" = "br0 10.7.0.2/29 br0 10.7.0.3/29 br0 10.7.0.4/29" ]'
+}
+
 @test "a static address, and one that another has" {
 	inside '
 		[ "$(up a --ip 10.7.0.5/29 | field .host.network.eth0.address)" = 10.7.0.5/29 ]

@@ -32,17 +32,6 @@ own_home() {
 	unset http_proxy https_proxy HTTPS_PROXY all_proxy ALL_PROXY no_proxy NO_PROXY
 }
 
-# fails_with STATUS WORDS COMMAND…
-# shellcheck disable=SC2154 # bats' run sets them
-fails_with() {
-	local status_wanted=$1 words=$2
-	shift 2
-	run "$@"
-	echo "$output"
-	[ "$status" = "$status_wanted" ]
-	[[ "$output" == *"$words"* ]]
-}
-
 # Nothing of the image may be visible after a failure.
 nothing_published() {
 	[ "$(fl-pull ls --json | wc -l)" = 0 ]

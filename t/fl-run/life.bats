@@ -47,6 +47,21 @@ field() {
 	[ ! -e "$mount/fl.slice/$uid" ]
 }
 
+@test "places that killed builders and pullers had go with the last microVM" {
+	mkdir -p "$FL_RUN_DIR"
+	touch "$FL_RUN_DIR/build.0" "$FL_RUN_DIR/pull.11" "$FL_RUN_DIR/pull.2"
+	flock "$FL_RUN_DIR/pull.2" sleep 20 3>&- &
+	holder=$!
+	small_spec vm0 | quick_up >/dev/null
+	fl down -q vm0 >/dev/null
+	[ "$(ls "$FL_RUN_DIR")" = pull.2 ]
+	pkill -P "$holder"
+	wait "$holder" || true
+	small_spec vm0 | quick_up >/dev/null
+	fl down -q vm0 >/dev/null
+	[ ! -e "$FL_RUN_DIR" ]
+}
+
 @test "--all without names is every microVM" {
 	{ small_spec vm1; small_spec vm2; } | quick_up >/dev/null
 	fl stop --all </dev/null
@@ -123,7 +138,14 @@ field() {
 	[ "$(field vm3 vmm_state)" = stopped ]
 }
 
+@test "a time to settle that nobody waits for" {
+	run -2 quick_up --settle 2h < <(small_spec settle)
+	[[ $output == *"--settle: at most 1h"* ]]
+	fl down -q --all
+}
+
 @test "a restart policy that is none" {
+	cd "$BATS_TEST_TMPDIR"
 	small_spec policy >spec
 	run -2 quick_up --restart sometimes spec
 	[[ $output == *"--restart sometimes: no, on-failure or always"* ]]
@@ -150,6 +172,25 @@ field() {
 		sleep 0.1
 	done
 	[ "$(field vm5 reboots)" -ge 1 ]
+}
+
+@test "who waits for a pause is told at once when somebody else resumes" {
+	small_spec vm | quick_up >/dev/null
+	supervisor=$(pgrep -f "fl-supervise $FL_STATE_DIR default vm ")
+	kill -STOP "$supervisor"
+	SECONDS=0
+	fl-run pause vm 2>"$BATS_TEST_TMPDIR/said" 3>&- &
+	pausing=$!
+	until [ "$(fl inspect --json vm | jq -r .host.desired)" = paused ]; do sleep 0.05; done
+	fl-run resume vm 3>&- &
+	resuming=$!
+	status=0
+	wait "$pausing" || status=$?
+	[ "$status" = 15 ]
+	grep -q "is to be running meanwhile" "$BATS_TEST_TMPDIR/said"
+	kill -CONT "$supervisor"
+	wait "$resuming"
+	[ "$SECONDS" -lt 10 ]
 }
 
 @test "a deaf guest is killed at the timeout" {
@@ -231,4 +272,12 @@ field() {
 	run fl up -q --qemu /nonexistent/qemu --accel tcg < <(small_spec vm14)
 	[ "$status" = 4 ]
 	[[ "$output" == *"/nonexistent/qemu"* ]]
+}
+
+@test "who is to be kept in does not start before the rules for that are there" {
+	small_spec kept --bridge br0 --egress deny | fl-pull up -q | fl-snap up -q | fl-meta up -q \
+		>"$BATS_TEST_TMPDIR/record"
+	fails_with 8 'what the guest may reach is not denied yet; run "fl-net up" first' \
+		fl-run up --qemu "$FL_BUILD/drivers/fake-vmm" --accel tcg "$BATS_TEST_TMPDIR/record"
+	fl down -q kept >/dev/null
 }

@@ -76,3 +76,66 @@ teardown() {
 	fl down -q -l tier=web >/dev/null
 	[ "$(names)" = "b c" ]
 }
+
+@test "top: rates between two looks, sorted, as table and JSON" {
+	small_spec idle | quick_up >/dev/null
+	small_spec busy | quick_up >/dev/null
+	small_spec resting | quick_up >/dev/null
+	fl stop --force resting
+	run fl top --json --interval 200ms --count 2
+	[ "$status" = 0 ]
+	[ "$(jq -r .name <<<"$output" | sort | xargs)" = "busy busy idle idle resting resting" ]
+	jq -es 'map(select(.name == "idle")) | length == 2 and all(.memory_bytes > 0 and .cpu_percent >= 0 and
+		.disk_read_bytes_per_second == 0)' <<<"$output"
+	[ "$(fl-run top --json --interval 200ms --count 1 --sort name | jq -r .name | xargs)" = "busy idle resting" ]
+	[ "$(fl-run top --json --interval 200ms --count 1 idle | jq -r .name)" = idle ]
+	fl-run top --interval 200ms --count 1 | grep -E '^NAMESPACE +NAME +STATE +CPU% +MEMORY'
+	run -2 fl-run top --sort size
+	run -2 fl-run top --interval 1ms
+	run -4 fl-run top --count 1 nobody
+}
+
+@test "top: processor time is told in parts of one processor" {
+	small_spec busy --cmdline fake=busy | quick_up >/dev/null
+	busy=$(fl-run top --json --interval 1s --count 2 | tail -n 1 | jq .cpu_percent)
+	echo "busy: $busy"
+	# Others may have most of the processors.
+	python3 -c 'import sys; sys.exit(not 3 < float(sys.argv[1]) <= 110)' "$busy"
+	run -130 timeout --preserve-status -s INT 1 fl-run top --json --interval 300ms
+}
+
+# on_terminal COMMAND…: what it says there, with <green> … <> for colours.
+on_terminal() {
+	script -qec "$*" /dev/null </dev/null | tr -d '\r' |
+		sed 's/\x1b\[31m/<red>/g; s/\x1b\[32m/<green>/g; s/\x1b\[33m/<yellow>/g; s/\x1b\[0m/<>/g'
+}
+
+@test "states are coloured on a terminal only, and never with NO_COLOR" {
+	local plain command
+	export TERM=xterm
+	unset NO_COLOR
+	small_spec well | quick_up >/dev/null
+	small_spec held | quick_up >/dev/null
+	fl pause held
+	small_spec ill --cmdline fake=panic | quick_up --settle 2s >/dev/null 2>&1 || true
+	small_spec lacking | jq -c '.kernel.image = "oci:/nowhere:kernel"' | quick_up >/dev/null 2>&1 || true
+	cd "$BATS_TEST_TMPDIR"
+	on_terminal fl ls >seen
+	grep -q "^default *well .* <green>CREATED<>  <green>running<> " seen
+	grep -q "^default *held .* <green>CREATED<>  <yellow>paused<> " seen
+	grep -q "^default *ill .* <red>FAILED<> *<red>failed<> " seen
+	grep -q "^default *lacking .* <yellow>PENDING<> " seen
+	on_terminal fl status held | grep -qx "vmm_state     <yellow>paused<>"
+	on_terminal fl top --interval 200ms --count 1 | grep -q "held *<green>CREATED<> "
+	# But for the colours nothing is another, neither words nor widths.
+	plain=$(fl ls | sed 's/  [0-9]*s  .*//')
+	[ "$(sed 's/<[a-z]*>//g; s/  [0-9]*s  .*//' seen)" = "$plain" ]
+	for command in "NO_COLOR=1 fl ls" "NO_COLOR=0 fl status held" "TERM=dumb fl ls" "TERM= fl ls" \
+		"fl ls --json" "fl status held --json" "fl ls | cat"; do
+		on_terminal "$command" >seen
+		grep -qE 'CREATED|paused' seen
+		run ! grep -E $'\033|<[a-z]*>' seen
+	done
+	# Empty is as good as not set.
+	on_terminal NO_COLOR= fl ls | grep -q "<green>running"
+}

@@ -29,6 +29,20 @@ teardown() {
 	run -16 fl wait up --for=boot --timeout 5s
 }
 
+@test "a signal ends the waiting of up, and what is up stays" {
+	small_spec patient >"$BATS_TEST_TMPDIR/spec"
+	quick_up --wait=exit "$BATS_TEST_TMPDIR/spec" >/dev/null 2>&1 3>&- &
+	waiting=$!
+	until [ "$(fl-run status --json patient 2>/dev/null | jq -r .vmm_state)" = running ] &&
+		pgrep -f "fl-run wait.*$FL_STATE_DIR|wait --for" >/dev/null; do sleep 0.05; done
+	fl_of_it=$(pgrep -P "$waiting" -x fl || echo "$waiting")
+	kill -INT "$fl_of_it"
+	SECONDS=0
+	wait "$waiting" || true
+	[ "$SECONDS" -lt 5 ]
+	[ "$(fl-run status --json patient | jq -r .vmm_state)" = running ]
+}
+
 @test "several things: the status tells which" {
 	small_spec a --cmdline fake=prompt | quick_up >/dev/null
 	run -0 fl wait a --for=boot --for=exit

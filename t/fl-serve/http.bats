@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: MPL-2.0
 # flintlock's gateway, metrics and health over HTTP, asked for by curl and Prometheus.
 
+bats_require_minimum_version 1.5.0
 load ../lib
 load serve
 
@@ -97,6 +98,9 @@ wait_state() {
 @test "what is wrong is told with its place" {
 	ask 400 -d "$(spec 'a/b' '{"vcpu": 99}')" /v1alpha1/microvm
 	jq -e '.code == 3 and (.details[0].fieldViolations | map(.field) | index("microvm.id") != null)' <<<"$output"
+	ask 400 -d "$(spec files '{"additional_volumes": [{"id": "x", "source": {"container_source": "file:/etc/shadow"}}]}')" /v1alpha1/microvm
+	jq -e '.details[0].fieldViolations[0].field == "microvm.additional_volumes[0].source"' <<<"$output"
+	[[ $output == *"files of the host are not for clients"* ]]
 	ask 400 -d '{"id": 3}' /v1alpha1/microvm
 	jq -e '.message | startswith("id: ")' <<<"$output"
 	ask 400 -d '{"interfaces": {}}' /v1alpha1/microvm
@@ -210,7 +214,7 @@ wait_state() {
 @test "Prometheus scrapes it" {
 	local port try
 	cd "$BATS_TEST_TMPDIR"
-	port=$((30000 + RANDOM % 10000))
+	port=$(free_port)
 	cat >prometheus.yml <<-END
 		scrape_configs:
 		  - job_name: fl

@@ -31,12 +31,11 @@ teardown() {
 @test "so many calls a second, from an address" {
 	serve_start --max-requests 20 --enable-http --http-endpoint "unix:$PWD/http"
 	checks wire rate
-	for try in $(seq 40); do
-		code=$(curl -s -o answer -w '%{http_code}' --unix-socket http http://localhost/healthz)
-		[ "$code" != 429 ] || break
-	done
-	[ "$code" = 429 ]
-	jq -e '.code == 8 and (.message | contains("requests a second"))' answer
+	curl -s -o 'answer#1' -w '%{http_code} %{filename_effective}\n' --unix-socket http \
+		'http://localhost/healthz?[1-200]' >codes
+	answer=$(sed -n 's/^429 //p' codes | head -n 1)
+	[ -n "$answer" ]
+	jq -e '.code == 8 and (.message | contains("requests a second"))' "$answer"
 }
 
 @test "unix sockets: one of an earlier life is replaced, a file is not; gone at the end" {
@@ -64,7 +63,7 @@ teardown() {
 
 @test "IPv6" {
 	[ -e /proc/net/if_inet6 ] || skip "no IPv6 on this machine"
-	port=$((20000 + RANDOM % 10000))
+	port=$(free_port)
 	fl-serve run --grpc-endpoint "[::1]:$port" --enable-http --http-endpoint "[::1]:$((port + 1))" 2>serve.log 3>&- &
 	SERVE_PID=$!
 	export SERVE="[::1]:$port" SERVE_PID
@@ -117,6 +116,22 @@ teardown() {
 		client.wait(client.create(wanted).spec.uid, FAILED)
 	END
 	jq -es 'any(.request == "why" and (.uid | length) == 26 and (.msg | contains("boot/nothing")))' serve.log
+	fl down -q --all
+}
+
+@test "the jailer that is named reaches the program that needs it" {
+	serve_start --log-format json --jailer-bin /nowhere/jailer
+	/usr/bin/python3 - <<-END
+		import os, sys
+		sys.path.insert(0, "$FL_TOP/t/fl-serve")
+		os.environ["PROTOCOL_BUFFERS_PYTHON_IMPLEMENTATION"] = "python"
+		from client import Client, FAILED, spec
+		wanted = spec("jailed")
+		wanted.provider = "firecracker"
+		client = Client()
+		client.wait(client.create(wanted).spec.uid, FAILED)
+	END
+	jq -es 'any(.msg | contains("/nowhere/jailer: there is no such jailer"))' serve.log
 	fl down -q --all
 }
 

@@ -16,7 +16,7 @@ work=$(mktemp -d)
 own_state "$work"
 export IMAGES=$work/images OTHERS=$records
 export PROTOCOL_BUFFERS_PYTHON_IMPLEMENTATION=python PYTHONDONTWRITEBYTECODE=1
-SERVE=127.0.0.1:$((20000 + RANDOM % 10000))
+SERVE=127.0.0.1:$(free_port)
 export SERVE
 
 finish() {

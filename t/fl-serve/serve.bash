@@ -6,7 +6,7 @@
 serve_start() {
 	local port try
 	for try in $(seq 20); do
-		port=$((20000 + (RANDOM + $$) % 10000))
+		port=$(free_port)
 		fl-serve run --grpc-endpoint "127.0.0.1:$port" --accel tcg \
 			--qemu "$FL_BUILD/drivers/fake-vmm" "$@" >"$BATS_FILE_TMPDIR/serve.log" 2>&1 3>&- &
 		SERVE_PID=$!

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: MPL-2.0
 # Where volumes are made, made larger, and what is taken away; what needs a device-mapper is in t/lab.
 
+bats_require_minimum_version 1.5.0
 load ../lib
 
 setup() {
@@ -9,17 +10,6 @@ setup() {
 	export IMAGES=$BATS_FILE_TMPDIR/images
 	small_images "$IMAGES"
 	unset FL_BACKEND FL_POOL
-}
-
-fails_with() { # STATUS WORDS COMMAND…
-	local want=$1 words=$2
-	shift 2
-	run "$@"
-	# shellcheck disable=SC2154 # of run
-	[ "$status" = "$want" ] && [[ "$output" == *"$words"* ]] && return 0
-	echo "status $status, not $want, or other words than \"$words\":"
-	echo "$output"
-	return 1
 }
 
 disks() { # [fl-snap options…]
@@ -75,6 +65,24 @@ has_mapper() {
 	# What is there stays, as large as it is.
 	fl-snap up -q <<<"$record" >/dev/null
 	[ "$(stat -c %s "$path")" = $((21 << 20)) ]
+}
+
+@test "grow while it runs: the guest is told, or it is said why not" {
+	small_spec one | quick_up --backend file >/dev/null
+	run --separate-stderr fl-snap grow one root 20M
+	[ "$status" = 0 ] && [ -z "$stderr" ]
+	fl console one --print | grep '"device":"disk-root","size":20971520'
+	small_spec two --cmdline fake=refuses | quick_up --backend file >/dev/null
+	fails_with 0 'when it starts next: supervisor: fake: it cannot be that large' fl-snap grow two root 20M
+	# A VMM that says nothing holds nobody up for long.
+	small_spec three --cmdline fake=mute | quick_up --backend file >/dev/null
+	SECONDS=0
+	fails_with 0 'does not answer' fl-snap grow three root 20M
+	[ "$SECONDS" -lt 15 ]
+	fails_with 0 'of another volume' fl-snap grow three root 21M
+	[ "$(stat -c %s "$(fl inspect --json three | jq -r .host.volumes.root.path)")" = $((21 << 20)) ]
+	fl down -q --all >/dev/null
+	[ -z "$(what_is_left)" ]
 }
 
 @test "gc: bases of images, and files of microVMs, stay; what nothing leads to goes" {

@@ -217,6 +217,40 @@ f = open('sum', 'r+b'); f.seek(-$at, 2); b = f.read(1); f.seek(-$at, 2); f.write
 	refused 12 "larger than 16 TiB"
 }
 
+@test "as many names of one file as ext4 can keep, and one more" {
+	python3 - <<-'PYTHON'
+		import tarfile
+		entries = [tarfile.TarInfo("x").tobuf(tarfile.USTAR_FORMAT)]
+		for i in range(65000):
+		    info = tarfile.TarInfo(f"d/{i}")
+		    info.type, info.linkname = tarfile.LNKTYPE, "x"
+		    entries.append(info.tobuf(tarfile.USTAR_FORMAT))
+		open("1.tar", "wb").write(b"".join(entries[:-1]) + b"\0" * 1024)
+		open("2.tar", "wb").write(b"".join(entries) + b"\0" * 1024)
+	PYTHON
+	DIFF=$(sha256sum <1.tar | cut -d' ' -f1)
+	blob_layer 1.tar
+	builds
+	debugfs -R 'stat /x' img 2>/dev/null | grep -q 'Links: 65000 '
+	DIFF=$(sha256sum <2.tar | cut -d' ' -f1)
+	blob_layer 2.tar
+	refused 12 "more than 65,000 names"
+}
+
+@test "devices and symbolic links keep what they are, whatever else their entries say" {
+	tar_of gnu "add('c', type=tarfile.CHRTYPE, devmajor=10, devminor=300)" \
+		"add('s', type=tarfile.SYMTYPE, linkname='c', devmajor=7, devminor=7)" \
+		"add('l', type=tarfile.SYMTYPE, linkname='/c' * 60, devmajor=7)" \
+		"add('p', type=tarfile.FIFOTYPE, devmajor=3)" "add('f', b'text', devmajor=3)"
+	DIFF=$(sha256sum <1.tar | cut -d' ' -f1)
+	blob_layer 1.tar
+	builds
+	debugfs -R 'stat /c' img 2>/dev/null | grep -q '10:300 '
+	debugfs -R 'stat /s' img 2>/dev/null | grep -q 'Fast link dest: "c"'
+	debugfs -R 'stat /l' img 2>/dev/null | grep -q 'Size: 120'
+	[ "$(content /f)" = text ]
+}
+
 @test "an entry twice in a layer: the last one counts" {
 	tar_of pax "add('x', b'first' * 2000)" "add('f', type=tarfile.DIRTYPE, mode=0o700)" "add('f/y', b'y')" \
 		"add('x', b'last')" "add('f', type=tarfile.DIRTYPE, mode=0o755)" "add('z', b'z')" "add('z', type=tarfile.SYMTYPE, linkname='x')"

@@ -42,6 +42,13 @@ level() {
 	[ "$(level qemu) $(level tools)" = "bad poor" ]
 }
 
+@test "what each VMM can do here, or why it cannot" {
+	found=$(FL_FIRECRACKER=$(command -v true) FL_CLOUDHYPERVISOR=/nowhere/ch fl doctor --json |
+		jq -r 'select(.check == "providers").found')
+	[[ $found == "qemu"*"; firecracker "*"; cloudhypervisor is not installed" ]]
+	[[ $found == *"firecracker needs KVM, which does not work here"* || $found == *"firecracker (taps, vsock, metadata service, network limits)"* ]]
+}
+
 @test "Docker's FORWARD policy is seen" {
 	[ "$(id -u)" = 0 ] || skip "needs root"
 	printf '#!/bin/sh\necho "-P FORWARD DROP"\n' >"$BATS_TEST_TMPDIR/bin/iptables"

@@ -94,3 +94,10 @@ holds() {
 	make_one two
 	[ "$(fl events --json | jq -r 'select(.what == "created").name' | xargs)" = "one two" ]
 }
+
+@test "whose request it was is told" {
+	quick_up < <(small_spec requested) >/dev/null
+	FL_REQUEST_ID=asked-by-me fl stop --force requested
+	fl events | grep -E 'default/requested .* request=asked-by-me$'
+	fl down -q requested >/dev/null
+}

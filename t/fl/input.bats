@@ -131,6 +131,21 @@ bats_require_minimum_version 1.5.0
 	[ -z "$(ls -A "$FL_STATE_DIR/vm")" ]
 }
 
+@test "a name means the microVM that stays, not one that is on its way out" {
+	small_spec vm | quick_up >first
+	# Its end is hindered: it is wanted deleted, and still there.
+	record=$(echo "$FL_STATE_DIR"/vm/default/vm/*/record.json)
+	jq '.host.desired = "deleted"' "$record" >changed
+	cp changed "$record"
+	small_spec vm | quick_up >second
+	[ "$(jq -r .spec.uid first)" != "$(jq -r .spec.uid second)" ]
+	[ "$(fl-run status --json vm | jq -r .uid)" = "$(jq -r .spec.uid second)" ]
+	fl down -q vm >/dev/null
+	fails_with 4 "not found" fl inspect "$(jq -r .spec.uid second)"
+	fl down -q vm >/dev/null
+	[ -z "$(fl ls --json)" ]
+}
+
 @test "a newer record format is refused with words" {
 	small_spec vm | fl-pull up -q >one
 	record=$(find "$FL_STATE_DIR/vm" -name record.json)
@@ -242,6 +257,9 @@ bats_require_minimum_version 1.5.0
 @test "dry-run of a spec and of a record: the whole plan, nothing made" {
 	echo '#cloud-config' >user
 	fl up --dry-run --accel tcg < <(small_spec vm --user-data user) >plan
+	# All steps are about one microVM, whose uid nothing is ever born with.
+	[ "$(grep -oE '0{10}[0-9A-Z]{16}' plan | sort -u | wc -l)" = 1 ]
+	[ "$(grep -oE '0{10}[0-9A-Z]{16}' plan | wc -l)" -gt 4 ]
 	grep -q "fl-pull get" plan
 	grep -q "'-append'" plan
 	[ ! -e "$FL_STATE_DIR" ]
@@ -256,4 +274,37 @@ bats_require_minimum_version 1.5.0
 	[ "$status" = 4 ]
 	fl down -q default/vm >/dev/null
 	[ -z "$(ls -A "$FL_STATE_DIR/vm")" ]
+}
+
+@test "wrong options are told before anything is done" {
+	small_spec vm >spec
+	fails_with 2 "\"soon\" is not a number" quick_up --settle soon spec
+	fails_with 2 "\"soon\" is not a number" quick_up --wait running --wait-timeout soon spec
+	fails_with 2 "no, on-failure or always" quick_up --restart sometimes spec
+	[ -z "$(fl ls --json)" ]
+}
+
+@test "a failure is told once, by who met it; a later step alone tells it, too" {
+	run --separate-stderr fl up -q < <(small_spec vm --root oci:/nowhere:root)
+	[ "$status" = 4 ]
+	echo "$stderr"
+	[ "$(grep -c 'nowhere' <<<"$stderr")" = 1 ]
+	[ "$(grep -c 'vm: left out, as step pull failed' <<<"$stderr")" = 4 ]
+	jq -e '.host.error.text | test("nowhere")' <<<"$output"
+	echo "$output" >record
+	fails_with 4 nowhere fl-snap up record
+	fails_with 4 nowhere fl-snap up <record
+}
+
+@test "on a terminal, what did not come up is said to have failed" {
+	cd "$BATS_TEST_TMPDIR"
+	small_spec vm >spec
+	run -4 script -qec "fl up --accel tcg --qemu /nowhere/qemu spec" /dev/null
+	[[ $output == *"default/vm "*"failed at step run"* ]]
+	fl down -q vm >/dev/null
+}
+
+@test "a size that lacks its unit is not taken for bytes" {
+	fails_with 2 "write such as 10G" small_spec vm --root-size 10
+	[ "$(small_spec vm --root-size 1M | jq .root_volume.size_in_mb)" = 1 ]
 }

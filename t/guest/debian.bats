@@ -34,6 +34,11 @@ teardown_file() {
 	registry_stop
 }
 
+# What one test leaves because it failed is not the next one's.
+teardown() {
+	inside fl down -q --all >/dev/null 2>&1 || true
+}
+
 inside() {
 	nsenter -t "$HOLDER" -n "$@"
 }
@@ -110,7 +115,7 @@ guest() { # NAME COMMAND…
 }
 
 @test "a root that cannot be found is told in words" {
-	run inside fl up -q --accel tcg --settle 20s < <(debian lost --cmdline root=UUID=00000000-0000-0000-0000-000000000000)
+	run inside fl up -q --accel tcg --settle 120s < <(debian lost --cmdline root=UUID=00000000-0000-0000-0000-000000000000)
 	echo "$output"
 	[ "$status" = 16 ]
 	[[ "$output" == *"no root found"* ]]

@@ -18,26 +18,6 @@ teardown() {
 	! ps -eo comm= | grep -E '^(firecracker|cloud-hyp|qemu-sys|virtiofsd)'
 }
 
-# ask SOCKET PORT WORDS: says them to the guest, prints what comes back.
-ask() {
-	timeout 60 python3 - "$@" <<-'END'
-		import socket, sys
-		path, port, words = sys.argv[1:]
-		to = socket.socket(socket.AF_UNIX)
-		to.settimeout(40)
-		to.connect(path)
-		to.sendall(f"CONNECT {port}\n".encode())
-		file = to.makefile("rb")
-		line = file.readline()
-		if not line.startswith(b"OK "):
-		    sys.exit("no answer")
-		to.sendall(words.encode() * 1000)
-		back = file.read(len(words) * 1000)
-		to.shutdown(socket.SHUT_WR)
-		print(back == words.encode() * 1000 and not file.read())
-	END
-}
-
 agent() {
 	need "$1"
 	lab_spec "$1" agent --guest-agent | lab_up >/dev/null

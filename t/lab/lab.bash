@@ -6,7 +6,8 @@
 lab_extras() {
 	local tree=$FL_TOP/build/images/kernel/modules module
 	mkdir "$1"
-	for module in fuse virtiofs vsock vmw_vsock_virtio_transport_common vmw_vsock_virtio_transport; do
+	for module in fuse virtiofs vsock vmw_vsock_virtio_transport_common vmw_vsock_virtio_transport \
+		qemu_fw_cfg fat vfat nls_cp437 nls_ascii; do
 		find "$tree" -name "$module.ko" -exec cp {} "$1/" \;
 	done
 	cc -static -O2 -o "$1/echo" "$FL_TOP/t/lab/guest/echo.c"
@@ -15,6 +16,7 @@ lab_extras() {
 # A layout with the tag "kernel": Debian's kernel, and its initrd with a life of our own.
 lab_images() {
 	local folder=$1
+	[ ! -e "$folder/layout/index.json" ] || return 0
 	mkdir -p "$folder/k/boot" "$folder/init" "$folder/disk"
 	cp "$FL_TOP/build/images/kernel/tree/boot/vmlinux" "$folder/k/boot/"
 	cp "$FL_TOP/t/lab/guest/init" "$folder/init/init"
@@ -34,6 +36,10 @@ lab_spec() {
 		--initrd "oci:$IMAGES/layout:kernel" --root "oci:$IMAGES/layout:disk" \
 		--root-size 16M --memory 192 --cpus 1 --cmdline quiet "$@"
 }
+
+# Only where a test asks for it is a VMM jailed.
+export LAB_JAILER=${LAB_JAILER:-${FL_JAILER:-jailer}}
+unset FL_JAILER
 
 # The VMMs to try: qemu always, the others where their programs are.
 providers() {
@@ -95,4 +101,24 @@ greeted() {
 import socket, sys
 print(socket.create_connection((sys.argv[1], 7), 25).makefile().readline())' "$address" |
 		grep hello-from-guest
+}
+
+# ask SOCKET PORT WORDS: says them to the guest, prints what comes back.
+ask() {
+	timeout 60 python3 - "$@" <<-'END'
+		import socket, sys
+		path, port, words = sys.argv[1:]
+		to = socket.socket(socket.AF_UNIX)
+		to.settimeout(40)
+		to.connect(path)
+		to.sendall(f"CONNECT {port}\n".encode())
+		file = to.makefile("rb")
+		line = file.readline()
+		if not line.startswith(b"OK "):
+		    sys.exit("no answer")
+		to.sendall(words.encode() * 1000)
+		back = file.read(len(words) * 1000)
+		to.shutdown(socket.SHUT_WR)
+		print(back == words.encode() * 1000 and not file.read())
+	END
 }

@@ -50,14 +50,39 @@ talks() {
 	said wired 'lab-guest: ready'
 	type_at wired links
 	said wired "link/ether $(fl inspect --json wired | jq -r .host.network.eth0.mac)"
-	type_at wired address=10.6.0.7/24
-	said wired 'lab-guest: address set'
-	type_at wired serve
-	said wired 'lab-guest: serves'
-	greeted 10.6.0.7 ip netns exec far
+	serves_at 10.6.0.7
 	type_at wired reboot
 	becomes wired reboots 1
 	becomes wired vmm_state running
+	comes_back wired
+	serves_at 10.6.0.8
+}
+
+serves_at() {
+	type_at wired "address=$1/24"
+	said wired 'lab-guest: address set'
+	type_at wired serve
+	said wired 'lab-guest: serves'
+	# What it said may be of its life before.
+	for _ in $(seq 10); do
+		run greeted "$1" ip netns exec far
+		[ "$status" != 0 ] || return 0
+		sleep 1
+	done
+	echo "$output"
+	return 1
+}
+
+# Once more up than before; the console has what it said in both lives.
+comes_back() {
+	local try
+	for try in $(seq 200); do
+		[ "$(fl console "$1" --print | grep -ca 'lab-guest: ready')" -lt 2 ] || return 0
+		sleep 0.2
+	done
+	echo "$1 is not back after $try tries"
+	fl console "$1" --print | tail -n 20
+	return 1
 }
 
 @test "qemu: frames and TCP to somebody else on the cable, also after a reboot" { talks qemu; }

@@ -6,7 +6,7 @@
 POOL=flintlock-dev-thinpool
 
 thin_setup_file() {
-	export FL_STATE_DIR=/tmp/state FL_RUN_DIR=/tmp/run IMAGES=/tmp/images POOLS=/tmp/pools
+	export FL_STATE_DIR=/tmp/state FL_RUN_DIR=/tmp/run IMAGES=/tmp/small POOLS=/tmp/pools
 	small_images "$IMAGES"
 	mkdir -p "$POOLS"
 }
@@ -17,7 +17,7 @@ pool_make() {
 	shift $(($# < 2 ? $# : 2))
 	rm -f "$POOLS"/*
 	truncate -s "${mib}M" "$POOLS/data"
-	truncate -s 8M "$POOLS/metadata"
+	truncate -s "${METADATA:-8M}" "$POOLS/metadata"
 	pool_on "$mib" "$block" "$@"
 }
 
@@ -100,15 +100,4 @@ mark() { # DEVICE TEXT
 
 marked() { # DEVICE TEXT
 	dd if="$1" bs=512 skip=8 count=1 iflag=direct status=none | grep -q "$2"
-}
-
-fails_with() { # STATUS WORDS COMMAND…
-	local want=$1 words=$2
-	shift 2
-	run "$@"
-	# shellcheck disable=SC2154 # of run
-	[ "$status" = "$want" ] && [[ "$output" == *"$words"* ]] && return 0
-	echo "status $status, not $want, or other words than \"$words\":"
-	echo "$output"
-	return 1
 }

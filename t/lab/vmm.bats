@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: MPL-2.0
 # In the lab: the same guest under each VMM, and the same meaning of all that it does.
 
+bats_require_minimum_version 1.5.0
 load ../lib
 load lab
 
@@ -31,7 +32,7 @@ life() {
 	[ "$(field life vmm_state)" = paused ]
 	type_at life words
 	sleep 2
-	! fl console life --print | grep -a 'lab-guest: heard words'
+	run ! grep -a 'lab-guest: heard words' <(fl console life --print)
 	fl resume life
 	said life 'lab-guest: heard words'
 	type_at life disks
@@ -85,6 +86,19 @@ powers_off() {
 @test "qemu: a guest's power-off is a stop" { powers_off qemu; }
 @test "firecracker: a guest's power-off is a stop" { powers_off firecracker; }
 @test "cloudhypervisor: a guest's power-off is a stop" { powers_off cloudhypervisor; }
+
+grows() {
+	need "$1"
+	lab_spec "$1" large | lab_up >/dev/null
+	said large 'lab-guest: ready'
+	fl-snap grow large root 24M
+	type_at large disks
+	said large 'lab-guest: disk vda 49152 0'
+}
+
+@test "qemu: a guest sees that its disk has grown" { grows qemu; }
+@test "firecracker: a guest sees that its disk has grown" { grows firecracker; }
+@test "cloudhypervisor: a guest sees that its disk has grown" { grows cloudhypervisor; }
 
 panics() {
 	need "$1"

@@ -1,0 +1,143 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MPL-2.0
+bats_require_minimum_version 1.5.0
+# A host that is what a folder of specs says.
+
+load ../lib
+
+setup_file() {
+	export IMAGES=$BATS_FILE_TMPDIR/images
+	small_images "$IMAGES"
+}
+
+setup() {
+	own_state "$BATS_TEST_TMPDIR"
+	cd "$BATS_TEST_TMPDIR" || return 1
+	mkdir specs
+}
+
+teardown() {
+	fl down -q --all >/dev/null
+	[ -z "$(what_is_left)" ]
+}
+
+apply() {
+	fl apply -q --qemu "$FL_BUILD/drivers/fake-vmm" --accel tcg --settle 100ms "$@"
+}
+
+# What it says it did: ACTION NAME…
+actions() {
+	apply --json "$@" | jq -r '.action + " " + .name' | xargs
+}
+
+runs() {
+	fl ls --json | jq -r 'select(.vmm_state == "running") | .name' | sort | xargs
+}
+
+@test "create, keep, change, remove" {
+	small_spec a >specs/a.json
+	{ small_spec b; small_spec c; } >specs/more.jsonl
+	echo 'no spec' >specs/README.md
+	[ "$(actions --dry-run specs)" = "create a create b create c" ]
+	[ -z "$(fl ls --json)" ]
+	[ "$(actions specs)" = "create a create b create c" ]
+	[ "$(runs)" = "a b c" ]
+	uid=$(fl inspect --json a | jq -r .spec.uid)
+	disk=$(fl inspect --json a | jq -r .host.volumes.root.path)
+	echo of-the-guest | dd of="$disk" conv=notrunc bs=1 seek=100 status=none
+	[ "$(actions specs)" = "keep a keep b keep c" ]
+
+	jq -c '.vcpu = 3 | .labels = {role: "db"}' specs/a.json >new
+	mv new specs/a.json
+	small_spec b >specs/more.jsonl
+	[ "$(apply --json --dry-run specs | jq -r 'select(.action == "change").changes')" = "vcpu, labels" ]
+	[ "$(fl inspect --json a | jq -r .spec.vcpu)" = 2 ]
+	# What the folder has no more stays without --prune.
+	[ "$(actions specs)" = "change a keep b" ]
+	[ "$(fl inspect --json a | jq -c '[.spec.uid, .spec.vcpu, .spec.labels.role]')" = "[\"$uid\",3,\"db\"]" ]
+	grep -qa of-the-guest <(head -c 200 "$disk")
+	[ "$(runs)" = "a b c" ]
+	[ "$(actions --prune specs)" = "keep a keep b remove c" ]
+	[ "$(runs)" = "a b" ]
+}
+
+@test "prune takes only what this folder brought" {
+	small_spec a >specs/a.json
+	small_spec by-hand | quick_up >/dev/null
+	mkdir other
+	small_spec b >other/b.json
+	apply specs >/dev/null
+	apply other >/dev/null
+	rm specs/a.json
+	[ "$(actions --prune specs)" = "remove a" ]
+	[ "$(runs)" = "b by-hand" ]
+	# What was there already is the folder's from then on.
+	small_spec by-hand >specs/it.json
+	[ "$(actions specs)" = "keep by-hand" ]
+	rm specs/it.json
+	[ "$(actions --prune --dry-run specs)" = "remove by-hand" ]
+}
+
+@test "what was stopped or lost its VMM comes up" {
+	small_spec a >specs/a.json
+	apply specs >/dev/null
+	fl stop --force a
+	[ "$(runs)" = "" ]
+	[ "$(actions specs)" = "keep a" ]
+	[ "$(runs)" = a ]
+}
+
+@test "nothing is done when one of the files is wrong" {
+	small_spec a >specs/a.json
+	small_spec a >specs/b.json
+	fails_with 3 "a.json and b.json both are about default/a" apply specs
+	echo '{"id": "b", "vcpu": 0}' >specs/b.json
+	fails_with 3 "b.json: " apply specs
+	echo '{' >specs/b.json
+	fails_with 3 "b.json" apply specs
+	fails_with 4 "missing: the folder cannot be read" apply missing
+	fails_with 2 "apply" fl apply
+	[ -z "$(fl ls --json)" ]
+}
+
+@test "one that fails is told, the others come up, and the folder answers for all" {
+	small_spec a >specs/a.json
+	small_spec bad --cmdline fake=exit3 >specs/bad.json
+	small_spec c >specs/c.json
+	fails_with 16 "cannot do it" apply specs
+	[ "$(runs)" = "a c" ]
+	rm specs/bad.json
+	[ "$(actions --prune specs)" = "keep a keep c remove bad" ]
+}
+
+@test "several of one name: which is meant cannot be known" {
+	small_spec a | quick_up >/dev/null
+	small_spec a | quick_up --new >/dev/null
+	small_spec a >specs/a.json
+	fails_with 8 "there are 2 microVMs of that name" apply specs
+}
+
+@test "what is being deleted is not the one of that name" {
+	small_spec a | quick_up >/dev/null
+	small_spec a >specs/a.json
+	record=$(echo "$FL_STATE_DIR"/vm/default/a/*/record.json)
+	jq '.host.desired = "deleted"' "$record" >leaving && cp leaving "$record"
+	[ "$(actions --dry-run specs)" = "create a" ]
+	apply specs >/dev/null
+	[ "$(actions --dry-run specs)" = "keep a" ]
+	fl down -q --all >/dev/null
+}
+
+@test "killed anywhere: done again, it is as the folder says" {
+	command -v strace >/dev/null && strace -o /dev/null true 2>/dev/null || skip "no strace"
+	for n in 1 4 9 15 22 30 40; do
+		small_spec a >specs/a.json
+		timeout -s KILL "0.$((n * 2 + 10))" fl apply -q --qemu "$FL_BUILD/drivers/fake-vmm" --accel tcg \
+			--settle 100ms specs >/dev/null 2>&1 || true
+		apply specs >/dev/null
+		[ "$(runs)" = a ]
+		rm specs/a.json
+		[ "$(actions --prune specs)" = "remove a" ]
+		[ -z "$(what_is_left)" ]
+	done
+}
