@@ -24,6 +24,8 @@ teardown() {
 	fl down -q --all >/dev/null
 	[ -z "$(what_is_left)" ]
 	[ -z "$(ip -o link show type macvtap)" ]
+	# The next guest has another MAC behind the same address.
+	ip -n far neighbour flush dev wire1
 }
 
 on_wire() { # PROVIDER NAME
