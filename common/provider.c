@@ -9,7 +9,9 @@ const struct fl_provider fl_providers[] = {
 	{ .name = "firecracker", .program = "firecracker", .max_vcpu = 32, .vsock = true,
 	  .metadata_service = true, .network_limits = true },
 	{ .name = "cloudhypervisor", .program = "cloud-hypervisor", .max_vcpu = 254,
-	  .macvtap = true, .virtiofs = true, .vsock = true, .network_limits = true },
+	  .macvtap = true, .virtiofs = true, .vsock = true, .network_limits = true,
+	  /* Ten times a second it adds what has accrued since, in whole operations. */
+	  .least_operations = 10 },
 	{ 0 },
 };
 
@@ -90,6 +92,10 @@ static void check_asked(const struct fl_provider *provider, const struct fl_labe
 	if (asked->network_bandwidth && !provider->network_limits)
 		add(violations, "labels." FL_LABEL_PREFIX "network-bandwidth", provider->name,
 		    "cannot limit a network interface");
+	if (asked->disk_operations && asked->disk_operations < provider->least_operations)
+		add(violations, "labels." FL_LABEL_PREFIX "disk-operations", provider->name,
+		    "cannot let a disk work at fewer than %u operations a second; ask for that many, "
+		    "or for disk-bandwidth", provider->least_operations);
 }
 
 static void check(const struct fl_provider *provider, const struct fl_spec *spec,

@@ -111,6 +111,9 @@ seed() {
 	fails_with 3 '"ten" is not a number of bytes' small_spec vm --disk-bandwidth ten
 	fails_with 3 '"0" is not a number of operations' small_spec vm --disk-operations 0
 	fails_with 3 'has no metadata service' small_spec vm --provider qemu --metadata-service v1
+	fails_with 3 'fewer than 10 operations a second' small_spec vm --provider cloudhypervisor \
+		--disk-operations 9
+	small_spec vm --provider cloudhypervisor --disk-operations 10 >/dev/null
 	fails_with 3 'cannot limit a network interface' small_spec vm --provider qemu --network-bandwidth 1M
 	# Other people's labels are their own.
 	small_spec vm --label example.org/host.flintlock=1
