@@ -228,7 +228,8 @@ lint:
 	@t/lint.sh
 
 bench: all tests
-	@bench/run.sh $(B)
+	@bench/starts.sh $(B)
+	@bench/life.sh $(B)
 	@bench/images.sh $(B)
 	@bench/serve.sh $(B)
 
