@@ -5,11 +5,11 @@
 
 const struct fl_provider fl_providers[] = {
 	{ .name = "qemu", .program = "qemu-system", .max_vcpu = 64, .macvtap = true,
-	  .virtiofs = true, .vsock = true, .fw_cfg = true },
+	  .virtiofs = true, .vsock = true, .qcow2 = true, .fw_cfg = true },
 	{ .name = "firecracker", .program = "firecracker", .max_vcpu = 32, .vsock = true,
 	  .metadata_service = true, .network_limits = true },
 	{ .name = "cloudhypervisor", .program = "cloud-hypervisor", .max_vcpu = 254,
-	  .macvtap = true, .virtiofs = true, .vsock = true, .network_limits = true,
+	  .macvtap = true, .virtiofs = true, .vsock = true, .network_limits = true, .qcow2 = true,
 	  /* Ten times a second it adds what has accrued since, in whole operations. */
 	  .least_operations = 10 },
 	{ 0 },

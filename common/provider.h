@@ -16,6 +16,7 @@ struct fl_provider {
 	unsigned max_vcpu;
 	bool macvtap, virtiofs, metadata_service, vsock;
 	bool network_limits;
+	bool qcow2; /* reads such disks, with a raw one below */
 	unsigned least_operations; /* a second: what it can hold a disk to; 0: any number */
 	bool fw_cfg; /* a guest finds its Ignition configuration there; else on a config drive */
 };

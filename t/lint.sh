@@ -27,7 +27,7 @@ floor_of() {
 	str | vec | log | num | cancel) echo 2 ;;
 	io | path | colour | sha256 | inet | ulid | base64 | uuid | boot) echo 3 ;;
 	digest | atomic | lock | proc | cgroup | durable | since | tail | accel | ecdsa) echo 4 ;;
-	json | http | unixhttp | yaml | documents | slot | publish | egress) echo 5 ;;
+	json | http | unixhttp | yaml | documents | slot | publish | egress | places) echo 5 ;;
 	reference | schema | mask | selector | label) echo 6 ;;
 	spec | image | provider) echo 6 ;;
 	journal | record | state | control | metrics | jail) echo 7 ;;

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #define EVENTS "cloudhypervisor.events"
+#define TYPED 52 /* since then it takes the type of a disk's image */
 #define GUEST_CID 3 /* the VMM's own, as flintlock has it */
 
 struct compose {
@@ -60,12 +61,17 @@ static void add_limits(struct fl_str *value, uint64_t bandwidth, uint64_t operat
 		fl_str_addf(value, ",ops_size=%" PRIu64 ",ops_refill_time=%d", operations, A_SECOND);
 }
 
+static bool is_qcow2(const struct fl_hardware_disk *disk)
+{
+	return strcmp(disk->format, "qcow2") == 0;
+}
+
 /* Guessing the type of an image is its deprecated way, and keeps the guest from writing the
- * first sector. Releases that take the word say so since 52. */
+ * first sector. */
 static void add_disks(struct compose *compose)
 {
 	const struct fl_labels *asked = &compose->request->spec->asked;
-	bool typed = fl_version_is(&compose->version, 52, 0);
+	bool typed = fl_version_is(&compose->version, TYPED, 0);
 
 	if (compose->hardware->disk_count)
 		fl_words_add(compose->argv, "--disk");
@@ -73,8 +79,11 @@ static void add_disks(struct compose *compose)
 		const struct fl_hardware_disk *disk = &compose->hardware->disks[i];
 		fl_cleanup_str struct fl_str value = FL_STR_INIT;
 
-		fl_str_addf(&value, "path=\"%s\",readonly=%s,id=d%zu%s", disk->path,
-			    disk->read_only ? "on" : "off", i, typed ? ",image_type=raw" : "");
+		fl_str_addf(&value, "path=\"%s\",readonly=%s,id=d%zu", disk->path,
+			    disk->read_only ? "on" : "off", i);
+		if (typed)
+			fl_str_addf(&value, ",image_type=%s%s", disk->format,
+				    is_qcow2(disk) ? ",backing_files=on" : "");
 		add_limits(&value, asked->disk_bandwidth, asked->disk_operations);
 		fl_words_add(compose->argv, value.data);
 	}
@@ -153,13 +162,19 @@ static fl_json *launch_of(struct compose *compose)
 }
 
 /* Inside quotes, only a quote means something. */
-static int check_paths(const struct compose *compose, struct fl_err *err)
+static int check_disks(const struct compose *compose, struct fl_err *err)
 {
-	for (size_t i = 0; i < compose->hardware->disk_count; i++)
-		if (strchr(compose->hardware->disks[i].path, '"'))
+	for (size_t i = 0; i < compose->hardware->disk_count; i++) {
+		const struct fl_hardware_disk *disk = &compose->hardware->disks[i];
+
+		if (strchr(disk->path, '"'))
 			return fl_err_set(err, FL_ERR_INVALID, "%s: cloudhypervisor takes no path "
-					  "with a quotation mark; use another state folder",
-					  compose->hardware->disks[i].path);
+					  "with a quotation mark; use another state folder", disk->path);
+		if (is_qcow2(disk) && !fl_version_is(&compose->version, TYPED, 0))
+			return fl_err_set(err, FL_ERR_PRECONDITION, "%s: cloudhypervisor reads qcow2 disks "
+					  "that lead to a base since release %d; install that, or make the "
+					  "microVM anew with --backend file", disk->path, TYPED);
+	}
 	return 0;
 }
 
@@ -167,7 +182,7 @@ static int compose_all(struct compose *compose, fl_json **launch, struct fl_err 
 {
 	if (fl_vmm_need_kvm(compose->request, "cloudhypervisor", err) < 0 ||
 	    fl_vmm_need_version(compose->request, 41, 0, &compose->version, err) < 0 ||
-	    check_paths(compose, err) < 0)
+	    check_disks(compose, err) < 0)
 		return -1;
 	add_machine(compose);
 	add_kernel(compose);

@@ -48,6 +48,13 @@ static int read_kernel(const struct fl_vmm_request *request, struct fl_hardware 
 	return 0;
 }
 
+static bool is_qcow2(const struct fl_vmm_request *request, const struct fl_volume *volume)
+{
+	fl_cleanup_free char *at = fl_asprintf("host.volumes.%s.format", volume->id);
+
+	return fl_str_equal(in_record(request, at), "qcow2");
+}
+
 static int read_volume(const struct fl_vmm_request *request, const struct fl_volume *volume,
 		       struct fl_hardware_disk *disk, struct fl_err *err)
 {
@@ -57,8 +64,13 @@ static int read_volume(const struct fl_vmm_request *request, const struct fl_vol
 	if (request->check && (!path || access(path, R_OK) < 0))
 		return fl_err_set(err, FL_ERR_PRECONDITION,
 				  "volume %s is not made yet; run \"fl-snap up\" first", volume->id);
+	if (is_qcow2(request, volume) && !request->provider->qcow2)
+		return fl_err_set(err, FL_ERR_PRECONDITION, "volume %s is a qcow2 disk, which %s cannot "
+				  "read; make the microVM anew (fl down, fl up --backend file)", volume->id,
+				  request->provider->name);
 	*disk = (struct fl_hardware_disk){
 		.id = volume->id,
+		.format = is_qcow2(request, volume) ? "qcow2" : "raw",
 		.path = path ? fl_strdup(path)
 			     : fl_asprintf("%s/volumes/%s.img", request->vm->path, volume->id),
 		.read_only = volume->read_only,
@@ -74,6 +86,7 @@ static void add_seed(const struct fl_vmm_request *request, struct fl_hardware *h
 		return;
 	hardware->disks[hardware->disk_count++] = (struct fl_hardware_disk){
 		.id = id,
+		.format = "raw",
 		.path = path ? fl_strdup(path) : fl_asprintf("%s/%s", request->vm->path, name),
 		.read_only = true,
 	};

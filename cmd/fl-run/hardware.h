@@ -17,6 +17,7 @@
 struct fl_hardware_disk {
 	const char *id; /* of the volume, or "cloud-init", or "ignition"; borrowed */
 	char *path;
+	const char *format; /* "raw" or "qcow2"; not to be freed */
 	bool read_only;
 };
 

@@ -130,8 +130,8 @@ static void add_disk(struct compose *compose, const struct fl_hardware_disk *dis
 	if (asked->disk_operations)
 		fl_str_addf(&limits, ",throttling.iops-total=%" PRIu64, asked->disk_operations);
 	fl_words_option(compose->argv, "-drive",
-			"if=none,id=disk-%s,file=%s,format=raw,readonly=%s,discard=unmap%s",
-			disk->id, file, disk->read_only ? "on" : "off", limits.data);
+			"if=none,id=disk-%s,file=%s,format=%s,readonly=%s,discard=unmap%s",
+			disk->id, file, disk->format, disk->read_only ? "on" : "off", limits.data);
 	fl_words_option(compose->argv, "-device", "virtio-blk-device,drive=disk-%s,serial=%.20s",
 			disk->id, disk->id);
 }

@@ -7,6 +7,7 @@
 #include "common/io.h"
 #include "common/log.h"
 #include "common/num.h"
+#include "common/places.h"
 #include "common/provider.h"
 #include "common/yaml.h"
 
@@ -48,7 +49,7 @@ const struct fl_option fl_settings_options[] = {
 	{ "cloudhypervisor-bin", 0, "PROGRAM", "for fl-run: the Cloud Hypervisor to run" },
 	{ "virtiofs-bin", 0, "PROGRAM", "for fl-run: the virtiofsd to run" },
 	{ "virtiofs-roots", 0, "FOLDERS", "of the host, joined by colons: guests may see what is below them" },
-	{ "backend", 0, "WHICH", "for fl-snap: auto, thin or file" },
+	{ "backend", 0, "WHICH", "for fl-snap: " FL_PLACES },
 	{ "pool", 0, "POOL", "for fl-snap: the thin pool" },
 	{ "verbosity", 0, "N", "2 and more: also what is for debugging (0)" },
 	{ "log-format", 0, "FORMAT", "text, json or journald" },
@@ -225,9 +226,9 @@ static int check_backend(const struct fl_args *args, struct fl_err *err)
 {
 	const char *word = fl_args_text(args, "backend", "auto");
 
-	if (strcmp(word, "auto") == 0 || strcmp(word, "thin") == 0 || strcmp(word, "file") == 0)
-		return 0;
-	return fl_err_set(err, FL_ERR_USAGE, "--backend %s: auto, thin or file", word);
+	return fl_place_is_known(word)
+		       ? 0
+		       : fl_err_set(err, FL_ERR_USAGE, "--backend %s: " FL_PLACES, word);
 }
 
 /* Verbosity, format and place of the log. */

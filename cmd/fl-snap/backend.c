@@ -6,13 +6,24 @@
 #include <string.h>
 
 /* Thin first: what is left of a volume in a pool stands in the folder that goes with files. */
-const struct fl_backend *const fl_backends[] = { &fl_backend_thin, &fl_backend_file, NULL };
+const struct fl_backend *const fl_backends[] = { &fl_backend_thin, &fl_backend_qcow2,
+						    &fl_backend_file, NULL };
 
 static const char *in_environment(const char *name)
 {
 	const char *value = getenv(name);
 
 	return value && *value ? value : NULL;
+}
+
+/* NULL: none is called that. */
+static const struct fl_backend *find(const char *name)
+{
+	size_t i = 0;
+
+	while (fl_backends[i] && strcmp(fl_backends[i]->name, name) != 0)
+		i++;
+	return fl_backends[i];
 }
 
 int fl_backend_site(const struct fl_args *args, struct fl_site *site, struct fl_err *err)
@@ -23,9 +34,9 @@ int fl_backend_site(const struct fl_args *args, struct fl_site *site, struct fl_
 
 	*site = (struct fl_site){ fl_args_state_dir(args), word,
 				  fl_args_text(args, "pool", in_environment("FL_POOL")) };
-	if (strcmp(word, "auto") == 0 || strcmp(word, "thin") == 0 || strcmp(word, "file") == 0)
+	if (fl_place_is_known(word))
 		return 0;
-	return fl_err_set(err, FL_ERR_USAGE, "%s: auto, thin or file belongs here, not \"%s\"",
+	return fl_err_set(err, FL_ERR_USAGE, "%s: " FL_PLACES " belongs here, not \"%s\"",
 			  asked ? "option --backend" : "FL_BACKEND", word);
 }
 
@@ -49,8 +60,8 @@ const struct fl_backend *fl_backend_choose(const struct fl_site *site, struct fl
 	struct fl_thin_pool pool = FL_THIN_POOL_INIT;
 	int found;
 
-	if (strcmp(site->backend, "file") == 0)
-		return &fl_backend_file;
+	if (strcmp(site->backend, "auto") != 0 && strcmp(site->backend, "thin") != 0)
+		return find(site->backend);
 	found = fl_thin_pool_find(site->pool, &pool, optional ? NULL : err);
 	if (found > 0)
 		return &fl_backend_thin;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
  * Where the volumes of microVMs are: back ends behind one table. "file" makes files in the
- * microVM's folder, "thin" devices in a thin pool. A volume stays in the back end that made
- * it, whatever is asked for later.
+ * microVM's folder, "qcow2" files there that lead to their base, "thin" devices in a thin pool. A
+ * volume stays in the back end that made it, whatever is asked for later.
  *
  *     struct fl_site site = { state_dir, "auto", NULL };
  *     const struct fl_backend *backend = fl_backend_choose(&site, err);
@@ -12,12 +12,13 @@
 
 #include "cmd/fl-snap/cache.h"
 #include "common/cli.h"
+#include "common/places.h"
 #include "common/table.h"
 #include "common/uuid.h"
 
 struct fl_site {
 	const char *state_dir;
-	const char *backend; /* "auto", "thin" or "file" */
+	const char *backend; /* "auto", or the name of one */
 	const char *pool;    /* the thin pool that is asked for; NULL: one of the known names */
 };
 
@@ -42,6 +43,7 @@ struct fl_volume_call {
 struct fl_volume_made {
 	char *path, *base;
 	char *pool; /* NULL for a file */
+	const char *format; /* of the disk; NULL: raw */
 	struct fl_uuid uuid;
 	bool has_uuid; /* of the file system in it */
 };
@@ -59,6 +61,7 @@ struct fl_garbage {
 
 struct fl_backend {
 	const char *name;
+	bool vmm_grows; /* a VMM that has a volume open must make it larger itself */
 	/* Whether it made the volume: 1, 0, -1. */
 	int (*has)(const struct fl_volume_call *call, struct fl_err *err);
 	/* Makes the volume, or what is missing of it. */
@@ -66,11 +69,12 @@ struct fl_backend {
 		    struct fl_err *err);
 	/* Larger, to size bytes. */
 	int (*grow)(const struct fl_volume_call *call, uint64_t size, struct fl_err *err);
-	/* Takes all volumes of a microVM away. */
-	int (*remove)(const struct fl_site *site, const struct fl_vm *vm, struct fl_err *err);
 	/* What a new volume would be called in a plan, such as "a snapshot in pool X of the". */
 	int (*plan)(const struct fl_site *site, bool read_only, struct fl_str *out,
 		    struct fl_err *err);
+	/* What follows is NULL where a back end has nothing of its own.
+	 * Takes all volumes of a microVM away. */
+	int (*remove)(const struct fl_site *site, const struct fl_vm *vm, struct fl_err *err);
 	/* Rows of its bases: kind, name, size, used. */
 	int (*list)(const struct fl_site *site, struct fl_table *table, struct fl_err *err);
 	/* Removes a base: 1 done, 0 there is none of that name, -1. */
@@ -80,14 +84,13 @@ struct fl_backend {
 	int (*status)(const struct fl_site *site, struct fl_table *table, struct fl_err *err);
 };
 
-extern const struct fl_backend fl_backend_file, fl_backend_thin;
+extern const struct fl_backend fl_backend_file, fl_backend_qcow2, fl_backend_thin;
 
 /* All of them, ended by NULL; volumes are taken away in this order. */
 extern const struct fl_backend *const fl_backends[];
 
 #define FL_BACKEND_OPTIONS                                                                      \
-	{ "backend", 0, "WHICH", "where volumes are made: auto (default), thin or file "        \
-				 "(FL_BACKEND)" },                                              \
+	{ "backend", 0, "WHICH", "where volumes are made: " FL_PLACES " (FL_BACKEND; auto)" },      \
 	{ "pool", 0, "POOL", "the thin pool, as VG/LV or as device-mapper calls it (FL_POOL)" }
 
 /* What the options and the environment ask for; FL_ERR_USAGE. */

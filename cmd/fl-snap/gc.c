@@ -116,7 +116,7 @@ static int collect(struct fl_args *args, struct fl_garbage *garbage, struct fl_e
 	if (mark_images(garbage, err) < 0 || mark_records(garbage, args, err) < 0)
 		return -1;
 	for (size_t i = 0; fl_backends[i]; i++)
-		if (fl_backends[i]->collect(garbage, err) < 0)
+		if (fl_backends[i]->collect && fl_backends[i]->collect(garbage, err) < 0)
 			return -1;
 	return report(args, garbage, err);
 }

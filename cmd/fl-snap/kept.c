@@ -25,7 +25,7 @@ int fl_kept_list(struct fl_args *args, struct fl_err *err)
 	fl_table_column(&table, "SIZE", "size");
 	fl_table_column(&table, "USED", "used");
 	for (size_t i = 0; fl_backends[i]; i++)
-		if (fl_backends[i]->list(&site, &table, err) < 0)
+		if (fl_backends[i]->list && fl_backends[i]->list(&site, &table, err) < 0)
 			return -1;
 	return fl_table_print(&table, fl_args_flag(args, "json"), err);
 }
@@ -38,7 +38,8 @@ static int remove_one(const struct fl_site *site, const char *name, struct fl_er
 		return fl_err_set(err, FL_ERR_INVALID, "%s: not the name of a base; see "
 				  "\"fl-snap ls\"", name);
 	for (size_t i = 0; fl_backends[i]; i++) {
-		int rc = fl_backends[i]->remove_base(site, name, err);
+		int rc = fl_backends[i]->remove_base ? fl_backends[i]->remove_base(site, name, err)
+						     : 0;
 
 		if (rc < 0)
 			return -1;
@@ -48,8 +49,52 @@ static int remove_one(const struct fl_site *site, const char *name, struct fl_er
 					"such base or file", name);
 }
 
-/* A base can be built again, so it may go at any time; a microVM that has it open keeps
- * its bytes. */
+/* The microVM one of whose qcow2 disks leads to the base; caller frees. NULL: none. */
+static char *leads_to(const fl_json *record, const char *name)
+{
+	const fl_json *volumes = fl_json_at(record, "host.volumes");
+
+	for (void *i = fl_json_first(volumes); i; i = fl_json_next(volumes, i)) {
+		const fl_json *volume = fl_json_value(i);
+		const char *base = fl_json_text(fl_json_get(volume, "base"));
+		const char *slash = base ? strrchr(base, '/') : NULL;
+
+		if (slash && strcmp(slash + 1, name) == 0 &&
+		    fl_str_equal(fl_json_text(fl_json_get(volume, "format")), "qcow2"))
+			return fl_asprintf("%s/%s", fl_json_text(fl_json_at(record, "spec.namespace")),
+					   fl_json_text(fl_json_at(record, "spec.id")));
+	}
+	return NULL;
+}
+
+/* What a record that cannot be read leads to is not known. */
+static int check_unused(const struct fl_args *args, struct fl_err *err)
+{
+	fl_cleanup_state struct fl_state state = { .dirfd = -1 };
+	fl_cleanup_vm_names fl_vm_names names = { 0 };
+
+	if (fl_args_state(args, false, &state, err) < 0 || fl_state_list(&state, &names, err) < 0)
+		return -1;
+	for (size_t i = 0; i < names.count; i++) {
+		struct fl_err why = { 0 };
+		fl_cleanup_json fl_json *record = fl_state_load(&state, &names.items[i], &why);
+
+		if (!record && why.kind != FL_ERR_NOT_FOUND)
+			return fl_err_set(err, why.kind, "%s; nothing is removed", why.text);
+		for (size_t k = 0; k < args->operands.count; k++) {
+			fl_cleanup_free char *user = leads_to(record, args->operands.items[k]);
+
+			if (user)
+				return fl_err_set(err, FL_ERR_PRECONDITION, "%s: %s's disk is nothing "
+						  "without it; \"fl down %s\" first",
+						  args->operands.items[k], user, user);
+		}
+	}
+	return 0;
+}
+
+/* A base can be built again, so it may go at any time, unless a disk leads to it; a microVM that
+ * has it open keeps its bytes. */
 int fl_kept_remove(struct fl_args *args, struct fl_err *err)
 {
 	fl_cleanup_cache struct fl_cache cache = { .bases = -1, .files = -1 };
@@ -59,7 +104,7 @@ int fl_kept_remove(struct fl_args *args, struct fl_err *err)
 	if (fl_cache_open(&cache, site.state_dir, err) < 0)
 		return -1;
 	lock = fl_store_lock(&cache.store, true, err);
-	if (lock < 0)
+	if (lock < 0 || check_unused(args, err) < 0)
 		return -1;
 	for (size_t i = 0; i < args->operands.count; i++)
 		if (remove_one(&site, args->operands.items[i], err) < 0)
@@ -114,20 +159,30 @@ static int check_volume(const struct fl_vm *vm, const char *id, struct fl_err *e
 	return 0;
 }
 
-/* A guest that runs is told; what keeps it from being told is no failure of the growth. */
-static void tell_guest(const struct growth *growth, const struct fl_vm *vm)
+static int ask_to_resize(const struct growth *growth, const struct fl_vm *vm, struct fl_err *err)
 {
 	fl_cleanup_json fl_json *request = fl_json_new_object();
-	struct fl_err why;
 
-	if (!fl_vm_is_supervised(vm))
-		return;
 	fl_json_set(request, "do", fl_json_new_text("resize"));
 	fl_json_set(request, "volume", fl_json_new_text(growth->id));
 	fl_json_set(request, "bytes", fl_json_new_int((int64_t)growth->size));
-	if (fl_control_ask(vm, request, &why) < 0)
-		fl_log(FL_LOG_WARN, "%s/%s runs, and sees the new size when it starts next: %s",
-		       vm->name_space, vm->name, why.text);
+	return fl_control_ask(vm, request, err);
+}
+
+/* A guest that runs is told; what keeps it from being told is no failure, if it has grown. */
+static int tell_guest(const struct growth *growth, const struct fl_backend *backend,
+		      const struct fl_vm *vm, struct fl_err *err)
+{
+	struct fl_err why;
+
+	if (!fl_vm_is_supervised(vm) || ask_to_resize(growth, vm, &why) == 0)
+		return 0;
+	if (backend->vmm_grows)
+		return fl_err_set(err, why.kind, "volume %s is as large as it was: %s", growth->id,
+				  why.text);
+	fl_log(FL_LOG_WARN, "%s/%s runs, and sees the new size when it starts next: %s",
+	       vm->name_space, vm->name, why.text);
+	return 0;
 }
 
 static int grow(struct growth *growth, const struct fl_vm *vm, struct fl_err *err)
@@ -144,8 +199,7 @@ static int grow(struct growth *growth, const struct fl_vm *vm, struct fl_err *er
 				  "\"fl-snap up\" first", call.id);
 	if (backend->grow(&call, growth->size, err) < 0)
 		return -1;
-	tell_guest(growth, vm);
-	return 0;
+	return tell_guest(growth, backend, vm, err);
 }
 
 static int grow_one(void *arg, const struct fl_vm *vm, struct fl_err *err)

@@ -16,5 +16,13 @@
 int fl_ext4_set_uuid(int fd, const char *name, const uint8_t uuid[static 16],
 		     struct fl_err *err);
 
+/* Takes count bytes that belong at an offset of the file system. */
+typedef int (*fl_ext4_put)(void *arg, uint64_t at, const void *data, size_t count,
+			   struct fl_err *err);
+
+/* The same superblocks of the base in fd, which stays as it is; put gets each. */
+int fl_ext4_put_uuid(int fd, const char *name, const uint8_t uuid[static 16], fl_ext4_put put,
+		     void *arg, struct fl_err *err);
+
 /* The UUID of an ext4 file system: 1; 0 when there is none to be read. */
 int fl_ext4_get_uuid(int fd, uint8_t uuid[static 16]);

@@ -83,7 +83,7 @@ static void note_volume(struct work *work, const struct fl_volume_call *call, co
 	char text[FL_UUID_TEXT];
 
 	fl_json_set(one, "path", fl_json_new_text(made->path));
-	fl_json_set(one, "format", fl_json_new_text("raw"));
+	fl_json_set(one, "format", fl_json_new_text(made->format ? made->format : "raw"));
 	fl_json_set(one, "backend", fl_json_new_text(backend));
 	if (made->pool)
 		fl_json_set(one, "pool", fl_json_new_text(made->pool));
@@ -94,6 +94,17 @@ static void note_volume(struct work *work, const struct fl_volume_call *call, co
 	}
 	fl_json_set(one, "base", fl_json_new_text(made->base));
 	fl_json_put(work->made, key, one);
+}
+
+static int check_format(const struct work *work, const struct fl_backend *backend,
+			struct fl_err *err)
+{
+	const struct fl_provider *provider = fl_step_provider(work->call);
+
+	if (backend != &fl_backend_qcow2 || !provider || provider->qcow2)
+		return 0;
+	return fl_err_set(err, FL_ERR_UNSUPPORTED, "%s reads no qcow2 disks; ask for --backend file or "
+			  "thin, or for another provider", provider->name);
 }
 
 /* New volumes go where they are asked for; what is there stays where it is. */
@@ -111,7 +122,7 @@ static int make_or_find(struct work *work, const struct fl_volume_call *call, st
 	backend = backend ? backend : work->chosen;
 	if (!backend)
 		return -1;
-	rc = backend->make(call, &made, err);
+	rc = check_format(work, backend, err) < 0 ? -1 : backend->make(call, &made, err);
 	if (rc == 0)
 		note_volume(work, call, backend->name, &made);
 	free(made.path);
@@ -276,7 +287,7 @@ int fl_volumes_down(struct fl_step_call *call, struct fl_err *err)
 				  "%s/%s: still runs; \"fl-run down\" comes first",
 				  call->vm->name_space, call->vm->name);
 	for (size_t i = 0; fl_backends[i]; i++)
-		if (fl_backends[i]->remove(&site, call->vm, err) < 0)
+		if (fl_backends[i]->remove && fl_backends[i]->remove(&site, call->vm, err) < 0)
 			return -1;
 	return 0;
 }

@@ -7,6 +7,7 @@
  */
 #pragma once
 
+#include "common/places.h"
 #include "common/step.h"
 
 /* The way up for documents, which stand one behind the other in text; the records are not printed.
@@ -44,7 +45,7 @@ extern const struct fl_option fl_chain_down_options[];
 	{ "max-size", 0, "SIZE", "refuse layers that unpack to more (64G)" }, \
 	{ "max-entries", 0, "N", "refuse layers with more entries (2000000)" }, \
 	{ "max-builds", 0, "N", "builds at once on this host (as many as processors)" }, \
-	{ "backend", 0, "WHICH", "where volumes are: auto (default), thin or file (FL_BACKEND)" }, \
+	{ "backend", 0, "WHICH", "where volumes are: " FL_PLACES " (FL_BACKEND; auto)" }, \
 	{ "pool", 0, "POOL", "the thin pool, as VG/LV or as device-mapper calls it (FL_POOL)" }, \
 	{ "parent-iface", 0, "LINK", "the host's link that macvtaps are on" }, \
 	{ "macvtap-mode", 0, "MODE", "bridge (default), private, vepa or passthru" }, \

@@ -31,8 +31,8 @@ has_mapper() {
 		fails_with 13 "no device-mapper" fl-snap up --backend thin --dry-run < <(small_spec one)
 	fi
 	[ -z "$(find "$FL_STATE_DIR/vm" -name '*.img' -o -name '*.thin')" ]
-	fails_with 2 "auto, thin or file belongs here, not \"lvm\"" disks --backend lvm
-	FL_BACKEND=zfs fails_with 2 "FL_BACKEND: auto, thin or file" disks
+	fails_with 2 "auto, thin, qcow2 or file belongs here, not \"lvm\"" disks --backend lvm
+	FL_BACKEND=zfs fails_with 2 "FL_BACKEND: auto, thin, qcow2 or file" disks
 	fails_with 2 "--backend zfs" fl-serve run --check-config --backend zfs
 }
 

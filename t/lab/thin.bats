@@ -154,7 +154,7 @@ first_id() {
 	record=$(disks kept)
 	path=$(volume "$record")
 	fails_with 8 "not a thin pool" disks_with none --pool "$(basename "$path")"
-	fails_with 2 "auto, thin or file" disks_with none --backend lvm
+	fails_with 2 "auto, thin, qcow2 or file" disks_with none --backend lvm
 	mark "$path" kept-in-the-full-pool
 	# A guest that fills it gets an error; what it had written stays.
 	fl-snap grow kept root 64M

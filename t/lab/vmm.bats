@@ -96,6 +96,36 @@ grows() {
 	said large 'lab-guest: disk vda 49152 0'
 }
 
+# A qcow2 disk over its base: written, grown while it runs and while it does not, kept.
+overlays() {
+	need "$1"
+	lab_spec "$1" over --root-size 32M | lab_up --backend qcow2 >/dev/null
+	said over 'lab-guest: ready'
+	base=$(fl inspect --json over | jq -r .host.volumes.root.base)
+	before=$(cksum <"$base")
+	type_at over write
+	said over 'lab-guest: written'
+	fl-snap grow over root 48M
+	type_at over disks
+	said over 'lab-guest: disk vda 98304 0'
+	fl stop --timeout 3s over
+	fl-snap grow over root 64M
+	path=$(fl inspect --json over | jq -r .host.volumes.root.path)
+	qemu-img check -q "$path"
+	[ "$(qemu-img info --output json "$path" | jq '."virtual-size"')" = $((64 << 20)) ]
+	qemu-img convert -O raw "$path" /tmp/over.raw
+	dd if=/tmp/over.raw bs=512 skip=1 count=1 status=none | grep -aq written-by-guest
+	[ "$(cksum <"$base")" = "$before" ]
+	fails_with 8 "is nothing without it" fl-snap rm "${base##*/}"
+	fl start over --accel kvm --settle 3s
+	said over 'lab-guest: ready'
+	type_at over disks
+	said over 'lab-guest: disk vda 131072 0'
+}
+
+@test "qemu: a qcow2 disk over a base" { overlays qemu; }
+@test "cloudhypervisor: a qcow2 disk over a base" { overlays cloudhypervisor; }
+
 @test "qemu: a guest sees that its disk has grown" { grows qemu; }
 @test "firecracker: a guest sees that its disk has grown" { grows firecracker; }
 @test "cloudhypervisor: a guest sees that its disk has grown" { grows cloudhypervisor; }

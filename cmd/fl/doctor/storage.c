@@ -74,7 +74,8 @@ void fl_check_reflink(const char *state_dir, struct fl_finding *finding)
 		fl_finding_set(finding, FL_FINDING_OK, NULL, "copies share their blocks (reflink)");
 	else
 		fl_finding_set(finding, FL_FINDING_POOR,
-			       "put the state folder on XFS (mkfs.xfs -m reflink=1) or btrfs",
+			       "put the state folder on XFS (mkfs.xfs -m reflink=1) or btrfs, or ask "
+			       "for --backend qcow2 or thin",
 			       "%s: copies do not share their blocks: volumes take longer to make, "
 			       "and more space", there);
 }

@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/*
+ * Volumes as qcow2 files that hold what differs from their base: there at once where the file system
+ * cannot share blocks, for VMMs that take them. The base is part of such a disk.
+ */
+#include "cmd/fl-snap/backend.h"
+#include "cmd/fl-snap/qcow2.h"
+#include "cmd/fl-snap/uuid.h"
+#include "common/alloc.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+
+static char *name_of(const struct fl_volume_call *call)
+{
+	return fl_asprintf("%s.qcow2", call->id);
+}
+
+static int has(const struct fl_volume_call *call, struct fl_err *err)
+{
+	fl_cleanup_free char *name = name_of(call);
+
+	if (faccessat(call->folder, name, F_OK, 0) == 0)
+		return 1;
+	return errno == ENOENT ? 0 : fl_err_errno(err, errno, "%s: cannot be looked at", name);
+}
+
+static int fill(int fd, int below, const char *name, const struct fl_volume_made *made,
+		struct fl_err *err)
+{
+	struct stat st;
+	struct fl_qcow2 *disk;
+	int rc;
+
+	if (fstat(below, &st) < 0)
+		return fl_err_errno(err, errno, "%s: cannot be looked at", made->base);
+	disk = fl_qcow2_begin(fd, name, below, (uint64_t)st.st_size);
+	rc = fl_ext4_put_uuid(below, made->base, made->uuid.byte, fl_qcow2_put, disk, err);
+	rc = rc < 0 ? -1 : fl_qcow2_end(disk, made->base, err);
+	fl_qcow2_destroy(disk);
+	return rc;
+}
+
+static int create(const struct fl_volume_call *call, const char *name,
+		  const struct fl_volume_made *made, struct fl_err *err)
+{
+	fl_cleanup_atomic struct fl_atomic file = FL_ATOMIC_INIT;
+	fl_cleanup_close int below = open(made->base, O_RDONLY | O_CLOEXEC);
+
+	if (below < 0)
+		return fl_err_errno(err, errno, "%s: cannot be opened", made->base);
+	if (fl_atomic_open(&file, call->folder, name, 0600, err) < 0 ||
+	    fill(file.fd, below, name, made, err) < 0)
+		return -1;
+	return fl_atomic_publish(&file, false, err);
+}
+
+/* What is only read is shared as it is. The base is looked at each time: a power loss may have torn
+ * it, and it is built again, to the same bytes. */
+static int make(const struct fl_volume_call *call, struct fl_volume_made *made, struct fl_err *err)
+{
+	fl_cleanup_free char *name = name_of(call);
+	int there = has(call, err);
+
+	if (there < 0)
+		return -1;
+	if (!there && call->read_only)
+		return fl_backend_file.make(call, made, err);
+	if (fl_cache_base(call->cache, call->image, call->mib, call->watch, &made->base, err) < 0)
+		return -1;
+	fl_uuid_of(call->vm->uid, call->id, &made->uuid);
+	made->has_uuid = true;
+	made->format = "qcow2";
+	made->path = fl_asprintf("%s/" FL_VOLUMES_FOLDER "/%s", call->vm->path, name);
+	return there ? 0 : create(call, name, made, err);
+}
+
+/* A VMM that has it open makes it larger itself, and nobody else may. */
+static int grow(const struct fl_volume_call *call, uint64_t size, struct fl_err *err)
+{
+	fl_cleanup_free char *name = name_of(call);
+	fl_cleanup_close int fd = openat(call->folder, name, O_RDWR | O_CLOEXEC);
+	uint64_t has;
+
+	if (fd < 0)
+		return fl_err_errno(err, errno, "%s: cannot be opened", name);
+	if (fl_qcow2_size(fd, name, &has, err) < 0)
+		return -1;
+	if (size < has)
+		return fl_err_set(err, FL_ERR_INVALID, "volume %s has %llu bytes, and is never made "
+				  "smaller", call->id, (unsigned long long)has);
+	return fl_vm_is_supervised(call->vm) ? 0 : fl_qcow2_grow(fd, name, size, err);
+}
+
+static int plan(const struct fl_site *site, bool read_only, struct fl_str *out, struct fl_err *err)
+{
+	(void)site;
+	(void)err;
+	fl_str_add(out, read_only ? "the shared" : "a qcow2 disk over the");
+	return 0;
+}
+
+static int status(const struct fl_site *site, struct fl_table *table, struct fl_err *err)
+{
+	/* The place is that of files. */
+	return strcmp(site->backend, "auto") == 0 ? 0 : fl_backend_file.status(site, table, err);
+}
+
+/* Its files are in the folder that goes with those of "file", and so are its bases. */
+const struct fl_backend fl_backend_qcow2 = {
+	.name = "qcow2",
+	.vmm_grows = true,
+	.has = has,
+	.make = make,
+	.grow = grow,
+	.plan = plan,
+	.status = status,
+};
