@@ -4,7 +4,7 @@
 #include "cmd/fl-run/life.h"
 #include "common/alloc.h"
 #include "common/clock.h"
-#include "common/num.h"
+#include "common/condition.h"
 
 #include <netdb.h>
 #include <poll.h>
@@ -17,29 +17,18 @@
 
 /* The first condition is told by 0, the Nth by this and N: no error has such a status. */
 #define STATUS_BEFORE 30
-#define MOST_CONDITIONS 16
 
 const struct fl_option fl_wait_options[] = {
-	{ "for", 0, "WHAT", "running (default), boot, cloud-init, exit or port:N; may be repeated" },
+	{ "for", 0, "WHAT", FL_CONDITIONS " (running); may be repeated" },
 	{ "timeout", 't', "TIME", "give up after this (5m)" },
 	FL_LIFE_ALL_OPTION,
 	{ 0 },
 };
 
-enum what { WAIT_RUNNING, WAIT_BOOT, WAIT_CLOUD_INIT, WAIT_EXIT, WAIT_PORT };
-
-static const char *const names[] = { "running", "boot", "cloud-init", "exit" };
-
-struct condition {
-	enum what what;
-	const char *text;
-	uint64_t port;
-};
-
 struct waiting {
 	const struct fl_args *args;
 	const struct fl_vm *vm;
-	FL_VEC(struct condition) conditions;
+	FL_VEC(struct fl_condition) conditions;
 	int64_t end;
 	bool has_port;
 	size_t met, worst; /* places in the list: of this microVM, and of all */
@@ -47,25 +36,12 @@ struct waiting {
 
 static int add_condition(struct waiting *waiting, const char *text, struct fl_err *err)
 {
-	struct condition one = { .text = text };
-	bool known = false;
+	struct fl_condition one;
 
-	if (waiting->conditions.count == MOST_CONDITIONS)
-		return fl_err_set(err, FL_ERR_USAGE, "option --for: more than %d", MOST_CONDITIONS);
-	for (size_t i = 0; i < FL_COUNT(names) && !known; i++)
-		if (strcmp(names[i], text) == 0) {
-			one.what = (enum what)i;
-			known = true;
-		}
-	if (!known && fl_str_starts(text, "port:")) {
-		if (fl_num_u64(text + strlen("port:"), 1, 65535, &one.port, NULL) < 0)
-			return fl_err_set(err, FL_ERR_USAGE, "option --for: %s: no port, 1 to 65535", text);
-		one.what = WAIT_PORT;
-		waiting->has_port = known = true;
-	}
-	if (!known)
-		return fl_err_set(err, FL_ERR_USAGE, "option --for: \"%s\" is not running, boot, "
-				  "cloud-init, exit or port:N", text);
+	if (fl_condition_parse(text, &one, err) < 0 ||
+	    fl_condition_check_count(waiting->conditions.count + 1, err) < 0)
+		return fl_err_prefix(err, "option --for");
+	waiting->has_port |= one.what == FL_CONDITION_PORT;
 	FL_VEC_ADD(&waiting->conditions, one);
 	return 0;
 }
@@ -120,21 +96,21 @@ static int judge_port(const fl_json *record, uint64_t port, struct fl_err *err)
 	       fault == 0;
 }
 
-static int judge_one(const struct condition *condition, const fl_json *record, struct fl_err *err)
+static int judge_one(const struct fl_condition *condition, const fl_json *record, struct fl_err *err)
 {
 	const char *state = fl_json_text(fl_json_at(record, "host.vmm.state"));
 
 	switch (condition->what) {
-	case WAIT_RUNNING:
+	case FL_CONDITION_RUNNING:
 		return fl_str_equal(state, "running");
-	case WAIT_BOOT:
+	case FL_CONDITION_BOOT:
 		return !is_ended(record) && (fl_json_bool(fl_json_at(record, "host.vmm.booted")) ||
 					     judge_cloud_init(record, NULL) > 0);
-	case WAIT_CLOUD_INIT:
+	case FL_CONDITION_CLOUD_INIT:
 		return judge_cloud_init(record, err);
-	case WAIT_EXIT:
+	case FL_CONDITION_EXIT:
 		return is_ended(record);
-	case WAIT_PORT:
+	case FL_CONDITION_PORT:
 		return fl_str_equal(state, "running") ? judge_port(record, condition->port, err) : 0;
 	}
 	return 0;
@@ -181,7 +157,7 @@ static int say_timeout(const struct waiting *waiting, const struct fl_vm *vm, st
 
 	for (size_t i = 0; i < waiting->conditions.count; i++)
 		fl_str_addf(&text, "%s%s%s", i ? ", " : "", waiting->conditions.items[i].text,
-			    waiting->conditions.items[i].what == WAIT_CLOUD_INIT
+			    waiting->conditions.items[i].what == FL_CONDITION_CLOUD_INIT
 				    ? " (unknown: nothing was heard of it)"
 				    : "");
 	return fl_err_set(err, FL_ERR_TIMEOUT, "%s/%s: not within the timeout: %s", vm->name_space,

@@ -3,6 +3,7 @@
 
 #include "common/alloc.h"
 #include "common/boot.h"
+#include "common/condition.h"
 #include "common/documents.h"
 #include "common/io.h"
 #include "common/path.h"
@@ -320,12 +321,24 @@ static int dry_run(struct fl_args *args, struct fl_err *err)
 	return 0;
 }
 
+/* A word that is none is told before anything is made. */
+static int check_wait(const struct fl_args *args, struct fl_err *err)
+{
+	struct fl_condition condition;
+	size_t count = 0;
+
+	for (const char *text; (text = fl_args_each(args, "wait", count)); count++)
+		if (fl_condition_parse(text, &condition, err) < 0)
+			return fl_err_prefix(err, "option --wait");
+	return fl_condition_check_count(count, err) < 0 ? fl_err_prefix(err, "option --wait") : 0;
+}
+
 int fl_chain_check(const struct fl_args *args, struct fl_err *err)
 {
 	uint64_t ms;
 
 	if (fl_args_duration(args, "settle", 0, &ms, err) < 0 ||
-	    fl_args_duration(args, "wait-timeout", 0, &ms, err) < 0)
+	    fl_args_duration(args, "wait-timeout", 0, &ms, err) < 0 || check_wait(args, err) < 0)
 		return -1;
 	return fl_labels_check_restart(fl_args_text(args, "restart", "no"), err);
 }

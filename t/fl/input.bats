@@ -280,6 +280,8 @@ bats_require_minimum_version 1.5.0
 	small_spec vm >spec
 	fails_with 2 "\"soon\" is not a number" quick_up --settle soon spec
 	fails_with 2 "\"soon\" is not a number" quick_up --wait running --wait-timeout soon spec
+	fails_with 2 'option --wait: "bot" is not running, boot,' quick_up --wait boot --wait bot spec
+	fails_with 2 "option --wait: port:0: no port" quick_up --wait port:0 spec
 	fails_with 2 "no, on-failure or always" quick_up --restart sometimes spec
 	[ -z "$(fl ls --json)" ]
 }
