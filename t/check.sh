@@ -144,6 +144,13 @@ lab() {
 	lab_file reboot t/lab/reboot
 }
 
+# The lab has one processor.
+beside() {
+	section "lint"
+	tap lint nice t/lint.sh
+	lab
+}
+
 sanitized() {
 	section "tests under ASan, UBSan and LSan"
 	export ASAN_OPTIONS=detect_leaks=1:abort_on_error=0:exitcode=99
@@ -156,20 +163,20 @@ mkdir -p build
 before=$(tree)
 section "build"
 build build || exit 1
-section "lint"
-tap lint t/lint.sh
-section "tests"
-run_tests build
 export FL_BUILD=$PWD/build
-# The lab has one processor. What it says is shown when all of it is said.
+# Those who need them all at once find them; why they cannot be had is told by the tests.
+t/images.sh build >/dev/null 2>&1
+# Beside the tests, which mostly wait. What is said there is shown when all of it is said.
 said=$(mktemp)
 set -m # it is a group of processes, to be ended together
-lab >"$said" 2>&1 &
-lab=$!
+beside >"$said" 2>&1 &
+beside=$!
 set +m
-trap 'rm -f "$log" "$said"; kill -- -"$lab" 2>/dev/null' EXIT
+trap 'rm -f "$log" "$said"; kill -- -"$beside" 2>/dev/null' EXIT
+section "tests"
+(run_tests build)
 [ "$mode" = quick ] || (sanitized)
-wait "$lab"
+wait "$beside"
 cat "$said"
 
 section "the tree is as it was"

@@ -131,10 +131,11 @@ static void add_interface(const fl_json *record, const struct fl_interface *in,
 	mac = mac ? mac : in->mac;
 	address = address ? address : in->address;
 	gateway = gateway ? gateway : in->gateway;
-	fl_str_addf(out, "  %s:\n", in->device_id);
+	/* Quoted: "on" is a name, too. */
+	fl_str_addf(out, "  \"%s\":\n", in->device_id);
 	if (mac)
 		/* Not every renderer matches by MAC alone: the name is set as well. */
-		fl_str_addf(out, "    match:\n      macaddress: \"%s\"\n    set-name: %s\n", mac,
+		fl_str_addf(out, "    match:\n      macaddress: \"%s\"\n    set-name: \"%s\"\n", mac,
 			    in->device_id);
 	if (mtu > 0)
 		fl_str_addf(out, "    mtu: %lld\n", (long long)mtu);

@@ -176,10 +176,10 @@ is_clean() {
 	cat >wanted <<-END
 		version: 2
 		ethernets:
-		  eth0:
+		  "eth0":
 		    match:
 		      macaddress: "$(jq -r .host.network.eth0.mac record)"
-		    set-name: eth0
+		    set-name: "eth0"
 		    mtu: 1400
 		    dhcp4: false
 		    addresses: ["10.1.2.3/24", "fd00::3/64"]
