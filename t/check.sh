@@ -7,7 +7,7 @@ set -u
 cd "$(dirname "$(dirname "$(realpath "$0")")")" || exit 1
 mode=${1:-all}
 log=$(mktemp)
-trap 'rm -f "$log"' EXIT
+work=$(mktemp -d)
 
 section() {
 	printf '# %s\n' "$*" | tee -a "$log"
@@ -74,10 +74,19 @@ replay() {
 	fi
 }
 
+# Files of bats, and what fails once more.
+run_bats() {
+	local all=$log log
+	log=$(mktemp)
+	tap bats timeout 2400 bats --tap "$@"
+	second_try
+	cat "$log" >>"$all"
+	rm -f "$log"
+}
+
 # Unit and bats tests against the programs of one build folder.
 run_tests() {
-	local b=$1 all=$log log test
-	log=$(mktemp)
+	local b=$1 test
 	export FL_BUILD=$PWD/$b
 	for test in "$b"/unit/*; do
 		[ -f "$test" ] && [ -x "$test" ] && tap "${test##*/}" timeout 120 "$test"
@@ -86,11 +95,7 @@ run_tests() {
 		[ -f "$test" ] && tap "fuzz ${test##*/}" replay "$test"
 	done
 	# shellcheck disable=SC2046 # a list of files
-	tap bats timeout 2400 bats --tap $(git ls-files 't/*.bats' |
-		grep -vE "^t/lab/|^t/contrib/deb.bats${2:+|$2}")
-	second_try
-	cat "$log" >>"$all"
-	rm -f "$log"
+	run_bats $(git ls-files 't/*.bats' | grep -vE "^t/lab/|^t/guest/|^t/contrib/deb.bats${2:+|$2}")
 }
 
 # Tests in the lab; "make check-lab" walks every step and goes through all cycles. Emulation stalls
@@ -144,11 +149,31 @@ lab() {
 	lab_file reboot t/lab/reboot
 }
 
-# The lab has one processor.
-beside() {
+lint() {
 	section "lint"
-	tap lint nice t/lint.sh
-	lab
+	tap lint nice -n 19 t/lint.sh
+}
+
+# Beside what follows, as a group of processes. What is said there is shown by await.
+groups=()
+beside() { # FUNCTION
+	set -m
+	"$1" >"$work/$1" 2>&1 &
+	groups+=("$!")
+	set +m
+}
+
+await() { # FUNCTION…
+	wait "${groups[@]}"
+	(cd "$work" && cat "$@")
+}
+
+finish() {
+	local group
+	for group in "${groups[@]}"; do
+		kill -- -"$group" 2>/dev/null
+	done
+	rm -rf "$log" "$work"
 }
 
 sanitized() {
@@ -156,9 +181,10 @@ sanitized() {
 	export ASAN_OPTIONS=detect_leaks=1:abort_on_error=0:exitcode=99
 	export UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1
 	# A preloaded library does not go with the sanitizers; the guest sees no difference.
-	build build-san SAN=address,undefined && run_tests build-san 't/fl/walker|t/guest/'
+	build build-san SAN=address,undefined && run_tests build-san 't/fl/walker'
 }
 
+trap finish EXIT
 mkdir -p build
 before=$(tree)
 section "build"
@@ -166,18 +192,15 @@ build build || exit 1
 export FL_BUILD=$PWD/build
 # Those who need them all at once find them; why they cannot be had is told by the tests.
 t/images.sh build >/dev/null 2>&1
-# Beside the tests, which mostly wait. What is said there is shown when all of it is said.
-said=$(mktemp)
-set -m # it is a group of processes, to be ended together
-beside >"$said" 2>&1 &
-beside=$!
-set +m
-trap 'rm -f "$log" "$said"; kill -- -"$beside" 2>/dev/null' EXIT
+beside lint
+section "real guests"
+[ "$mode" = quick ] || run_bats t/guest/*.bats
+# The lab has one processor, and other tests mostly wait.
+beside lab
 section "tests"
 (run_tests build)
 [ "$mode" = quick ] || (sanitized)
-wait "$beside"
-cat "$said"
+await lint lab
 
 section "the tree is as it was"
 if [ "$before" = "$(tree)" ]; then
