@@ -137,7 +137,7 @@ static int call_if_selected(const struct fl_args *args, const struct fl_state *s
 	if (fl_vm_open(state, name->name_space, name->name, name->uid, &vm, NULL) < 0)
 		return 0;
 	if (fl_args_flag(args, "selector")) {
-		record = fl_vm_load(&vm, NULL);
+		record = fl_vm_look(&vm, NULL);
 		if (!record || !fl_step_is_selected(args, record))
 			return 0;
 	}

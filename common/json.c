@@ -56,6 +56,44 @@ fl_json *fl_json_parse(const char *text, size_t size, const char *name, struct f
 	return parse(text, size, PARSE_FLAGS, &used, name, err);
 }
 
+/* Where the string that begins at start ends: its closing quote, or the end of the text. */
+static size_t end_of_string(const char *text, size_t size, size_t start)
+{
+	const char *quote;
+
+	for (size_t at = start; (quote = memchr(text + at, '"', size - at));
+	     at = (size_t)(quote - text) + 1) {
+		size_t end = (size_t)(quote - text), escapes = 0;
+
+		while (end - escapes > start && text[end - escapes - 1] == '\\')
+			escapes++;
+		if (escapes % 2 == 0)
+			return end;
+	}
+	return size;
+}
+
+/* Outside of strings, JSON has no quotes. */
+void fl_json_empty_long(struct fl_str *text, size_t longest)
+{
+	size_t at = 0, kept = 0;
+
+	while (at < text->len) {
+		const char *quote = memchr(text->data + at, '"', text->len - at);
+		size_t start = quote ? (size_t)(quote - text->data) + 1 : text->len;
+		size_t end = end_of_string(text->data, text->len, start);
+		size_t last = end - start > longest ? start : end;
+
+		memmove(text->data + kept, text->data + at, last - at);
+		kept += last - at;
+		at = end;
+		if (at < text->len)
+			text->data[kept++] = text->data[at++];
+	}
+	if (text->data)
+		text->data[text->len = kept] = 0;
+}
+
 static bool is_space(char c)
 {
 	return c == ' ' || c == '\n' || c == '\t' || c == '\r';

@@ -20,7 +20,8 @@ static int gone(const struct fl_vm *vm, struct fl_err *err)
 			  vm->name_space, vm->name, vm->uid);
 }
 
-fl_json *fl_vm_load(const struct fl_vm *vm, struct fl_err *err)
+/* longest: of a string. */
+static fl_json *load(const struct fl_vm *vm, size_t longest, struct fl_err *err)
 {
 	fl_cleanup_str struct fl_str text = FL_STR_INIT;
 	fl_cleanup_json fl_json *record = NULL;
@@ -33,6 +34,8 @@ fl_json *fl_vm_load(const struct fl_vm *vm, struct fl_err *err)
 			*err = why;
 		return NULL;
 	}
+	if (longest < text.len)
+		fl_json_empty_long(&text, longest);
 	record = fl_json_parse(text.data, text.len, "record.json", err);
 	if (!record) {
 		fl_err_prefix(err, "%s", vm->path);
@@ -47,6 +50,16 @@ fl_json *fl_vm_load(const struct fl_vm *vm, struct fl_err *err)
 		return NULL;
 	}
 	return fl_json_ref(record);
+}
+
+fl_json *fl_vm_load(const struct fl_vm *vm, struct fl_err *err)
+{
+	return load(vm, RECORD_LIMIT, err);
+}
+
+fl_json *fl_vm_look(const struct fl_vm *vm, struct fl_err *err)
+{
+	return load(vm, FL_VM_LOOK_LONGEST, err);
 }
 
 static const char *request_of(const fl_json *record)

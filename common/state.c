@@ -158,6 +158,16 @@ int fl_state_list(const struct fl_state *state, fl_vm_names *names, struct fl_er
 	return 0;
 }
 
+fl_json *fl_state_look(const struct fl_state *state, const struct fl_vm_name *name,
+		       struct fl_err *err)
+{
+	fl_cleanup_vm struct fl_vm vm = FL_VM_INIT;
+
+	if (fl_vm_open(state, name->name_space, name->name, name->uid, &vm, err) < 0)
+		return NULL;
+	return fl_vm_look(&vm, err);
+}
+
 fl_json *fl_state_load(const struct fl_state *state, const struct fl_vm_name *name,
 		       struct fl_err *err)
 {
@@ -175,7 +185,7 @@ size_t fl_state_staying(const struct fl_state *state, const fl_vm_names *names,
 
 	*only = NULL;
 	for (size_t i = 0; i < names->count; i++) {
-		fl_cleanup_json fl_json *record = fl_state_load(state, &names->items[i], NULL);
+		fl_cleanup_json fl_json *record = fl_state_look(state, &names->items[i], NULL);
 
 		if (!record || fl_record_is_leaving(record))
 			continue;

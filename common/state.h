@@ -60,7 +60,10 @@ int fl_state_list(const struct fl_state *state, fl_vm_names *names, struct fl_er
 void fl_vm_names_finish(fl_vm_names *names);
 #define fl_cleanup_vm_names FL_CLEANUP(fl_vm_names_finish)
 
-/* The record of one of them. Caller owns it; NULL with FL_ERR_NOT_FOUND when it left meanwhile. */
+/* The record of one of them, as fl_vm_load and fl_vm_look give it. Caller owns it; NULL with
+ * FL_ERR_NOT_FOUND when it left meanwhile. */
+fl_json *fl_state_look(const struct fl_state *state, const struct fl_vm_name *name,
+		       struct fl_err *err);
 fl_json *fl_state_load(const struct fl_state *state, const struct fl_vm_name *name,
 		       struct fl_err *err);
 
@@ -91,6 +94,11 @@ int fl_vm_create(const struct fl_state *state, const fl_json *spec, const fl_jso
 
 /* The record as saved. Caller owns it. */
 fl_json *fl_vm_load(const struct fl_vm *vm, struct fl_err *err);
+
+/* The same in a tenth of the time: longer texts, which is metadata, are empty. Not to be saved, nor
+ * compared with a spec. */
+#define FL_VM_LOOK_LONGEST 4096
+fl_json *fl_vm_look(const struct fl_vm *vm, struct fl_err *err);
 
 enum fl_save { FL_SAVE_PLAIN, FL_SAVE_SYNC /* on disk when it returns */ };
 

@@ -67,7 +67,7 @@ static int add_record(struct table *table, const struct fl_state *state,
 		      const struct fl_vm_name *name, const char *except, struct fl_err *err)
 {
 	struct fl_err why = { 0 };
-	fl_cleanup_json fl_json *record = fl_state_load(state, name, &why);
+	fl_cleanup_json fl_json *record = fl_state_look(state, name, &why);
 
 	if (!record && why.kind == FL_ERR_NOT_FOUND)
 		return 0;

@@ -166,7 +166,7 @@ static void add_vms(struct show *show, struct fl_table *table)
 {
 	for (size_t i = 0; i < show->names.count; i++) {
 		const struct fl_vm_name *one = &show->names.items[i];
-		fl_cleanup_json fl_json *record = fl_state_load(&show->state, one, NULL);
+		fl_cleanup_json fl_json *record = fl_state_look(&show->state, one, NULL);
 
 		add_recorded(show, one, record, table);
 	}

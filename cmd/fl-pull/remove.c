@@ -90,7 +90,7 @@ static int take_in_use(struct garbage *garbage, const struct fl_args *args, stru
 	if (fl_args_state(args, false, &state, err) < 0 || fl_state_list(&state, &names, err) < 0)
 		return -1;
 	for (size_t i = 0; i < names.count; i++) {
-		fl_cleanup_json fl_json *record = fl_state_load(&state, &names.items[i], NULL);
+		fl_cleanup_json fl_json *record = fl_state_look(&state, &names.items[i], NULL);
 		const fl_json *images = fl_json_at(record, "host.images");
 
 		for (void *one = fl_json_first(images); one; one = fl_json_next(images, one)) {

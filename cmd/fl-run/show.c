@@ -110,7 +110,7 @@ static fl_json *row_of(const struct fl_vm *vm, const fl_json *record)
 /* One unreadable record does not hide the others. */
 static int list_one(void *arg, const struct fl_vm *vm, struct fl_err *err)
 {
-	fl_cleanup_json fl_json *record = fl_vm_load(vm, NULL);
+	fl_cleanup_json fl_json *record = fl_vm_look(vm, NULL);
 
 	(void)err;
 	if (record)
@@ -164,7 +164,7 @@ static int print_pairs(const fl_json *row, struct fl_err *err)
 static int status_one(void *arg, const struct fl_vm *vm, struct fl_err *err)
 {
 	const struct fl_args *args = arg;
-	fl_cleanup_json fl_json *record = fl_vm_load(vm, err);
+	fl_cleanup_json fl_json *record = fl_vm_look(vm, err);
 	fl_cleanup_json fl_json *row = NULL;
 
 	if (!record)

@@ -64,7 +64,7 @@ static int mark_records(struct fl_garbage *garbage, const struct fl_args *args, 
 	for (size_t i = 0; i < names.count; i++) {
 		const struct fl_vm_name *name = &names.items[i];
 		struct fl_err why = { 0 };
-		fl_cleanup_json fl_json *record = fl_state_load(&state, name, &why);
+		fl_cleanup_json fl_json *record = fl_state_look(&state, name, &why);
 
 		keep(garbage->uids, name->uid);
 		/* One that left meanwhile needs nothing; what another needs is not known. */

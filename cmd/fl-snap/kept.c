@@ -77,7 +77,7 @@ static int check_unused(const struct fl_args *args, struct fl_err *err)
 		return -1;
 	for (size_t i = 0; i < names.count; i++) {
 		struct fl_err why = { 0 };
-		fl_cleanup_json fl_json *record = fl_state_load(&state, &names.items[i], &why);
+		fl_cleanup_json fl_json *record = fl_state_look(&state, &names.items[i], &why);
 
 		if (!record && why.kind != FL_ERR_NOT_FOUND)
 			return fl_err_set(err, why.kind, "%s; nothing is removed", why.text);

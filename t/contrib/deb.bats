@@ -62,18 +62,64 @@ setup_file() {
 		[ -e "$ROOT/usr/share/doc/flintlock-serve/examples/prometheus/alerts.yml.gz" ]
 }
 
-@test "installed, installed again, removed and purged in a root of its own" {
+# The same packages, of a later version.
+newer() { # INTO
+	local package name
+	mkdir "$1"
+	for package in "$DEB"/*.deb; do
+		name=${package##*/}
+		dpkg-deb -R "$package" "$1/tree"
+		sed -i 's/^Version: .*/&+later/' "$1/tree/DEBIAN/control"
+		sed -i 's/flintlock-tools (= \([^)]*\))/flintlock-tools (= \1+later)/' "$1/tree/DEBIAN/control"
+		dpkg-deb --root-owner-group -b "$1/tree" "$1/${name%%_*}_later.deb" >/dev/null
+		rm -rf "$1/tree"
+	done
+}
+
+# With processes of its own: systemd's tools want /proc.
+inside() {
+	# shellcheck disable=SC2016 # expanded by the inner shell
+	unshare --mount --pid --fork sh -euc 'mount -t proc proc "$0/proc"; exec chroot "$0" "$@"' "$root" \
+		env DEBIAN_FRONTEND=noninteractive PATH=/usr/sbin:/usr/bin:/sbin:/bin bash -euc "$1"
+}
+
+# What runs is told apart from what starts: by the file it was started from, which is gone then.
+upgraded_under_a_microvm() {
+	small_images "$root/images"
+	cp "$FL_BUILD/drivers/fake-vmm" "$root/usr/local/bin/"
+	newer "$root/later"
+	inside '
+		export FL_STATE_DIR=/tmp/state FL_RUN_DIR=/tmp/run
+		from=oci:/images/layout
+		fl spec --name vm --kernel $from:kernel --initrd $from:kernel --root $from:root --root-size 16M |
+			fl up -q --qemu fake-vmm --accel tcg --settle 100ms >/dev/null
+		supervisor=$(for one in /proc/[0-9]*; do
+			case $(readlink "$one/exe") in */fl-supervise) echo "${one#/proc/}" ;; esac
+		done)
+		[ "$supervisor" ]
+		dpkg -i /later/*.deb >/dev/null
+		dpkg-query -W -f "\${Version}" flintlock-tools | grep -q later
+		case $(readlink "/proc/$supervisor/exe") in *deleted*) ;; *) exit 1 ;; esac
+		fl ls | grep -w vm | grep -qw running
+		fl pause vm
+		fl ls | grep -w vm | grep -qw paused
+		fl resume vm
+		echo words | fl console vm --detach none >/dev/null
+		fl console vm --print | grep -q words
+		fl-run metrics vm >/dev/null
+		fl stop -q vm
+		fl start -q vm --qemu fake-vmm --accel tcg --settle 100ms
+		fl ls | grep -w vm | grep -qw running
+		fl down -q vm
+		[ -z "$(ls /tmp/state/vm)" ]'
+}
+
+@test "installed, installed again, upgraded, removed and purged in a root of its own" {
 	[ "$(id -u)" = 0 ] || skip "needs root"
 	root=$BATS_TEST_TMPDIR/root
 	mmdebstrap --quiet --variant=minbase --include=systemd bookworm "$root"
 	mkdir "$root/debs"
 	cp "$DEB"/*.deb "$root/debs"
-	# With processes of its own: systemd's tools want /proc.
-	inside() {
-		# shellcheck disable=SC2016 # expanded by the inner shell
-		unshare --mount --pid --fork sh -euc 'mount -t proc proc "$0/proc"; exec chroot "$0" "$@"' "$root" \
-			env DEBIAN_FRONTEND=noninteractive PATH=/usr/sbin:/usr/bin:/sbin:/bin bash -euc "$1"
-	}
 	inside 'apt-get -qq update'
 	inside 'apt-get -qq --no-install-recommends install -y /debs/*.deb >/dev/null'
 	inside 'fl --version; getent group flintlock; [ -d /var/lib/flintlock ]'
@@ -82,6 +128,7 @@ setup_file() {
 	# A host made by fl-provision is enabled, and stays so when the package comes again.
 	inside 'fl-provision flintlock -q -a 127.0.0.1; systemctl is-enabled fl-serve.service; fl-serve run --check-config'
 	inside 'dpkg -i /debs/*.deb >/dev/null; systemctl is-enabled fl-serve.service; [ -s /etc/flintlock/config.yaml ]'
+	upgraded_under_a_microvm
 	inside 'fl-provision undo -q; [ ! -e /etc/flintlock ]'
 	inside 'apt-get -qq purge -y flintlock-serve flintlock-tools >/dev/null'
 	[ -z "$(inside 'dpkg -l | grep flintlock || true')" ]

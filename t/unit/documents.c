@@ -154,6 +154,28 @@ static void specs(void)
 	CHECK_STR(names.data, "vcpu, labels");
 }
 
+static void check_emptied(const char *text, size_t longest, const char *expected)
+{
+	fl_cleanup_str struct fl_str copy = FL_STR_INIT;
+
+	fl_str_add(&copy, text);
+	fl_json_empty_long(&copy, longest);
+	CHECK_STR(copy.data, expected);
+	CHECK_INT(copy.len, strlen(expected));
+}
+
+static void long_texts(void)
+{
+	check_emptied("{\"a\":\"1234\",\"b\":\"12345\",\"c\":[\"123456\"]}", 4,
+		      "{\"a\":\"1234\",\"b\":\"\",\"c\":[\"\"]}");
+	/* A quote in a string does not end it, behind whichever number of backslashes. */
+	check_emptied("[\"12\\\"34\",\"\\\\\",\"\\\\\\\"567\",1]", 4, "[\"\",\"\\\\\",\"\",1]");
+	check_emptied("{\"a\":\"unfinished", 4, "{\"a\":\"");
+	check_emptied("\"", 4, "\"");
+	check_emptied("", 4, "");
+	check_emptied(" [1, 2] ", 0, " [1, 2] ");
+}
+
 int main(void)
 {
 	return test_run((const struct test_case[]){ { "errors travel", errors },
@@ -162,6 +184,7 @@ int main(void)
 						    { "streams of documents", streams },
 						    { "YAML is understood, not touched", yaml },
 						    { "YAML as JSON", yaml_tree },
+						    { "long texts are left out", long_texts },
 						    { "specs", specs },
 						    { 0 } });
 }
