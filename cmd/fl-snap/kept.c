@@ -178,8 +178,8 @@ static int tell_guest(const struct growth *growth, const struct fl_backend *back
 	if (!fl_vm_is_supervised(vm) || ask_to_resize(growth, vm, &why) == 0)
 		return 0;
 	if (backend->vmm_grows)
-		return fl_err_set(err, why.kind, "volume %s is as large as it was: %s", growth->id,
-				  why.text);
+		return fl_err_set(err, why.kind, "volume %s is as large as it was: %s; it grows "
+				  "while the microVM is stopped", growth->id, why.text);
 	fl_log(FL_LOG_WARN, "%s/%s runs, and sees the new size when it starts next: %s",
 	       vm->name_space, vm->name, why.text);
 	return 0;

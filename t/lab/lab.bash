@@ -71,6 +71,18 @@ said() {
 	return 1
 }
 
+# Once more up than before; the console has what it said in both lives.
+comes_back() {
+	local try
+	for try in $(seq 200); do
+		[ "$(fl console "$1" --print | grep -ca 'lab-guest: ready')" -lt 2 ] || return 0
+		sleep 0.2
+	done
+	echo "$1 is not back after $try tries"
+	fl console "$1" --print | tail -n 20
+	return 1
+}
+
 # type_at NAME LINE: as somebody at its console would.
 type_at() {
 	printf '%s\n' "$2" | timeout 20 fl console "$1" --detach none >/dev/null || true

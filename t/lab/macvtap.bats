@@ -75,18 +75,6 @@ serves_at() {
 	return 1
 }
 
-# Once more up than before; the console has what it said in both lives.
-comes_back() {
-	local try
-	for try in $(seq 200); do
-		[ "$(fl console "$1" --print | grep -ca 'lab-guest: ready')" -lt 2 ] || return 0
-		sleep 0.2
-	done
-	echo "$1 is not back after $try tries"
-	fl console "$1" --print | tail -n 20
-	return 1
-}
-
 @test "qemu: frames and TCP to somebody else on the cable, also after a reboot" { talks qemu; }
 @test "cloudhypervisor: frames and TCP to somebody else on the cable, also after a reboot" {
 	talks cloudhypervisor
