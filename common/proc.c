@@ -6,6 +6,7 @@
 #include "common/io.h"
 
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <linux/sched.h>
 #include <poll.h>
 #include <sched.h>
@@ -43,6 +44,29 @@ static bool place_all(const struct fl_proc_spec *spec)
 		if (place(spec->more[i].fd, spec->more[i].as) < 0)
 			return false;
 	return place(spec->in, 0) >= 0 && place(spec->out, 1) >= 0 && place(spec->errfd, 2) >= 0;
+}
+
+/* By system calls of its own: the library's would wait for threads that are not here. */
+static bool become(const struct fl_proc_user *user)
+{
+	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct words[_LINUX_CAPABILITY_U32S_3];
+
+	for (size_t i = 0; i < FL_COUNT(words); i++) {
+		uint32_t word = (uint32_t)(user->capabilities >> (32 * i));
+
+		words[i] = (struct __user_cap_data_struct){ word, word, word };
+	}
+	if (prctl(PR_SET_KEEPCAPS, 1) < 0 || syscall(SYS_setgroups, 0, NULL) < 0 ||
+	    syscall(SYS_setresgid, user->gid, user->gid, user->gid) < 0 ||
+	    syscall(SYS_setresuid, user->uid, user->uid, user->uid) < 0 ||
+	    syscall(SYS_capset, &head, words) < 0)
+		return false;
+	for (unsigned long i = 0; i < 64; i++)
+		if ((user->capabilities >> i & 1) &&
+		    prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, i, 0, 0) < 0)
+			return false;
+	return true;
 }
 
 static bool join(int cgroup)
@@ -83,9 +107,12 @@ static char **environment(const char *const *variables)
 static FL_NORETURN void child_main(const struct fl_proc_spec *spec, char **variables,
 				   bool is_placed, pid_t parent, int report)
 {
+	bool became;
 	int errnum;
 
 	default_signals();
+	/* Who becomes another forgets whose end is his own: that comes after. */
+	became = !spec->user || become(spec->user);
 	if (spec->die_with_parent &&
 	    (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != parent))
 		_exit(127);
@@ -93,7 +120,7 @@ static FL_NORETURN void child_main(const struct fl_proc_spec *spec, char **varia
 		setsid();
 	if (variables)
 		environ = variables;
-	if ((is_placed || spec->cgroup <= 0 || join(spec->cgroup)) && place_all(spec))
+	if (became && (is_placed || spec->cgroup <= 0 || join(spec->cgroup)) && place_all(spec))
 		execvp(spec->argv[0], (char *const *)spec->argv);
 	errnum = errno;
 	if (write(report, &errnum, sizeof(errnum)) < 0)

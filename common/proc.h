@@ -14,11 +14,19 @@
 #include "common/str.h"
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 /* Open in the child under another number, which must be above all that are open here. */
 struct fl_proc_descriptor {
 	int fd, as;
+};
+
+/* Whom a root's child becomes, without other groups, and what it may do all the same. */
+struct fl_proc_user {
+	uid_t uid;
+	gid_t gid;
+	uint64_t capabilities; /* a bit for each, by its number (capabilities(7)) */
 };
 
 struct fl_proc_spec {
@@ -29,6 +37,7 @@ struct fl_proc_spec {
 	size_t more_count;
 	int cgroup;              /* a cgroup v2 folder to be born in, when > 0 */
 	bool die_with_parent;    /* SIGKILL when the calling thread ends */
+	const struct fl_proc_user *user; /* NULL: who we are */
 	bool new_session;
 };
 

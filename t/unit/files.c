@@ -133,6 +133,25 @@ static void children(void)
 	CHECK_INT(err.kind, FL_ERR_NOT_FOUND);
 }
 
+/* Port 53 or a raw socket by themselves would need root. */
+static void other_user(void)
+{
+	static const char script[] =
+		"[ $(id -u):$(id -g):$(id -G) = 1234:1235:1235 ] && "
+		"grep -q '^CapEff:.0000000000002400$' /proc/self/status && "
+		"grep -q '^CapAmb:.0000000000002400$' /proc/self/status";
+	const char *argv[] = { "sh", "-c", script, NULL };
+	struct fl_proc_user user = { 1234, 1235, 1 << 10 | 1 << 13 };
+	struct fl_proc child;
+
+	if (geteuid() != 0 || setresuid(-1, 1234, -1) < 0 || setresuid(-1, 0, -1) < 0)
+		return; /* there is nobody else, as in a user namespace */
+	CHECK_INT(fl_proc_spawn(&child, &(struct fl_proc_spec){ .argv = argv, .in = -1, .out = -1,
+								.errfd = -1, .user = &user }, NULL), 0);
+	CHECK_INT(fl_proc_wait(&child, 5000, NULL), 0);
+	fl_proc_finish(&child);
+}
+
 static void trees(void)
 {
 	fl_cleanup_free char *path = fl_asprintf("%s/x/y/z", folder);
@@ -159,6 +178,7 @@ int main(void)
 						  { "what is not durable dies with the boot", durability },
 						  { "one maker at a time", busy_makers },
 						  { "children", children },
+						  { "a child that is another user", other_user },
 						  { "folders and trees", trees },
 						  { 0 } });
 	fl_path_remove_tree(AT_FDCWD, folder, NULL);
