@@ -3,6 +3,7 @@
 
 #include "common/alloc.h"
 #include "common/cleanup.h"
+#include "common/io.h"
 
 #include <fcntl.h>
 #include <linux/if_ether.h>
@@ -317,6 +318,31 @@ static int add_filter(struct fl_links *links, int from, int to)
 	return rc;
 }
 
+static bool leads_to(struct rtnl_cls *filter, int to)
+{
+	struct rtnl_act *action = NULL;
+
+	if (fl_str_equal(rtnl_tc_get_kind(TC_CAST(filter)), "u32"))
+		action = rtnl_u32_get_action(filter);
+	return action && fl_str_equal(rtnl_tc_get_kind(TC_CAST(action)), "mirred") &&
+	       rtnl_mirred_get_ifindex(action) == (uint32_t)to &&
+	       rtnl_mirred_get_action(action) == TCA_EGRESS_REDIR;
+}
+
+static bool is_redirected(struct fl_links *links, int from, int to)
+{
+	struct nl_cache *cache;
+	bool found = false;
+
+	if (rtnl_cls_alloc_cache(links->socket, from, INGRESS, &cache) < 0)
+		return false;
+	for (struct nl_object *one = nl_cache_get_first(cache); one && !found;
+	     one = nl_cache_get_next(one))
+		found = leads_to((struct rtnl_cls *)one, to);
+	nl_cache_free(cache);
+	return found;
+}
+
 int fl_links_redirect(struct fl_links *links, const char *from, const char *to, struct fl_err *err)
 {
 	struct fl_link ends[2] = { { .index = 0 }, { .index = 0 } };
@@ -328,6 +354,9 @@ int fl_links_redirect(struct fl_links *links, const char *from, const char *to, 
 	if (found <= 0)
 		return found < 0 ? -1 : fl_err_set(err, FL_ERR_NOT_FOUND, "%s: there is no such link",
 						   ends[0].index ? to : from);
+	/* A guest at work would lose what comes between. */
+	if (is_redirected(links, ends[0].index, ends[1].index))
+		return 0;
 	rc = add_ingress(links, ends[0].index);
 	if (rc == 0)
 		rc = add_filter(links, ends[0].index, ends[1].index);
@@ -351,6 +380,15 @@ int fl_links_let_go(struct fl_links *links, const char *from, struct fl_err *err
 	if (rc < 0 && rc != -NLE_OBJ_NOTFOUND && rc != -NLE_INVAL)
 		return fail(rc, from, "is redirected, and cannot be let go", err);
 	return 0;
+}
+
+int fl_links_refuse_ip6(const char *name, struct fl_err *err)
+{
+	fl_cleanup_free char *path = fl_asprintf("/proc/sys/net/ipv6/conf/%s/disable_ipv6", name);
+
+	if (access(path, F_OK) < 0 && errno == ENOENT)
+		return 0;
+	return fl_io_write_existing(AT_FDCWD, path, "1", err);
 }
 
 int fl_links_change(struct fl_links *links, const char *name, const struct fl_link_change *change,

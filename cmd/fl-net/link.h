@@ -56,11 +56,14 @@ int fl_links_make_veth(struct fl_links *links, const char *name, const char *pee
 		       struct fl_err *err);
 
 /* All that comes in from one link leaves by the other, and nothing of it is seen by this network
- * namespace (tc-mirred(8)). When the other goes, it is lost. Done again it is made anew. */
+ * namespace (tc-mirred(8)). When the other goes, it is lost. Done again it is left as it is. */
 int fl_links_redirect(struct fl_links *links, const char *from, const char *to, struct fl_err *err);
 
 /* Ends that; nothing is fine. */
 int fl_links_let_go(struct fl_links *links, const char *from, struct fl_err *err);
+
+/* The kernel here speaks no IPv6 on the link, and listens to none. A kernel without any is fine. */
+int fl_links_refuse_ip6(const char *name, struct fl_err *err);
 
 /* What is to be so afterwards: NULL, 0 or -1 leave a thing alone. */
 struct fl_link_change {

@@ -24,15 +24,29 @@ static void parse(const char *text, ports *list)
 		FL_VEC_ADD(list, one);
 }
 
+static bool is_ip4(const fl_json *text, struct fl_cidr *address)
+{
+	return fl_json_text(text) && fl_inet_parse_cidr(fl_json_text(text), address, NULL) == 0 &&
+	       address->family == AF_INET;
+}
+
+/* Plugins of CNI may give several, in any order. */
+static bool has_ip4(const fl_json *made, struct fl_cidr *address)
+{
+	const fl_json *more = fl_json_get(made, "addresses");
+	bool found = is_ip4(fl_json_get(made, "address"), address);
+
+	for (size_t i = 0; !found && i < fl_json_count(more); i++)
+		found = is_ip4(fl_json_item(more, i), address);
+	return found;
+}
+
 /* The first with an address of IPv4. */
 static bool find_address(const fl_json *network, struct fl_nat_guest *guest, const char **bridge)
 {
 	for (void *i = fl_json_first(network); i; i = fl_json_next(network, i)) {
-		const char *text = fl_json_text(fl_json_get(fl_json_value(i), "address"));
-
 		*bridge = fl_json_text(fl_json_get(fl_json_value(i), "bridge"));
-		if (*bridge && text && fl_inet_parse_cidr(text, &guest->address, NULL) == 0 &&
-		    guest->address.family == AF_INET)
+		if (*bridge && has_ip4(fl_json_value(i), &guest->address))
 			return true;
 	}
 	return false;

@@ -202,6 +202,49 @@ is_clean() {
 	is_clean ""
 }
 
+@test "published ports lead to the IPv4 address, whichever place it has" {
+	plugin six <<-'END'
+		[ "$CNI_COMMAND" = ADD ] || exit 0
+		nsenter --net="$CNI_NETNS" ip link add eth0 type veth peer name other
+		echo '{"cniVersion": "1.0.0", "ips": [{"address": "fd00::3/64"}, {"address": "10.1.2.3/24"}]}'
+	END
+	alone six
+	ns sysctl -qw net.ipv4.ip_forward=1
+	on six a 8080:80 | ns fl-net up >record
+	[ "$(jq -r .host.network.eth1.address record)" = fd00::3/64 ]
+	ns nft list ruleset | grep -q "tcp dport 8080 dnat ip to 10.1.2.3:80"
+	ns fl-net down a >/dev/null
+	is_clean ""
+}
+
+@test "up again leaves alone where a guest's frames go; the host says and hears nothing there" {
+	network net
+	on net a | ns fl-net up >record
+	guest record one
+	ns ip netns exec one busybox ping -q -c 3 -W 5 10.88.0.1 >/dev/null
+	tap=$(jq -r .host.network.eth1.link record)
+	passed() {
+		ns tc -s -j filter show dev "$tap" ingress | jq '[.[].options.actions[0].stats.packets // 0] | add'
+	}
+	before=$(passed)
+	[ "$before" -ge 3 ]
+	ns fl-net up <record >/dev/null
+	[ "$(passed)" -ge "$before" ]
+	ns ip netns exec one busybox ping -q -c 1 -W 5 10.88.0.1 >/dev/null
+	for link in "$tap" "flveth${tap:5:9}"; do
+		ns ip link show "$link" >/dev/null
+		[ "$(ns cat "/proc/sys/net/ipv6/conf/$link/disable_ipv6")" = 1 ]
+	done
+	# What is wrong is mended.
+	ns tc qdisc del dev "$tap" ingress
+	ns fl-net up <record >/dev/null
+	ns ip netns exec one busybox ping -q -c 1 -W 5 10.88.0.1 >/dev/null
+	kill "${server[@]}"
+	server=()
+	ns fl-net down a >/dev/null
+	is_clean
+}
+
 @test "a network, a plugin or a file that is none" {
 	on net a >spec
 	fails_with 4 "CNI network net: no file in" ns fl-net up spec
@@ -439,4 +482,35 @@ killed() {
 	ns fl-net down b >/dev/null
 	ns fl-net bridge rm br0
 	is_clean
+}
+
+@test "GC of CNI: who comes while the plugins are at it is not garbage" {
+	plugin gated <<-'END'
+		case $CNI_COMMAND in
+		GC)
+			touch "$FL_STATE_DIR.begun"
+			for _ in {1..500}; do [ -e "$FL_STATE_DIR.go" ] && break; sleep 0.02; done
+			;;
+		ADD)
+			nsenter --net="$CNI_NETNS" ip link add eth0 type veth peer name other
+			echo '{"cniVersion": "1.1.0", "ips": [{"address": "10.1.2.3/24"}]}'
+			;;
+		esac
+		echo "$CNI_COMMAND" >>"$FL_STATE_DIR.log"
+	END
+	echo '{"cniVersion": "1.1.0", "name": "gated", "plugins": [{"type": "gated"}]}' >net.d/gated.conflist
+	mkdir "$FL_STATE_DIR"
+	"${enter[@]}" fl-net gc --cni gated 3>&- &
+	server+=($!)
+	for _ in {1..500}; do [ -e "$FL_STATE_DIR.begun" ] && break; sleep 0.02; done
+	on gated a >spec
+	"${enter[@]}" fl-net up spec >record 3>&- &
+	server+=($!)
+	for _ in {1..50}; do grep -q ADD "$FL_STATE_DIR.log" 2>/dev/null && break; sleep 0.02; done
+	touch "$FL_STATE_DIR.go"
+	wait "${server[@]}"
+	server=()
+	[ "$(xargs <"$FL_STATE_DIR.log")" = "GC ADD" ]
+	ns fl-net down a >/dev/null
+	is_clean ""
 }

@@ -162,9 +162,16 @@ static int claim_it(struct attach *attach, const fl_json *list, struct fl_err *e
 {
 	const struct fl_args *args = attach->wish->call->args;
 	fl_cleanup_free char *arguments = fl_cni_ask_arguments(attach->wish, list);
-	fl_json *document = fl_json_new_object();
+	fl_cleanup_close int all = -1;
+	fl_json *document;
 	char boot[FL_BOOT_ID_TEXT];
 
+	/* Plugins that are told at this moment which are valid would not be told of this one. */
+	all = fl_claim_lock_all(attach->wish->call->vm->state, FL_LOCK_SHARED, attach->wish->call->cancel,
+				err);
+	if (all < 0)
+		return -1;
+	document = fl_json_new_object();
 	fl_boot_id(boot);
 	fl_json_set(document, "list", fl_json_copy(list));
 	fl_json_set(document, "wanted", fl_json_ref(attach->parts));
@@ -398,8 +405,9 @@ int fl_attach_gc(const struct fl_args *args, const struct fl_state *state, const
 	fl_cleanup_json fl_json *valid = fl_json_new_array();
 	struct fl_cni_call call = { .path = fl_cni_settings_path(args), .lock = -1,
 				    .timeout_ms = fl_cni_settings_timeout(args) };
+	fl_cleanup_close int all = list ? fl_claim_lock_all(state, FL_LOCK_EXCLUSIVE, NULL, err) : -1;
 
-	if (!list || fl_claim_each(state, NULL, add_valid, valid, err) < 0)
+	if (all < 0 || fl_claim_each(state, NULL, add_valid, valid, err) < 0)
 		return -1;
 	return fl_cni_gc(&call, list, valid, err);
 }

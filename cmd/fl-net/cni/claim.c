@@ -4,7 +4,6 @@
 #include "common/alloc.h"
 #include "common/atomic.h"
 #include "common/io.h"
-#include "common/lock.h"
 #include "common/log.h"
 #include "common/path.h"
 #include "common/step.h"
@@ -19,6 +18,7 @@
 #define LOCK ".lock"
 #define UNKNOWN_MS 10000 /* to wait where no claim says how long a plugin may take */
 #define MARGIN_MS 1000
+#define LOOK_EVERY_MS 200
 
 static char *folder_of(const struct fl_state *state)
 {
@@ -134,6 +134,27 @@ int fl_claim_drop(struct fl_claim *claim, struct fl_err *err)
 		remove_lock(claim);
 	fl_atomic_sweep(claim->folder);
 	return 0;
+}
+
+int fl_claim_lock_all(const struct fl_state *state, enum fl_lock_mode mode,
+		      const struct fl_cancel *cancel, struct fl_err *err)
+{
+	fl_cleanup_free char *folder = folder_of(state);
+	fl_cleanup_close int fd = -1;
+	struct fl_err why = { 0 };
+
+	if (fl_path_make_folders(folder, 0700, err) < 0)
+		return -1;
+	fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return fl_err_errno(err, errno, "%s: cannot be opened", folder);
+	while (fl_lock_fd(fd, folder, mode, LOOK_EVERY_MS, &why) < 0) {
+		if (fl_cancel_check(cancel, err) < 0)
+			return -1;
+		if (why.kind != FL_ERR_BUSY)
+			return fl_err_set(err, why.kind, "%s", why.text);
+	}
+	return fl_steal_fd(&fd);
 }
 
 static bool split(const char *name, const char *uid, char of[static FL_ULID_TEXT])

@@ -9,6 +9,7 @@
  */
 #pragma once
 
+#include "common/lock.h"
 #include "common/state.h"
 
 struct fl_claim {
@@ -37,6 +38,11 @@ int fl_claim_save(const struct fl_claim *claim, struct fl_err *err);
 
 /* Nothing of it is left. */
 int fl_claim_drop(struct fl_claim *claim, struct fl_err *err);
+
+/* While somebody holds it alone (FL_LOCK_EXCLUSIVE) no interface is claimed that was not: who claims
+ * one holds it shared until that is on disk. Waits, unless cancel says stop; caller closes. */
+int fl_claim_lock_all(const struct fl_state *state, enum fl_lock_mode mode,
+		      const struct fl_cancel *cancel, struct fl_err *err);
 
 /* Calls each for all there are, of one microVM (uid), or of any (NULL). One that fails does not
  * keep the others from it, a signal does; the first failure is the result. */

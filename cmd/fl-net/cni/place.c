@@ -5,6 +5,7 @@
 #include "cmd/fl-net/netns.h"
 #include "cmd/fl-net/taps.h"
 #include "common/alloc.h"
+#include "common/log.h"
 #include "common/state.h"
 
 #include <string.h>
@@ -53,11 +54,22 @@ static int make_pair(struct fl_links *host, struct fl_links *inside, int netns, 
 	return fl_links_make_veth(host, outer, INNER, netns, err);
 }
 
+/* Whoever sent them something would be heard by the guest, and its router's word by the host. */
+static void hush(const char *link)
+{
+	struct fl_err why = { 0 };
+
+	if (fl_links_refuse_ip6(link, &why) < 0)
+		fl_log(FL_LOG_WARN, "%s", why.text);
+}
+
 static int join_all(struct fl_links *host, struct fl_links *inside, const char *outer,
 		    const char *tap, unsigned mtu, struct fl_err *err)
 {
 	struct fl_link_change up = { .master = -1, .mtu = mtu, .up = true };
 
+	hush(outer);
+	hush(tap);
 	if (fl_links_change(host, outer, &up, err) < 0 || fl_links_change(inside, INNER, &up, err) < 0)
 		return -1;
 	if (fl_links_redirect(inside, INNER, FL_CNI_INTERFACE, err) < 0 ||
