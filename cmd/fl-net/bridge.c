@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "cmd/fl-net/bridge.h"
 
+#include "cmd/fl-net/dns/place.h"
 #include "cmd/fl-net/known.h"
 #include "cmd/fl-net/nat.h"
 #include "common/alloc.h"
@@ -138,6 +139,18 @@ static int note_forwarding(const struct fl_state *state, struct fl_bridge *bridg
 	return now < 0 ? -1 : 0;
 }
 
+/* The link knows nothing of it. */
+static int keep_domain(const struct fl_state *state, const struct fl_bridge *known,
+		       const char *domain, struct fl_err *err)
+{
+	struct fl_bridge changed = *known;
+
+	if (strcmp(known->domain, domain) == 0)
+		return 0;
+	snprintf(changed.domain, sizeof(changed.domain), "%s", domain);
+	return fl_known_save(state, &changed, err);
+}
+
 /* Under the lock; known is what stands on disk, or NULL. */
 static int create(const struct fl_state *state, struct fl_links *links, struct fl_bridge *bridge,
 		  const struct fl_bridge *known, struct fl_err *err)
@@ -147,8 +160,11 @@ static int create(const struct fl_state *state, struct fl_links *links, struct f
 	if (find_link(links, bridge->name, &link, err) < 0 ||
 	    fl_known_each(state, check_overlap, bridge, err) < 0)
 		return -1;
-	if (known && fl_known_is_here(known))
+	if (known && fl_known_is_here(known)) {
+		if (keep_domain(state, known, bridge->domain, err) < 0)
+			return -1;
 		return make(links, known, err);
+	}
 	fl_known_stamp(bridge);
 	if (note_forwarding(state, bridge, err) < 0 || fl_known_save(state, bridge, err) < 0)
 		return -1;
@@ -193,27 +209,36 @@ static bool is_ordinary(const struct fl_cidr *address)
 	return b[0] != 0 && b[0] != 0xff && !(b[0] == 0xfe && (b[1] & 0xc0) == 0x80);
 }
 
-static int parse(const char *name, const char *cidr, bool nat, struct fl_bridge *bridge,
-		 struct fl_err *err)
+static int take_domain(const char *domain, struct fl_bridge *bridge, struct fl_err *err)
+{
+	if (!domain || strcmp(domain, FL_BRIDGE_NO_DOMAIN) == 0)
+		return 0;
+	if (fl_dns_check_domain(domain, err) < 0)
+		return fl_err_prefix(err, "--domain");
+	snprintf(bridge->domain, sizeof(bridge->domain), "%s", domain);
+	return 0;
+}
+
+static int parse(const struct fl_bridge_wish *wish, struct fl_bridge *bridge, struct fl_err *err)
 {
 	unsigned most;
 
-	*bridge = (struct fl_bridge){ .nat = nat };
-	if (fl_known_check_name(name, err) < 0)
+	*bridge = (struct fl_bridge){ .nat = wish->nat };
+	if (fl_known_check_name(wish->name, err) < 0)
 		return -1;
-	if (fl_inet_parse_cidr(cidr, &bridge->address, err) < 0)
+	if (fl_inet_parse_cidr(wish->address, &bridge->address, err) < 0)
 		return fl_err_prefix(err, "--address");
-	snprintf(bridge->name, sizeof(bridge->name), "%s", name);
+	snprintf(bridge->name, sizeof(bridge->name), "%s", wish->name);
 	most = bridge->address.family == AF_INET ? 30 : 126;
 	if (bridge->address.prefix < 8 || bridge->address.prefix > most ||
 	    !is_ordinary(&bridge->address) || !fl_bridge_gives(&bridge->address, &bridge->address))
 		return fl_err_set(err, FL_ERR_INVALID,
 				  "--address %s: give the bridge's own address in a net with "
-				  "room for guests, such as 10.77.0.1/24", cidr);
-	return 0;
+				  "room for guests, such as 10.77.0.1/24", wish->address);
+	return take_domain(wish->domain, bridge, err);
 }
 
-int fl_bridge_create(const struct fl_state *state, const char *name, const char *cidr, bool nat,
+int fl_bridge_create(const struct fl_state *state, const struct fl_bridge_wish *wish,
 		     struct fl_err *err)
 {
 	struct fl_bridge bridge, known;
@@ -221,12 +246,14 @@ int fl_bridge_create(const struct fl_state *state, const char *name, const char 
 	fl_cleanup_close int lock = -1;
 	int have, rc;
 
-	if (parse(name, cidr, nat, &bridge, err) < 0)
+	if (parse(wish, &bridge, err) < 0)
 		return -1;
 	lock = fl_bridge_lock(state, err);
-	have = lock < 0 ? -1 : fl_bridge_load(state, name, &known, err);
+	have = lock < 0 ? -1 : fl_bridge_load(state, wish->name, &known, err);
 	if (have < 0 || (have && check_known(&known, &bridge, err) < 0))
 		return -1;
+	if (have && !wish->domain)
+		memcpy(bridge.domain, known.domain, sizeof(bridge.domain));
 	links = fl_links_open(err);
 	rc = links ? create(state, links, &bridge, have ? &known : NULL, err) : -1;
 	fl_links_close(links);
@@ -320,6 +347,9 @@ int fl_bridge_remove(const struct fl_state *state, const char *name, bool force,
 		return -1;
 	lock = fl_bridge_lock(state, err);
 	have = lock < 0 ? -1 : fl_bridge_load(state, name, &bridge, err);
+	if (have > 0 && !force && fl_dns_place_is_taken(name))
+		return fl_err_set(err, FL_ERR_PRECONDITION, "%s: \"fl-net dns %s\" serves its names; end "
+				  "that first, or give --force", name, name);
 	if (have < 0 || undo(state, name, have ? &bridge : NULL, force, err) < 0)
 		return -1;
 	/* The memory of it goes last: a kill before leaves it to be removed again. */

@@ -9,6 +9,7 @@
  */
 #pragma once
 
+#include "cmd/fl-net/dns/name.h"
 #include "cmd/fl-net/link.h"
 #include "common/boot.h"
 #include "common/cli.h"
@@ -18,6 +19,7 @@ struct fl_bridge {
 	char name[FL_LINK_NAME];
 	struct fl_cidr address; /* its own, with the net's prefix */
 	bool nat;
+	char domain[FL_DNS_DOMAIN]; /* of the names that it serves, see dns/serve.h; "": none */
 	bool forward_before; /* forwarding before any bridge of ours wanted it */
 	/* Where it was made: another boot or network namespace knows nothing of it. */
 	char boot_id[FL_BOOT_ID_TEXT];
@@ -42,8 +44,16 @@ bool fl_bridge_is_ours(const struct fl_link *link);
 /* Whether a guest may have the address: in net, and neither the net's own nor its broadcast. */
 bool fl_bridge_gives(const struct fl_cidr *net, const struct fl_cidr *address);
 
-/* Makes it, or what of it is missing. */
-int fl_bridge_create(const struct fl_state *state, const char *name, const char *cidr, bool nat,
+struct fl_bridge_wish {
+	const char *name, *address; /* a CIDR */
+	bool nat;
+	const char *domain; /* FL_BRIDGE_NO_DOMAIN takes it away; NULL: as it is */
+};
+
+#define FL_BRIDGE_NO_DOMAIN "none"
+
+/* Makes it, or what of it is missing; another domain it takes over. */
+int fl_bridge_create(const struct fl_state *state, const struct fl_bridge_wish *wish,
 		     struct fl_err *err);
 
 /* Makes again a bridge that is known and whose link is missing, as after a reboot of the
@@ -51,7 +61,7 @@ int fl_bridge_create(const struct fl_state *state, const char *name, const char 
 int fl_bridge_restore(const struct fl_state *state, struct fl_links *links,
 		      const struct fl_bridge *known, struct fl_err *err);
 
-/* What does not exist is fine; what is not ours, or in use, is FL_ERR_PRECONDITION. */
+/* What does not exist is fine; what is not ours, in use, or served, is FL_ERR_PRECONDITION. */
 int fl_bridge_remove(const struct fl_state *state, const char *name, bool force,
 		     struct fl_err *err);
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "cmd/fl-net/egress.h"
 
+#include "cmd/fl-net/bridge.h"
 #include "cmd/fl-net/rules.h"
 #include "common/alloc.h"
 #include "common/egress.h"
@@ -28,6 +29,7 @@ static const struct family families[] = {
 struct tap {
 	const char *link, *mac;
 	struct fl_cidr address; /* family 0: it asks by DHCP, or has none */
+	bool may_ask;           /* by DHCP, for that address: "fl-net dns" may answer there */
 };
 
 /* Whose packets came: answers to them may go out. A TCP connection that either side ends is in
@@ -101,6 +103,19 @@ static void add_itself_ip6(const struct tap *tap, const char *address, struct fl
 	fl_str_add(rules, " drop\n");
 }
 
+/* For itself: the address that the request is about begins at byte 28 of it (RFC 2131, 2), and an
+ * address that is declined in another's name is one that the other does not get. */
+static void add_dhcp(const struct tap *tap, const char *from, struct fl_str *rules)
+{
+	struct fl_mac mac = { { 0 } };
+
+	fl_inet_parse_mac(tap->mac, &mac, NULL);
+	fl_str_addf(rules, " %s ip daddr 255.255.255.255 udp sport 68 udp dport 67 @th,288,48 0x", from);
+	for (size_t i = 0; i < sizeof(mac.byte); i++)
+		fl_str_addf(rules, "%02x", mac.byte[i]);
+	fl_str_add(rules, " accept\n");
+}
+
 /* It speaks as itself: or it would draw to it what is for others, and answer that; or be answered
  * to where it may not go. */
 static void add_itself(const struct tap *tap, struct fl_str *rules)
@@ -110,6 +125,8 @@ static void add_itself(const struct tap *tap, struct fl_str *rules)
 	fl_str_addf(rules, "  ether saddr != %s drop\n  ether type { 8021q, 8021ad } drop\n", tap->mac);
 	if (tap->address.family)
 		fl_inet_print_address(&tap->address, address);
+	if (tap->may_ask && tap->address.family == AF_INET)
+		add_dhcp(tap, "ip saddr 0.0.0.0", rules);
 	if (tap->address.family == AF_INET)
 		fl_str_addf(rules, "  ip saddr != %s drop\n", address);
 	if (tap->address.family == AF_INET6)
@@ -135,9 +152,10 @@ static void add_neighbours(const struct tap *tap, struct fl_str *rules)
 		fl_inet_print_cidr(&net, text);
 		fl_str_addf(rules, "  icmpv6 type nd-neighbor-solicit ip6 daddr %s accept\n", text);
 	}
-	if (!tap->address.family)
-		fl_str_add(rules, "  ip daddr 255.255.255.255 udp sport 68 udp dport 67 accept\n"
-			   "  ip6 daddr ff02::1:2 udp sport 546 udp dport 547 accept\n");
+	if (!tap->may_ask)
+		return;
+	add_dhcp(tap, "", rules);
+	fl_str_add(rules, "  ip6 daddr ff02::1:2 udp sport 546 udp dport 547 accept\n");
 }
 
 static void add_allowed(const char *list, struct fl_str *rules)
@@ -197,24 +215,50 @@ static void empty_all(const fl_json *network, const char *table, struct fl_str *
 	}
 }
 
-static void add_rules(const char *table, const fl_json *network, const char *allow, struct fl_str *rules)
+static int may_ask(const struct fl_step_call *call, const fl_json *made, struct fl_err *err)
+{
+	const char *name = fl_json_text(fl_json_get(made, "bridge"));
+	struct fl_bridge bridge;
+	int ours;
+
+	if (!fl_json_get(made, "address"))
+		return true;
+	ours = name ? fl_bridge_load(call->vm->state, name, &bridge, err) : 0;
+	return ours > 0 ? *bridge.domain != 0 : ours;
+}
+
+static int add_taps(const struct fl_step_call *call, const fl_json *network, const char *allow,
+		    struct fl_str *rules, struct fl_err *err)
+{
+	for (void *i = fl_json_first(network); i; i = fl_json_next(network, i)) {
+		const fl_json *made = fl_json_value(i);
+		const char *address = fl_json_text(fl_json_get(made, "address"));
+		struct tap tap = { .link = fl_json_text(fl_json_get(made, "link")),
+				   .mac = fl_json_text(fl_json_get(made, "mac")) };
+		int asks = may_ask(call, made, err);
+
+		if (asks < 0)
+			return -1;
+		if (address && fl_inet_parse_cidr(address, &tap.address, NULL) < 0)
+			tap.address.family = 0;
+		tap.may_ask = asks;
+		add_tap(&tap, allow, rules);
+	}
+	return 0;
+}
+
+static int add_rules(const struct fl_step_call *call, const char *table, const fl_json *network,
+		     const char *allow, struct fl_str *rules, struct fl_err *err)
 {
 	fl_str_addf(rules, "table " FAMILY " %s {\n", table);
 	for (size_t i = 0; i < FL_COUNT(families); i++)
 		add_sets(&families[i], rules);
 	fl_str_add(rules, " set askers { type ipv6_addr; flags dynamic,timeout; timeout 1m; size 4096; }\n");
 	add_pass(rules);
-	for (void *i = fl_json_first(network); i; i = fl_json_next(network, i)) {
-		const fl_json *made = fl_json_value(i);
-		const char *address = fl_json_text(fl_json_get(made, "address"));
-		struct tap tap = { .link = fl_json_text(fl_json_get(made, "link")),
-				   .mac = fl_json_text(fl_json_get(made, "mac")) };
-
-		if (address && fl_inet_parse_cidr(address, &tap.address, NULL) < 0)
-			tap.address.family = 0;
-		add_tap(&tap, allow, rules);
-	}
+	if (add_taps(call, network, allow, rules, err) < 0)
+		return -1;
 	fl_str_add(rules, "}\n");
+	return 0;
 }
 
 static const char *recorded(const struct fl_step_call *call)
@@ -232,7 +276,8 @@ static int deny(const struct fl_step_call *call, const fl_json *network, const c
 		empty_all(network, table, &rules);
 	else
 		fl_rules_add_none(&rules, FAMILY, table);
-	add_rules(table, network, allow, &rules);
+	if (add_rules(call, table, network, allow, &rules, err) < 0)
+		return -1;
 	if (fl_rules_run(NAME, rules.data, err) == 0)
 		return 0;
 	if (err && err->kind == FL_ERR_UNSUPPORTED)

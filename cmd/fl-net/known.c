@@ -75,6 +75,7 @@ static int parse(const char *text, size_t size, const char *path, struct fl_brid
 	fl_cleanup_json fl_json *doc = fl_json_parse(text, size, path, err);
 	const char *address = fl_json_text(fl_json_get(doc, "address"));
 	const char *boot_id = fl_json_text(fl_json_get(doc, "boot_id"));
+	const char *domain = fl_json_text(fl_json_get(doc, "domain"));
 
 	if (!doc)
 		return -1;
@@ -85,6 +86,10 @@ static int parse(const char *text, size_t size, const char *path, struct fl_brid
 	bridge->forward_before = fl_json_bool(fl_json_get(doc, "forward_before"));
 	bridge->netns = fl_json_int(fl_json_get(doc, "netns"));
 	snprintf(bridge->boot_id, sizeof(bridge->boot_id), "%s", boot_id ? boot_id : "");
+	/* dnsmasq reads it as part of its configuration. */
+	if (domain && fl_dns_check_domain(domain, err) < 0)
+		return fl_err_prefix(err, "%s", path);
+	snprintf(bridge->domain, sizeof(bridge->domain), "%s", domain ? domain : "");
 	return 0;
 }
 
@@ -119,6 +124,8 @@ int fl_known_save(const struct fl_state *state, const struct fl_bridge *bridge,
 	fl_json_set(doc, "name", fl_json_new_text(bridge->name));
 	fl_json_set(doc, "address", fl_json_new_text(address));
 	fl_json_set(doc, "nat", fl_json_new_bool(bridge->nat));
+	if (*bridge->domain)
+		fl_json_set(doc, "domain", fl_json_new_text(bridge->domain));
 	fl_json_set(doc, "forward_before", fl_json_new_bool(bridge->forward_before));
 	fl_json_set(doc, "boot_id", fl_json_new_text(bridge->boot_id));
 	fl_json_set(doc, "netns", fl_json_new_int(bridge->netns));

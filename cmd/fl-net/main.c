@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "cmd/fl-net/bridge.h"
+#include "cmd/fl-net/dns/serve.h"
 #include "cmd/fl-net/show.h"
 #include "cmd/fl-net/taps.h"
 
@@ -24,12 +25,13 @@ static int run_down(struct fl_args *args, struct fl_err *err)
 static int run_create(struct fl_args *args, const struct fl_state *state, const char *name,
 		      struct fl_err *err)
 {
-	const char *address = fl_args_text(args, "address", NULL);
+	struct fl_bridge_wish wish = { name, fl_args_text(args, "address", NULL),
+				       fl_args_flag(args, "nat"), fl_args_text(args, "domain", NULL) };
 
-	if (!address)
+	if (!wish.address)
 		return fl_err_set(err, FL_ERR_USAGE, "give the bridge's address: --address "
 				  "10.77.0.1/24");
-	return fl_bridge_create(state, name, address, fl_args_flag(args, "nat"), err);
+	return fl_bridge_create(state, &wish, err);
 }
 
 static int check_operands(struct fl_args *args, struct fl_err *err)
@@ -74,6 +76,7 @@ static const struct fl_option down_options[] = { FL_STEP_DOWN_OPTIONS, { 0 } };
 static const struct fl_option bridge_options[] = {
 	{ "address", 0, "CIDR", "create: its address and net, such as 10.77.0.1/24" },
 	{ "nat", 0, NULL, "create: guests reach what the host reaches" },
+	{ "domain", 0, "DOMAIN", "create: guests ask the bridge for names, by \"fl-net dns\"; none: not" },
 	{ "force", 'f', NULL, "rm: even if links are on it, or nothing is known of it" },
 	{ 0 },
 };
@@ -90,6 +93,8 @@ static const struct fl_command commands[] = {
 	{ "bridge", "create NAME|rm NAME|ls",
 	  "make, remove or list bridges that hand out addresses", bridge_options, 1, 2,
 	  run_bridge },
+	{ "dns", "BRIDGE", "serve names and addresses of the microVMs on a bridge, by dnsmasq",
+	  fl_dns_options, 1, 1, fl_dns_serve },
 	{ "ls", "", "list bridges and links", NULL, 0, 0, fl_show_ls },
 	{ "gc", "", "remove links, ports and CNI networks whose microVM has no record", gc_options, 0, 0, fl_show_gc },
 	{ 0 },

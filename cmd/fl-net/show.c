@@ -3,6 +3,7 @@
 
 #include "cmd/fl-net/bridge.h"
 #include "cmd/fl-net/cni/attach.h"
+#include "cmd/fl-net/dns/place.h"
 #include "cmd/fl-net/egress.h"
 #include "cmd/fl-net/nat.h"
 #include "cmd/fl-net/taps.h"
@@ -82,6 +83,8 @@ static fl_json *bridge_row(const struct show *show, const char *name, struct fl_
 		fl_inet_print_cidr(&bridge.address, text);
 		set_text(row, "address", text);
 		fl_json_set(row, "nat", fl_json_new_bool(bridge.nat));
+		if (*bridge.domain)
+			set_text(row, "domain", bridge.domain);
 	}
 	found = fl_links_get(show->links, name, &link, NULL);
 	fl_inet_print_mac(&link.mac, mac);
@@ -219,7 +222,7 @@ static int print(struct fl_args *args, bool taps, struct fl_err *err)
 	};
 	static const struct fl_table_column short_columns[] = {
 		{ "LINK", "link" }, { "MAC", "mac" }, { "ADDRESS", "address" }, { "NAT", "nat" },
-		{ "STATE", "state" },
+		{ "DOMAIN", "domain" }, { "STATE", "state" },
 	};
 	const struct fl_table_column *column = taps ? columns : short_columns;
 	size_t count = taps ? FL_COUNT(columns) : FL_COUNT(short_columns);
@@ -356,6 +359,8 @@ int fl_show_gc(struct fl_args *args, struct fl_err *err)
 		rc = fl_nat_each_published(collect_rules, &ports, err);
 	if (rc == 0)
 		rc = fl_egress_each(collect_rules, &egress, err);
+	if (rc == 0 && show.state.dirfd >= 0)
+		rc = fl_dns_place_collect(&show.state, dry, say, err);
 	show_finish(&show);
 	if (rc < 0 || networks == 0)
 		return rc;

@@ -201,17 +201,22 @@ static void put_offers(const struct tap *tap, const struct fl_cidr *address, fl_
 {
 	const struct fl_interface *in = tap->in;
 	fl_cleanup_json fl_json *servers = NULL;
-	char gateway[FL_CIDR_TEXT];
+	bool reaches = tap->is_ours && fl_inet_contains(&tap->bridge.address, address);
+	char own[FL_CIDR_TEXT];
 
-	fl_inet_print_address(&tap->bridge.address, gateway);
-	if (in->gateway)
-		put_text(made, "gateway", in->gateway);
-	else if (tap->is_ours && fl_inet_contains(&tap->bridge.address, address))
-		put_text(made, "gateway", gateway);
-	if (fl_json_count(in->nameservers))
+	fl_inet_print_address(&tap->bridge.address, own);
+	if (in->gateway || reaches)
+		put_text(made, "gateway", in->gateway ? in->gateway : own);
+	if (fl_json_count(in->nameservers)) {
 		servers = fl_json_copy(in->nameservers);
-	else if (tap->is_ours)
+	} else if (reaches && *tap->bridge.domain) {
+		servers = fl_json_new_array();
+		fl_json_add(servers, fl_json_new_text(own));
+		fl_json_set(made, "search", fl_dns_search(tap->work->call->vm->name_space,
+							  tap->bridge.domain));
+	} else if (tap->is_ours) {
 		servers = fl_resolv_servers(tap->bridge.address.family);
+	}
 	if (fl_json_count(servers))
 		fl_json_set(made, "nameservers", fl_json_ref(servers));
 }

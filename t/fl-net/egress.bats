@@ -272,7 +272,8 @@ import socket, sys
 server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 server.bind(("", int(sys.argv[1])))
 print("ready", flush=True)
-print(server.recv(100).decode(), flush=True)' "$port" >"heard-$port" 3>&- &
+while True:
+    print(server.recv(100)[34:].decode(), flush=True)' "$port" >"heard-$port" 3>&- &
 		server+=($!)
 		for _ in {1..1000}; do grep -q ready "heard-$port" && break; sleep 0.02; done
 	done
@@ -280,13 +281,16 @@ print(server.recv(100).decode(), flush=True)' "$port" >"heard-$port" 3>&- &
 	ns ip -n guest route add default dev eth0
 	ns ip netns exec guest python3 -c '
 import socket
+mac = bytes.fromhex(open("/sys/class/net/eth0/address").read().replace(":", ""))
 client = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 client.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
 client.bind(("", 68))
-for port in 69, 67:
-    client.sendto(b"give", ("255.255.255.255", port))'
+for port, who, what in (69, mac, b"give"), (67, b"\2" * 6, b"take"), (67, mac, b"give"):
+    client.sendto(bytes(28) + who + what, ("255.255.255.255", port))'
 	for _ in {1..1000}; do grep -q give heard-67 && break; sleep 0.02; done
 	grep -q give heard-67
+	# Nor in the name of another.
+	run ! grep -q take heard-67
 	run ! grep -q give heard-69
 }
 

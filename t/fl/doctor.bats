@@ -67,3 +67,20 @@ level() {
 	run env TERM=dumb python3 "$FL_TOP/t/fl-run/terminal.py" "$BATS_TEST_TMPDIR/keys" fl doctor
 	[[ "$output" != *$'\033'* ]]
 }
+
+@test "a bridge with a domain wants dnsmasq" {
+	unshare -m true 2>/dev/null || skip "no right to hide a program"
+	mkdir -p "$FL_STATE_DIR/net"
+	echo '{"address": "10.7.0.1/24", "domain": "fl.test"}' >"$FL_STATE_DIR/net/br0.json"
+	run fl doctor --json
+	[ "$(level names)" = ok ]
+	without() {
+		unshare -m bash -c 'mount --bind /dev/null /usr/sbin/dnsmasq; fl doctor --json'
+	}
+	run without
+	[ "$(level names)" = poor ]
+	[ "$(jq -r 'select(.check == "names").mend' <<<"$output")" = "apt install dnsmasq-base" ]
+	rm "$FL_STATE_DIR/net/br0.json"
+	run without
+	[ "$(level names)" = ok ]
+}

@@ -20,6 +20,7 @@ static const struct {
 	{ "tun", fl_check_tun },
 	{ "forward", fl_check_forward },
 	{ "bridge-netfilter", fl_check_bridge_netfilter },
+	{ "names", fl_check_names },
 	{ "state", fl_check_state },
 	{ "run-folder", fl_check_run_folder },
 	{ "reflink", fl_check_reflink },

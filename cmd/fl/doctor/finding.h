@@ -32,6 +32,6 @@ void fl_finding_set(struct fl_finding *finding, enum fl_finding_level level, con
 
 /* The checks, each in the file of its matter. */
 fl_finding_check fl_check_kvm, fl_check_qemu, fl_check_providers, fl_check_supervisor, fl_check_cgroup;
-fl_finding_check fl_check_tun, fl_check_forward, fl_check_bridge_netfilter;
+fl_finding_check fl_check_tun, fl_check_forward, fl_check_bridge_netfilter, fl_check_names;
 fl_finding_check fl_check_state, fl_check_run_folder, fl_check_reflink, fl_check_space;
 fl_finding_check fl_check_pool, fl_check_memory, fl_check_files, fl_check_inotify, fl_check_tools;

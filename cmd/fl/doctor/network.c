@@ -2,7 +2,10 @@
 /* Whether taps can be made, and whether packets get from them to anywhere. */
 #include "cmd/fl/doctor/finding.h"
 
+#include "common/alloc.h"
 #include "common/io.h"
+#include "common/json.h"
+#include "common/path.h"
 #include "common/proc.h"
 
 #include <fcntl.h>
@@ -85,4 +88,45 @@ void fl_check_bridge_netfilter(const char *state_dir, struct fl_finding *finding
 		fl_finding_set(finding, FL_FINDING_OK, NULL, "%s",
 			       on ? "bridged packets pass the firewall, which lets them through"
 				  : "bridged packets do not pass the firewall");
+}
+
+static bool has_domain(int folder, const char *file)
+{
+	fl_cleanup_str struct fl_str text = FL_STR_INIT;
+	fl_cleanup_json fl_json *known = NULL;
+
+	if (!fl_str_ends(file, ".json") || fl_io_read_file(folder, file, 65536, &text, NULL) < 0)
+		return false;
+	known = fl_json_parse(text.data, text.len, file, NULL);
+	return fl_json_text(fl_json_get(known, "domain")) != NULL;
+}
+
+/* Whether a bridge of ours is to serve names. */
+static bool wants_names(const char *state_dir)
+{
+	fl_cleanup_free char *path = fl_asprintf("%s/net", state_dir);
+	fl_cleanup_dir DIR *dir = opendir(path);
+	struct dirent *entry;
+
+	while (dir && (entry = readdir(dir)))
+		if (has_domain(dirfd(dir), entry->d_name))
+			return true;
+	return false;
+}
+
+void fl_check_names(const char *state_dir, struct fl_finding *finding)
+{
+	fl_cleanup_free char *program = fl_path_find_program("dnsmasq");
+
+	if (!program)
+		program = fl_path_find_program("/usr/sbin/dnsmasq");
+	if (program)
+		fl_finding_set(finding, FL_FINDING_OK, NULL,
+			       "dnsmasq is there, to serve microVMs' names (fl-net dns)");
+	else if (wants_names(state_dir))
+		fl_finding_set(finding, FL_FINDING_POOR, "apt install dnsmasq-base",
+			       "a bridge has a domain, and without dnsmasq nobody serves the names under it");
+	else
+		fl_finding_set(finding, FL_FINDING_OK, NULL,
+			       "no bridge has a domain: microVMs' names need no dnsmasq");
 }
