@@ -97,7 +97,7 @@ fl_json *fl_vm_load(const struct fl_vm *vm, struct fl_err *err);
 
 /* The same in a tenth of the time: longer texts, which is metadata, are empty. Not to be saved, nor
  * compared with a spec. */
-#define FL_VM_LOOK_LONGEST 4096
+#define FL_VM_LOOK_LONGEST 8192
 fl_json *fl_vm_look(const struct fl_vm *vm, struct fl_err *err);
 
 enum fl_save { FL_SAVE_PLAIN, FL_SAVE_SYNC /* on disk when it returns */ };

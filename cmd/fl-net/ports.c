@@ -90,7 +90,7 @@ static int check_records(const struct fl_step_call *call, const ports *wanted, s
 
 		if (strcmp(name->uid, call->vm->uid) == 0)
 			continue;
-		record = fl_state_look(call->vm->state, name, NULL);
+		record = fl_state_load(call->vm->state, name, NULL);
 		if (check_others(wanted, name, record, err) < 0)
 			return -1;
 	}
