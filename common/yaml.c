@@ -40,6 +40,7 @@ static void take_node(struct walk *walk, const yaml_event_t *event)
 			walk->yaml->is_mapping &&
 			event->data.mapping_start.style == YAML_FLOW_MAPPING_STYLE;
 		walk->yaml->flow_at = event->end_mark.index;
+		walk->yaml->indent = walk->yaml->is_mapping ? event->start_mark.column : 0;
 		/* An empty text in quotes, or a block's, is a value: nothing can follow it. */
 		walk->yaml->is_empty = event->type == YAML_SCALAR_EVENT &&
 				       event->data.scalar.style == YAML_PLAIN_SCALAR_STYLE &&
@@ -125,6 +126,8 @@ static void add_keys(const struct fl_yaml *yaml, const struct fl_yaml_addition *
 
 		if (fl_yaml_has(yaml, one->keys[0]) || fl_yaml_has(yaml, one->keys[1]))
 			continue;
+		if (!yaml->is_flow)
+			fl_str_addf(out, "%*s", (int)yaml->indent, "");
 		fl_str_addf(out, "%s: %s%s%s%s", one->key, quote, one->value, quote,
 			    yaml->is_flow ? (yaml->keys.count ? ", " : "") : "\n");
 	}
@@ -158,7 +161,14 @@ int fl_yaml_complete(const char *text, size_t size, const char *name,
 		return fl_err_set(err, FL_ERR_INVALID, "%s: not a YAML mapping", name);
 	complete(text, size, &yaml, additions, count, out);
 	/* What follows the first document may be anything. */
-	return fl_yaml_look(out->data ? out->data : "", out->len, name, &whole, err);
+	if (fl_yaml_look(out->data ? out->data : "", out->len, name, &whole, err) < 0)
+		return -1;
+	for (size_t i = 0; i < count; i++)
+		if (!fl_yaml_has(&whole, additions[i].keys[0]) &&
+		    !fl_yaml_has(&whole, additions[i].keys[1]))
+			return fl_err_set(err, FL_ERR_INVALID, "%s: %s cannot be added to it: it is not "
+					  "one YAML document and nothing else", name, additions[i].key);
+	return 0;
 }
 
 static const char *text_of(const yaml_node_t *node)

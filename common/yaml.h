@@ -25,6 +25,7 @@ struct fl_yaml {
 	bool is_mapping;
 	bool is_flow;     /* "{a: b}", as JSON is; else block style */
 	size_t flow_at;   /* is_flow: the byte behind "{" */
+	size_t indent;    /* blanks before each of its keys, in block style */
 };
 
 /* The first document of text. FL_ERR_INVALID with line and column when it is not YAML. */
@@ -55,7 +56,7 @@ struct fl_yaml_addition {
 };
 
 /* Adds text, with the keys that it lacks and not another byte changed. FL_ERR_INVALID when
- * it is neither a mapping nor empty. */
+ * it is neither a mapping nor empty, or other documents follow it. */
 int fl_yaml_complete(const char *text, size_t size, const char *name,
 		     const struct fl_yaml_addition *additions, size_t count, struct fl_str *out,
 		     struct fl_err *err);

@@ -133,6 +133,20 @@ static void yaml(void)
 	CHECK_INT(fl_yaml_look("a: [", 4, "t", &look, NULL), -1);
 }
 
+static void yaml_additions(void)
+{
+	static const struct fl_yaml_addition one = { { "id", "id" }, "id", "VALUE" };
+	static const char indented[] = "  a: 1\n  b:\n    c: 2", two[] = "a: 1\n---\nb: 2\n";
+	fl_cleanup_str struct fl_str out = FL_STR_INIT;
+	struct fl_err err = { 0 };
+
+	CHECK_INT(fl_yaml_complete(indented, strlen(indented), "t", &one, 1, &out, &err), 0);
+	CHECK_STR(out.data, "  a: 1\n  b:\n    c: 2\n  id: VALUE\n");
+	fl_str_clear(&out);
+	CHECK_INT(fl_yaml_complete(two, strlen(two), "t", &one, 1, &out, &err), -1);
+	CHECK_STR(err.text, "t: id cannot be added to it: it is not one YAML document and nothing else");
+}
+
 static void specs(void)
 {
 	static const char text[] = "{\"id\":\"a\",\"kernel\":{\"image\":\"h.x/k\"},\"rootVolume\":{\"source\":{\"containerSource\":\"h.x/r\"}}}";
@@ -183,6 +197,7 @@ int main(void)
 						    { "references", references },
 						    { "streams of documents", streams },
 						    { "YAML is understood, not touched", yaml },
+						    { "keys are added to YAML", yaml_additions },
 						    { "YAML as JSON", yaml_tree },
 						    { "long texts are left out", long_texts },
 						    { "specs", specs },
