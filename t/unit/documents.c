@@ -135,13 +135,13 @@ static void yaml(void)
 
 static void yaml_additions(void)
 {
-	static const struct fl_yaml_addition one = { { "id", "id" }, "id", "VALUE" };
+	static const struct fl_yaml_addition one = { { "id", "id" }, "id", "0Z" };
 	static const char indented[] = "  a: 1\n  b:\n    c: 2", two[] = "a: 1\n---\nb: 2\n";
 	fl_cleanup_str struct fl_str out = FL_STR_INIT;
 	struct fl_err err = { 0 };
 
 	CHECK_INT(fl_yaml_complete(indented, strlen(indented), "t", &one, 1, &out, &err), 0);
-	CHECK_STR(out.data, "  a: 1\n  b:\n    c: 2\n  id: VALUE\n");
+	CHECK_STR(out.data, "  a: 1\n  b:\n    c: 2\n  id: 0Z\n");
 	fl_str_clear(&out);
 	CHECK_INT(fl_yaml_complete(two, strlen(two), "t", &one, 1, &out, &err), -1);
 	CHECK_STR(err.text, "t: id cannot be added to it: it is not one YAML document and nothing else");
