@@ -52,6 +52,44 @@ created() {
 	return 1
 }
 
+named() { # NAME ADDRESS
+	for _ in $(seq 30); do
+		[ "$(python3 "$top/t/fl-net/ask-dns.py" "$1" 10.77.0.1)" != "$2" ] || return 0
+		sleep 1
+	done
+	journalctl --no-pager -u fl-dns@flbr0 | tail -n 20
+	return 1
+}
+
+# Names and addresses, under all that holds the unit: a guest of no cloud-init is a namespace here.
+serve_names() {
+	local mac pid
+	fl-net bridge create flbr0 --address 10.77.0.1/24 --nat --domain fl.test
+	systemctl start fl-dns@flbr0.service
+	named vm0.fl.test 10.77.0.2
+	jq '.id = "bare"' "$note/spec" | fl-net up >"$note/bare"
+	named bare.fl.test 10.77.0.3
+	mac=$(jq -r '.host.network[].mac' "$note/bare")
+	ip netns add bare
+	ip link add to-bare type veth peer name eth0 address "$mac" netns bare
+	ip link set to-bare master flbr0 up
+	ip -n bare link set eth0 up
+	cat >"$note/told.sh" <<-'END'
+		#!/bin/sh
+		[ "$1" != bound ] || echo "$ip $router $dns"
+	END
+	chmod +x "$note/told.sh"
+	[ "$(ip netns exec bare busybox udhcpc -i eth0 -n -q -f -t 10 -s "$note/told.sh")" = "10.77.0.3 10.77.0.1 10.77.0.1" ]
+	ip link del to-bare
+	ip netns del bare
+	fl-net down bare >/dev/null
+	named bare.fl.test NXDOMAIN
+	[ "$(pidof dnsmasq | wc -w)" = 2 ]
+	for pid in $(pidof dnsmasq); do
+		if grep -q $'^Uid:\t0' "/proc/$pid/status"; then return 1; fi
+	done
+}
+
 case $1 in
 host)
 	make -s -C "$top" install PREFIX=/usr >/dev/null
@@ -87,6 +125,7 @@ boot)
 		# In a control group of its own, not the service's; under the service's seccomp.
 		grep -q "fl.slice/.*/vmm" "/proc/$vmm/cgroup"
 		grep -q '^Seccomp:.2' "/proc/$vmm/status"
+		serve_names
 		systemctl restart fl-serve.service
 		ask /v1alpha1/microvm | grep -q CREATED
 		[ "$(fl inspect default/vm0 | jq .host.vmm.pid)" = "$vmm" ]
@@ -95,10 +134,15 @@ boot)
 	else
 		# All that the last boot had is gone but for what is on the disk.
 		if ip link show flbr0; then exit 1; fi
+		# Who serves its names makes the bridge again.
+		systemctl start fl-dns@flbr0.service
+		named vm0.fl.test 10.77.0.2
 		FL_BOOT_ID=second systemctl start fl-restore.service fl-serve.service
 		ip -o -4 address show flbr0 | grep 10.77.0.1/24
 		created
 		fl down -q default/vm0 >/dev/null
+		systemctl stop fl-dns@flbr0.service
+		[ -z "$(pidof dnsmasq)" ]
 		fl-provision undo
 		if systemctl is-active fl-serve.service || systemctl is-enabled fl-serve.service; then exit 1; fi
 		find /etc/flintlock /etc/systemd/system 2>/dev/null | sort | diff - "$note/before"

@@ -275,7 +275,9 @@ int fl_dns_table_fill(struct fl_dns_table *table, const struct fl_state *state,
 	for (size_t i = 0; i < table->entries.count; i++) {
 		struct fl_dns_entry *entry = &table->entries.items[i];
 
-		for (size_t file = 0; file < FL_DNS_FILES && !is_listed(&names, entry->uid); file++)
+		if (is_listed(&names, entry->uid))
+			continue;
+		for (size_t file = 0; file < FL_DNS_FILES; file++)
 			*entry->lines[file] = 0;
 	}
 	for (size_t i = 0; i < names.count; i++)
