@@ -128,15 +128,16 @@ unsigned fl_accel_tsc_khz(void)
 
 #else
 
-#include "common/macro.h"
-
+#include <errno.h>
 #include <unistd.h>
 
 bool fl_accel_kvm_works(const char **why)
 {
 	bool usable = access("/dev/kvm", R_OK | W_OK) == 0;
 
-	*why = usable ? "/dev/kvm works" : "there is no /dev/kvm";
+	*why = usable            ? "/dev/kvm works"
+	       : errno == EACCES ? "/dev/kvm may not be opened"
+				 : "there is no /dev/kvm";
 	return usable;
 }
 

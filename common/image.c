@@ -6,7 +6,6 @@
 #include "common/num.h"
 
 #include <string.h>
-#include <sys/utsname.h>
 
 #define OCI "application/vnd.oci.image."
 #define DOCKER "application/vnd.docker."
@@ -24,21 +23,6 @@ bool fl_image_is_index(const char *media_type)
 {
 	return fl_str_equal(media_type, OCI "index.v1+json") ||
 	       fl_str_equal(media_type, DOCKER "distribution.manifest.list.v2+json");
-}
-
-const char *fl_image_host_platform(void)
-{
-	static const char *const names[][2] = {
-		{ "x86_64", "linux/amd64" },  { "aarch64", "linux/arm64" },
-		{ "armv7l", "linux/arm/v7" }, { "riscv64", "linux/riscv64" },
-	};
-	struct utsname host;
-
-	uname(&host);
-	for (size_t i = 0; i < FL_COUNT(names); i++)
-		if (strcmp(names[i][0], host.machine) == 0)
-			return names[i][1];
-	return "linux/unknown";
 }
 
 /* What a machine is when its variant is not said. */

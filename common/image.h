@@ -105,9 +105,8 @@ int fl_image_check_manifest(const fl_json *manifest, const char *name, struct fl
 
 #define FL_IMAGE_MANIFEST "application/vnd.oci.image.manifest.v1+json"
 
-/* Whether the media type is an index or manifest list; "linux/amd64" of this machine. */
+/* Whether the media type is an index or manifest list. */
 bool fl_image_is_index(const char *media_type);
-const char *fl_image_host_platform(void);
 
 /* How well a platform (object with os, architecture, variant, as in descriptors and configs)
  * is the one asked for, "os/arch" or "os/arch/variant": 0 not at all, more is better. Below

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "common/label.h"
 
+#include "common/arch.h"
 #include "common/egress.h"
 #include "common/num.h"
 #include "common/publish.h"
@@ -27,6 +28,21 @@ static bool take_restart(const char *text, struct fl_labels *labels)
 	if (!is_restart(text))
 		return false;
 	labels->restart = text;
+	return true;
+}
+
+/* Of the architectures for which there are guests. */
+static bool take_platform(const char *text, struct fl_labels *labels)
+{
+	const struct fl_arch *arch = fl_arch_of_platform(text);
+	const char *variant;
+
+	if (!arch || (strcmp(arch->name, "amd64") != 0 && strcmp(arch->name, "arm64") != 0))
+		return false;
+	variant = text + strlen("linux/") + strlen(arch->name);
+	if (*variant && (!variant[1] || variant[1 + strspn(variant + 1, "v0123456789")]))
+		return false;
+	labels->platform = text;
 	return true;
 }
 
@@ -92,6 +108,7 @@ static const struct {
 	bool (*take)(const char *text, struct fl_labels *labels);
 } known[] = {
 	{ "restart", "no, on-failure or always", take_restart },
+	{ "platform", "linux/amd64 or linux/arm64", take_platform },
 	{ "publish", "[ADDRESS:]PORT:TO[/udp],… such as 8080:80", take_publish },
 	{ "egress", "deny or allow", take_egress },
 	{ "allow", "ADDRESS[/PREFIX][:PORT[/tcp|/udp]],… such as 10.0.0.0/8,192.0.2.1:443; names are not "

@@ -17,6 +17,7 @@
 
 struct fl_labels {
 	const char *restart;       /* the restart policy; NULL: not said; borrowed */
+	const char *platform;      /* of the images, and so of the guest; NULL: not said; borrowed */
 	const char *publish;       /* ports, see common/publish.h; NULL: none; borrowed */
 	bool deny_egress;          /* what the guest starts goes nowhere but to: */
 	const char *allow;         /* see common/egress.h; NULL: nowhere; borrowed */

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "common/provider.h"
 
+#include "common/arch.h"
+
 #include <string.h>
 
 const struct fl_provider fl_providers[] = {
 	{ .name = "qemu", .program = "qemu-system", .max_vcpu = 64, .macvtap = true,
-	  .virtiofs = true, .vsock = true, .qcow2 = true, .fw_cfg = true },
+	  .virtiofs = true, .vsock = true, .qcow2 = true, .fw_cfg = true, .emulates = true },
 	{ .name = "firecracker", .program = "firecracker", .max_vcpu = 32, .vsock = true,
 	  .metadata_service = true, .network_limits = true },
 	{ .name = "cloudhypervisor", .program = "cloud-hypervisor", .max_vcpu = 254,
@@ -89,6 +91,11 @@ static void check_asked(const struct fl_provider *provider, const struct fl_labe
 	if (asked->metadata_service && !provider->metadata_service)
 		add(violations, "labels." FL_LABEL_PREFIX "metadata-service", provider->name,
 		    "has no metadata service; leave the label out, the seed disk has the same");
+	if (asked->platform && fl_arch_of_platform(asked->platform) != fl_arch_host() &&
+	    !provider->emulates)
+		add(violations, "labels." FL_LABEL_PREFIX "platform", provider->name,
+		    "runs guests of this machine's architecture only, %s; set provider to qemu",
+		    fl_arch_host()->name);
 	if (asked->network_bandwidth && !provider->network_limits)
 		add(violations, "labels." FL_LABEL_PREFIX "network-bandwidth", provider->name,
 		    "cannot limit a network interface");

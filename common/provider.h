@@ -18,6 +18,7 @@ struct fl_provider {
 	bool network_limits;
 	bool qcow2; /* reads such disks, with a raw one below */
 	unsigned least_operations; /* a second: what it can hold a disk to; 0: any number */
+	bool emulates; /* guests of other architectures than the host's, too */
 	bool fw_cfg; /* a guest finds its Ignition configuration there; else on a config drive */
 };
 

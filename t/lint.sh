@@ -23,7 +23,7 @@ scripts=$(git ls-files '*.sh' '*.bash' '*.bats' '*.py' .ci/run t/lab/ images/ ':
 floor_of() {
 	case $1 in
 	macro | cleanup) echo 0 ;;
-	alloc | err | clock) echo 1 ;;
+	alloc | err | clock | arch) echo 1 ;;
 	str | vec | log | num | cancel) echo 2 ;;
 	io | path | colour | sha256 | inet | ulid | base64 | uuid | boot) echo 3 ;;
 	digest | atomic | lock | proc | cgroup | durable | since | tail | accel | ecdsa) echo 4 ;;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "cmd/fl-pack/index.h"
 #include "cmd/fl-pack/pack.h"
+#include "common/arch.h"
 #include "common/cli.h"
 #include "common/image.h"
 #include "common/num.h"
@@ -176,7 +177,7 @@ static int run_pack(struct fl_args *args, struct fl_pack_options *pack, struct f
 	struct created created = { "" };
 	int rc;
 
-	pack->platform = fl_args_text(args, "platform", fl_image_host_platform());
+	pack->platform = fl_args_text(args, "platform", fl_arch_host()->platform);
 	if (take_epoch(&pack->tree, &created, err) < 0 || take_created(args, &created, err) < 0 ||
 	    take_owner(args, &pack->tree, err) < 0 ||
 	    take_compression(args, &pack->compression, err) < 0 ||

@@ -5,6 +5,7 @@
 #include "cmd/fl-pull/pick.h"
 #include "cmd/fl-pull/tar.h"
 #include "common/alloc.h"
+#include "common/arch.h"
 #include "common/io.h"
 
 #include <string.h>
@@ -253,7 +254,7 @@ static int parse_target(const char *text, struct fl_reference *to, struct fl_err
 
 static int run(struct fl_args *args, struct export *export, struct fl_err *err)
 {
-	const char *platform = fl_args_text(args, "platform", fl_image_host_platform());
+	const char *platform = fl_args_text(args, "platform", fl_arch_host()->platform);
 	fl_cleanup_close int lock = fl_store_lock(export->store, false, err);
 	int rc;
 

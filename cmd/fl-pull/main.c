@@ -5,6 +5,7 @@
 #include "cmd/fl-pull/push.h"
 #include "cmd/fl-pull/remove.h"
 #include "cmd/fl-pull/show.h"
+#include "common/arch.h"
 #include "common/step.h"
 
 #include <string.h>
@@ -88,6 +89,19 @@ static size_t images_of(const struct fl_spec *spec, const char **images)
 	return count;
 }
 
+/* A platform that is said, else the spec's, else the one for which the image was there before: what
+ * a microVM was made of is for the same machine when it is brought again. */
+static const char *platform_for(const struct fl_step_call *call, const char *image)
+{
+	const fl_json *images = fl_json_at(call->record, "host.images");
+	const char *before = fl_json_text(fl_json_get(fl_json_get(images, image), "platform"));
+	const char *asked = call->spec.asked.platform;
+
+	if (!before || !fl_arch_of_platform(before))
+		before = fl_arch_host()->platform;
+	return fl_args_text(call->args, "platform", asked ? asked : before);
+}
+
 static int put_images(void *arg, fl_json *record, struct fl_err *err)
 {
 	fl_json *host = fl_json_get(record, "host");
@@ -112,6 +126,7 @@ static int step_up(struct fl_step_call *call, struct fl_err *err)
 	for (size_t i = 0; i < count; i++) {
 		struct fl_image image;
 
+		options.platform = platform_for(call, images[i]);
 		if (get_with_bar(call->args, &store, images[i], &options, &image, NULL, err) < 0)
 			return -1;
 		fl_json_set(made, images[i], fl_show_image(images[i], &image));
@@ -129,8 +144,7 @@ static int step_plan(struct fl_step_call *call, struct fl_str *out, struct fl_er
 
 	(void)err;
 	for (size_t i = 0; i < count; i++)
-		fl_str_addf(out, "fl-pull get --platform %s %s\n",
-			    fl_args_text(call->args, "platform", fl_image_host_platform()),
+		fl_str_addf(out, "fl-pull get --platform %s %s\n", platform_for(call, images[i]),
 			    images[i]);
 	return 0;
 }

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "cmd/fl-pull/options.h"
 
+#include "common/arch.h"
+
 #include <string.h>
 
 #define PLATFORM_LETTERS "abcdefghijklmnopqrstuvwxyz0123456789_.-/"
@@ -63,7 +65,7 @@ int fl_options_get(const struct fl_args *args, struct fl_get_options *options,
 	    fl_args_number(args, "parallel", 1, 64, 4, &parallel, err) < 0 ||
 	    fl_args_number(args, "max-pulls", 1, 1024, 8, &pulls, err) < 0)
 		return -1;
-	options->platform = fl_args_text(args, "platform", fl_image_host_platform());
+	options->platform = fl_args_text(args, "platform", fl_arch_host()->platform);
 	if (check_platform(options->platform, err) < 0)
 		return -1;
 	options->parallel = (unsigned)parallel;

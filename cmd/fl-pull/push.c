@@ -5,6 +5,7 @@
 #include "cmd/fl-pull/pick.h"
 #include "cmd/fl-pull/source.h"
 #include "cmd/fl-pull/upload.h"
+#include "common/arch.h"
 #include "common/log.h"
 
 #include <string.h>
@@ -128,7 +129,7 @@ static int open_source(struct push *push, const struct fl_args *args, struct fl_
 		       struct fl_reference *from, struct fl_err *err)
 {
 	const char *text = args->operands.items[0];
-	const char *platform = fl_args_text(args, "platform", fl_image_host_platform());
+	const char *platform = fl_args_text(args, "platform", fl_arch_host()->platform);
 
 	if (fl_get_parse(text, from, err) < 0)
 		return -1;

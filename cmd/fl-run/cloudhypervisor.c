@@ -23,8 +23,9 @@ struct compose {
 	char *monitor, *console; /* sockets */
 };
 
-static char *default_program(void)
+static char *default_program(const struct fl_arch *guest)
 {
+	(void)guest;
 	return fl_strdup("cloud-hypervisor");
 }
 
@@ -40,11 +41,12 @@ static void add_kernel(struct compose *compose)
 {
 	const struct fl_hardware *hardware = compose->hardware;
 	fl_cleanup_str struct fl_str cmdline = FL_STR_INIT;
-	static const struct fl_kernel_argument defaults[] = { { "console", "ttyS0" }, { NULL, NULL } };
-	static const struct fl_kernel_argument forced[] = { { "reboot", "k" }, { "panic", "1" },
-							    { NULL, NULL } };
+	const struct fl_arch *arch = compose->request->arch;
+	const struct fl_kernel_argument defaults[] = {
+		{ "console", strcmp(arch->name, "arm64") == 0 ? "ttyAMA0" : "ttyS0" }, { NULL, NULL }
+	};
 
-	fl_hardware_cmdline(compose->request, hardware, defaults, forced, &cmdline);
+	fl_hardware_cmdline(compose->request, hardware, defaults, "k", &cmdline);
 	fl_words_option(compose->argv, "--kernel", "%s", hardware->kernel);
 	if (hardware->initrd)
 		fl_words_option(compose->argv, "--initramfs", "%s", hardware->initrd);
@@ -178,11 +180,18 @@ static int check_disks(const struct compose *compose, struct fl_err *err)
 	return 0;
 }
 
+static int check_kernel(const struct compose *compose, struct fl_err *err)
+{
+	if (!compose->request->check || strcmp(compose->request->arch->name, "arm64") != 0)
+		return 0;
+	return fl_kernel_check_image(compose->hardware->kernel, "cloudhypervisor", err);
+}
+
 static int compose_all(struct compose *compose, fl_json **launch, struct fl_err *err)
 {
 	if (fl_vmm_need_kvm(compose->request, "cloudhypervisor", err) < 0 ||
 	    fl_vmm_need_version(compose->request, 41, 0, &compose->version, err) < 0 ||
-	    check_disks(compose, err) < 0)
+	    check_kernel(compose, err) < 0 || check_disks(compose, err) < 0)
 		return -1;
 	add_machine(compose);
 	add_kernel(compose);

@@ -18,8 +18,9 @@
 #define LOG "firecracker.log"
 #define GUEST_CID 3 /* the VMM's own, as flintlock has it */
 
-static char *default_program(void)
+static char *default_program(const struct fl_arch *guest)
 {
+	(void)guest;
 	return fl_strdup("firecracker");
 }
 
@@ -29,15 +30,15 @@ static fl_json *boot_source(const struct fl_vmm_request *request,
 	fl_cleanup_str struct fl_str cmdline = FL_STR_INIT;
 	fl_json *source = fl_json_new_object();
 	/* A second serial line, and a keyboard's ways to be found, cost time and words. */
-	static const struct fl_kernel_argument defaults[] = {
+	static const struct fl_kernel_argument on_amd64[] = {
 		{ "console", "ttyS0" },	  { "8250.nr_uarts", "1" },  { "i8042.noaux", "" },
 		{ "i8042.nomux", "" },	  { "i8042.dumbkbd", "" },   { NULL, NULL },
 	};
-	/* Only a reset by the keyboard's controller ends it well. */
-	static const struct fl_kernel_argument forced[] = { { "reboot", "k" }, { "panic", "1" },
-							    { NULL, NULL } };
+	static const struct fl_kernel_argument elsewhere[] = { { "console", "ttyS0" }, { NULL, NULL } };
+	bool is_amd64 = strcmp(request->arch->name, "amd64") == 0;
 
-	fl_hardware_cmdline(request, hardware, defaults, forced, &cmdline);
+	/* Only a reset by the keyboard's controller ends it well. */
+	fl_hardware_cmdline(request, hardware, is_amd64 ? on_amd64 : elsewhere, "k", &cmdline);
 	fl_json_set(source, "kernel_image_path",
 		    fl_json_new_text(fl_jail_seen(jail, hardware->kernel)));
 	if (hardware->initrd)
@@ -213,7 +214,15 @@ static fl_json *launch_of(const struct fl_vmm_request *request,
 static int check_kernel(const struct fl_vmm_request *request, const struct fl_version *version,
 			const char *kernel, struct fl_err *err)
 {
-	if (!request->check || fl_version_is(version, 1, 17) || !fl_kernel_is_bzimage(kernel))
+	struct fl_kernel is = { 0 };
+
+	if (!request->check)
+		return 0;
+	if (strcmp(request->arch->name, "arm64") == 0)
+		return fl_kernel_check_image(kernel, "firecracker", err);
+	if (fl_kernel_read(kernel, &is, err) < 0)
+		return -1;
+	if (fl_version_is(version, 1, 17) || is.format != FL_KERNEL_BZIMAGE)
 		return 0;
 	return fl_err_set(err, FL_ERR_UNSUPPORTED, "%s: a bzImage, which firecracker %u.%u cannot "
 			  "boot; use an image with an ELF kernel (vmlinux), or 1.17 or later", kernel,

@@ -38,8 +38,6 @@ static int read_kernel(const struct fl_vmm_request *request, struct fl_hardware 
 	if (request->check && !kernel)
 		return fl_err_set(err, FL_ERR_PRECONDITION,
 				  "the kernel's file is not made yet; run \"fl-snap up\" first");
-	if (request->check && fl_kernel_check(kernel, err) < 0)
-		return -1;
 	hardware->kernel = fl_strdup(kernel ? kernel : spec->kernel_file);
 	if (spec->initrd_image)
 		hardware->initrd = fl_strdup(initrd ? initrd : spec->initrd_file);
@@ -278,9 +276,13 @@ void fl_hardware_finish(struct fl_hardware *hardware)
 
 void fl_hardware_cmdline(const struct fl_vmm_request *request, const struct fl_hardware *hardware,
 			 const struct fl_kernel_argument *defaults,
-			 const struct fl_kernel_argument *forced, struct fl_str *text)
+			 const char *reboot, struct fl_str *text)
 {
 	struct fl_kernel_argument all[10] = { { hardware->root_read_only ? "ro" : "rw", "" } };
+	bool is_amd64 = strcmp(request->arch->name, "amd64") == 0;
+	const struct fl_kernel_argument forced[] = {
+		{ "panic", "1" }, { is_amd64 ? "reboot" : NULL, reboot }, { NULL, NULL }
+	};
 	size_t count = 1;
 
 	for (; defaults->key && count < FL_COUNT(all) - 3; defaults++)

@@ -55,18 +55,18 @@ struct fl_hardware {
 	struct fl_hardware_vsock vsock;
 };
 
-/* FL_ERR_PRECONDITION says which step has not been run; FL_ERR_INVALID when the kernel is
- * none. */
+/* FL_ERR_PRECONDITION says which step has not been run. */
 int fl_hardware_read(const struct fl_vmm_request *request, struct fl_hardware *hardware,
 		     struct fl_err *err);
 void fl_hardware_finish(struct fl_hardware *hardware);
 #define fl_cleanup_hardware FL_CLEANUP(fl_hardware_finish)
 
 /* The kernel's command line: what every guest is told alike (how the root is found and mounted,
- * where Ignition looks), then as fl_kernel_cmdline has it. defaults: at most 6. */
+ * where Ignition looks), then as fl_kernel_cmdline has it. defaults: at most 6. reboot: the way of a
+ * reset on amd64, that of the kernel's "reboot="; elsewhere the firmware does it. */
 void fl_hardware_cmdline(const struct fl_vmm_request *request, const struct fl_hardware *hardware,
 			 const struct fl_kernel_argument *defaults,
-			 const struct fl_kernel_argument *forced, struct fl_str *text);
+			 const char *reboot, struct fl_str *text);
 
 /* Puts into the launch document what every provider has alike: taps, shares, virtiofsd, vsock. */
 void fl_hardware_launch(const struct fl_hardware *hardware, fl_json *launch);

@@ -3,42 +3,50 @@
 
 #include "common/io.h"
 
+#include <elf.h>
 #include <fcntl.h>
-#include <stdbool.h>
 #include <string.h>
-#include <sys/stat.h>
 
-static bool is_bzimage(const unsigned char *head, ssize_t size)
-{
-	return size >= 0x206 && memcmp(head + 0x202, "HdrS", 4) == 0;
-}
-
-bool fl_kernel_is_bzimage(const char *path)
+static int open_kernel(const char *path, unsigned char *head, size_t size, struct fl_err *err)
 {
 	fl_cleanup_close int fd = open(path, O_RDONLY | O_CLOEXEC);
-	unsigned char head[0x240] = { 0 };
-
-	return fd >= 0 && is_bzimage(head, pread(fd, head, sizeof(head), 0));
-}
-
-int fl_kernel_check(const char *path, struct fl_err *err)
-{
-	fl_cleanup_close int fd = open(path, O_RDONLY | O_CLOEXEC);
-	unsigned char head[0x240] = { 0 };
-	ssize_t got;
 
 	if (fd < 0)
 		return fl_err_errno(err, errno, "%s: the kernel cannot be opened", path);
-	got = pread(fd, head, sizeof(head), 0);
-	if (got >= 64 && memcmp(head, "\177ELF", 4) == 0)
+	if (pread(fd, head, size, 0) < 0)
+		return fl_err_errno(err, errno, "%s: the kernel cannot be read", path);
+	return 0;
+}
+
+int fl_kernel_read(const char *path, struct fl_kernel *kernel, struct fl_err *err)
+{
+	unsigned char head[0x240] = { 0 };
+
+	if (open_kernel(path, head, sizeof(head), err) < 0)
+		return -1;
+	if (memcmp(head, ELFMAG, SELFMAG) == 0)
+		*kernel = (struct fl_kernel){ FL_KERNEL_ELF, fl_arch_of_elf(head[18] | head[19] << 8u) };
+	else if (memcmp(head + 0x202, "HdrS", 4) == 0)
+		*kernel = (struct fl_kernel){ FL_KERNEL_BZIMAGE, fl_arch_of_elf(EM_X86_64) };
+	else if (memcmp(head + 0x38, "ARM\x64", 4) == 0)
+		*kernel = (struct fl_kernel){ FL_KERNEL_IMAGE, fl_arch_of_elf(EM_AARCH64) };
+	else
+		return fl_err_set(err, FL_ERR_INVALID,
+				  "%s: not a kernel: neither ELF, nor bzImage, nor arm64 Image; check "
+				  "kernel.filename", path);
+	return 0;
+}
+
+int fl_kernel_check_image(const char *path, const char *provider, struct fl_err *err)
+{
+	struct fl_kernel kernel = { 0 };
+
+	if (fl_kernel_read(path, &kernel, err) < 0)
+		return -1;
+	if (kernel.format == FL_KERNEL_IMAGE)
 		return 0;
-	if (is_bzimage(head, got))
-		return 0;
-	if (got >= 64 && memcmp(head + 0x38, "ARM\x64", 4) == 0)
-		return 0;
-	return fl_err_set(err, FL_ERR_INVALID,
-			  "%s: not a kernel: neither ELF, nor bzImage, nor arm64 Image; check "
-			  "kernel.filename", path);
+	return fl_err_set(err, FL_ERR_UNSUPPORTED, "%s: no arm64 Image, which is all that %s boots on "
+			  "arm64; use an image with the kernel's arch/arm64/boot/Image", path, provider);
 }
 
 static bool is_in(const struct fl_kernel_argument *list, const char *key)

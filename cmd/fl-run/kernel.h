@@ -1,20 +1,30 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
- * Whether a file is a kernel that a VMM can start, and a guest's command line.
+ * What kind of kernel a file is, and a guest's command line.
  *
- *     if (fl_kernel_check(path, err) < 0) return -1;
+ *     struct fl_kernel kernel;
+ *     if (fl_kernel_read(path, &kernel, err) < 0) return -1;
  *     fl_kernel_cmdline(spec, defaults, forced, &text);
  */
 #pragma once
 
+#include "common/arch.h"
 #include "common/spec.h"
 
-/* An ELF executable, a bzImage (Documentation/arch/x86/boot.rst) or an arm64 Image
- * (Documentation/arch/arm64/booting.rst). FL_ERR_INVALID says what was found instead. */
-int fl_kernel_check(const char *path, struct fl_err *err);
+/* An ELF executable, a bzImage (Documentation/arch/x86/boot.rst), an arm64 Image
+ * (Documentation/arch/arm64/booting.rst). */
+enum fl_kernel_format { FL_KERNEL_ELF, FL_KERNEL_BZIMAGE, FL_KERNEL_IMAGE };
 
-/* False also when it cannot be read. */
-bool fl_kernel_is_bzimage(const char *path);
+struct fl_kernel {
+	enum fl_kernel_format format;
+	const struct fl_arch *arch; /* NULL: none that is known */
+};
+
+/* FL_ERR_INVALID says what was found when it is none. */
+int fl_kernel_read(const char *path, struct fl_kernel *kernel, struct fl_err *err);
+
+/* For those that boot nothing else on arm64: FL_ERR_UNSUPPORTED unless it is an Image. */
+int fl_kernel_check_image(const char *path, const char *provider, struct fl_err *err);
 
 struct fl_kernel_argument {
 	const char *key, *value; /* value "": a bare key */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
- * QEMU, machine type "microvm" (docs/system/i386/microvm): virtio over MMIO, found through
- * ACPI; monitor by QMP. Disks appear to the guest in the order of the command line.
+ * QEMU, machine types "microvm" (docs/system/i386/microvm) and, on arm64, "virt" (docs/system/arm/virt):
+ * virtio over MMIO, found through ACPI or the device tree; monitor by QMP. Disks appear to the guest
+ * in the order of the command line.
  */
 #include "cmd/fl-run/hardware.h"
 #include "cmd/fl-run/words.h"
@@ -11,10 +12,28 @@
 
 #include <inttypes.h>
 #include <string.h>
-#include <sys/utsname.h>
+
+/* How QEMU shows a machine of each architecture that has guests. */
+struct board {
+	const char *arch;
+	const char *kvm, *tcg; /* -machine */
+	const char *processor; /* emulated */
+	const char *console;
+	const char *pvpanic; /* a guest with the module for it tells a panic apart from a reboot */
+};
+
+/* Without KVM the guest calibrates its clock against PIT and PIC. Pointer authentication as arm
+ * defines it takes longer to emulate than all the rest. */
+static const struct board boards[] = {
+	{ "amd64", "microvm,rtc=on,accel=kvm,pit=off,pic=off", "microvm,rtc=on,accel=tcg", "max", "ttyS0",
+	  "pvpanic" },
+	{ "arm64", "virt,gic-version=max,accel=kvm", "virt,gic-version=max,accel=tcg",
+	  "max,pauth-impdef=on", "ttyAMA0", "pvpanic-pci" },
+};
 
 struct compose {
 	const struct fl_vmm_request *request;
+	const struct board *board;
 	const struct fl_hardware *hardware;
 	fl_json *argv;
 	bool kvm;
@@ -30,25 +49,33 @@ static char *escape(const char *text)
 	return fl_str_steal(&out);
 }
 
+static const struct board *find_board(const struct fl_arch *arch, struct fl_err *err)
+{
+	for (size_t i = 0; i < FL_COUNT(boards); i++)
+		if (strcmp(boards[i].arch, arch->name) == 0)
+			return &boards[i];
+	fl_err_set(err, FL_ERR_UNSUPPORTED, "the guest is for %s, of which qemu is not driven; use images "
+		   "for amd64 or arm64", arch->name);
+	return NULL;
+}
+
 static int choose_accel(struct compose *compose, struct fl_err *err)
 {
-	const char *accel = compose->request->accel, *why = "";
+	const char *accel = compose->request->accel, *why = "the guest is not for this machine";
+	bool is_foreign = compose->request->arch != fl_arch_host();
 
 	if (strcmp(accel, "kvm") == 0 && fl_vmm_need_kvm(compose->request, "--accel kvm", err) < 0)
 		return -1;
 	compose->kvm = strcmp(accel, "kvm") == 0 ||
-		       (strcmp(accel, "auto") == 0 && fl_accel_kvm_works(&why));
+		       (strcmp(accel, "auto") == 0 && !is_foreign && fl_accel_kvm_works(&why));
 	if (!compose->kvm && strcmp(accel, "auto") == 0 && compose->request->check)
 		fl_log(FL_LOG_INFO, "%s: the guest runs emulated (TCG), which is slow", why);
 	return 0;
 }
 
-static char *default_program(void)
+static char *default_program(const struct fl_arch *guest)
 {
-	struct utsname host;
-
-	uname(&host);
-	return fl_asprintf("qemu-system-%s", host.machine);
+	return fl_asprintf("qemu-system-%s", guest->machine);
 }
 
 /* virtiofsd reads and writes the guest's memory, and speaks virtio 1.0, not what was before. */
@@ -62,17 +89,18 @@ static void add_shared_memory(struct compose *compose)
 static int add_machine(struct compose *compose, struct fl_err *err)
 {
 	const struct fl_spec *spec = compose->request->spec;
+	const struct board *board = find_board(compose->request->arch, err);
 	fl_cleanup_free char *name = fl_asprintf("%s/%s", spec->name_space, spec->name);
 
-	if (choose_accel(compose, err) < 0)
+	if (!board || choose_accel(compose, err) < 0)
 		return -1;
+	compose->board = board;
 	fl_words_add(compose->argv, compose->request->program);
 	fl_words_option(compose->argv, "-name", "%s", name);
-	/* Without KVM the guest calibrates its clock against PIT and PIC. */
-	fl_words_option(compose->argv, "-machine", "microvm,rtc=on,%s%s",
-		   compose->kvm ? "accel=kvm,pit=off,pic=off" : "accel=tcg",
+	fl_words_option(compose->argv, "-machine", "%s%s",
+		   compose->kvm ? board->kvm : board->tcg,
 		   compose->hardware->share_count ? ",memory-backend=memory" : "");
-	fl_words_option(compose->argv, "-cpu", "%s", compose->kvm ? "host" : "max");
+	fl_words_option(compose->argv, "-cpu", "%s", compose->kvm ? "host" : board->processor);
 	fl_words_option(compose->argv, "-smp", "%u", spec->vcpu);
 	fl_words_option(compose->argv, "-m", "%u", spec->memory_mb);
 	if (compose->hardware->share_count)
@@ -88,22 +116,20 @@ static void add_kernel(struct compose *compose)
 {
 	const struct fl_hardware *hardware = compose->hardware;
 	fl_cleanup_str struct fl_str cmdline = FL_STR_INIT;
-	unsigned khz = compose->kvm ? 0 : fl_accel_tsc_khz();
+	bool has_tsc = strcmp(compose->board->arch, "amd64") == 0;
+	unsigned khz = compose->kvm || !has_tsc ? 0 : fl_accel_tsc_khz();
 	char tsc[16];
 	/* Emulated on a busy host, the guest fails to calibrate its clock and hangs: it is
 	 * told the frequency. */
-	const struct fl_kernel_argument defaults[] = { { "console", "ttyS0" },
+	const struct fl_kernel_argument defaults[] = { { "console", compose->board->console },
 						       { khz ? "tsc_early_khz" : NULL, tsc },
 						       { NULL, NULL } };
-	/* "-no-reboot" turns a reset into an end, which the supervisor judges. */
-	static const struct fl_kernel_argument forced[] = { { "reboot", "t" }, { "panic", "1" },
-							    { NULL, NULL } };
-
 	snprintf(tsc, sizeof(tsc), "%u", khz);
 	fl_words_option(compose->argv, "-kernel", "%s", hardware->kernel);
 	if (hardware->initrd)
 		fl_words_option(compose->argv, "-initrd", "%s", hardware->initrd);
-	fl_hardware_cmdline(compose->request, hardware, defaults, forced, &cmdline);
+	/* "-no-reboot" turns a reset into an end, which the supervisor judges. */
+	fl_hardware_cmdline(compose->request, hardware, defaults, "t", &cmdline);
 	fl_words_option(compose->argv, "-append", "%s", cmdline.data);
 }
 
@@ -180,8 +206,7 @@ static void add_devices(struct compose *compose)
 		fl_words_option(compose->argv, "-device", "vhost-vsock-device,guest-cid=%u",
 				compose->hardware->vsock.cid);
 	fl_words_option(compose->argv, "-device", "virtio-rng-device");
-	/* A guest with the pvpanic module tells a panic apart from a reboot. */
-	fl_words_option(compose->argv, "-device", "pvpanic");
+	fl_words_option(compose->argv, "-device", "%s", compose->board->pvpanic);
 }
 
 static fl_json *launch_of(const struct compose *compose, const char *monitor)

@@ -196,7 +196,8 @@ int fl_show_providers(struct fl_args *args, struct fl_err *err)
 	fl_table_column(&table, "REMARK", "remark");
 	for (const struct fl_provider *one = fl_providers; one->name; one++) {
 		fl_json *row = fl_json_new_object();
-		fl_cleanup_free char *name = fl_vmm_program(fl_vmm_find(one->name), NULL);
+		fl_cleanup_free char *name = fl_vmm_program(fl_vmm_find(one->name), NULL,
+								fl_arch_host());
 		fl_cleanup_free char *program = fl_path_find_program(name);
 
 		fl_json_set(row, "name", fl_json_new_text(one->name));

@@ -36,15 +36,13 @@ static int compose(struct fl_step_call *call, bool check, fl_json **launch, stru
 {
 	const struct fl_provider *provider = fl_step_provider(call);
 	const struct fl_vmm *vmm = provider ? fl_vmm_find(provider->name) : NULL;
-	fl_cleanup_free char *program =
-		vmm ? fl_vmm_program(vmm, fl_args_text(call->args, vmm->provider, NULL)) : NULL;
+	fl_cleanup_free char *program = NULL;
 	struct fl_vmm_request request = {
 		.vm = call->vm,
 		.record = call->record,
 		.spec = &call->spec,
 		.provider = provider,
 		.accel = fl_args_text(call->args, "accel", "auto"),
-		.program = program,
 		.jailer = jailer_of(call),
 		.check = check,
 	};
@@ -56,6 +54,10 @@ static int compose(struct fl_step_call *call, bool check, fl_json **launch, stru
 	if (!vmm)
 		return fl_err_set(err, FL_ERR_UNSUPPORTED, "provider %s cannot be driven",
 				  call->spec.provider);
+	if (fl_vmm_guest(&request, &request.arch, err) < 0)
+		return -1;
+	program = fl_vmm_program(vmm, fl_args_text(call->args, vmm->provider, NULL), request.arch);
+	request.program = program;
 	return vmm->compose(&request, launch, err);
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "cmd/fl-run/vmm.h"
 
+#include "cmd/fl-run/kernel.h"
 #include "cmd/fl-run/version.h"
 #include "common/accel.h"
 #include "common/alloc.h"
@@ -22,13 +23,34 @@ const struct fl_vmm *fl_vmm_find(const char *name)
 	return NULL;
 }
 
-char *fl_vmm_program(const struct fl_vmm *vmm, const char *given)
+int fl_vmm_guest(const struct fl_vmm_request *request, const struct fl_arch **arch,
+		 struct fl_err *err)
+{
+	const char *path = fl_json_text(fl_json_at(request->record, "host.kernel.path"));
+	const char *platform = request->spec->asked.platform;
+	struct fl_kernel kernel = { 0 };
+
+	*arch = platform ? fl_arch_of_platform(platform) : fl_arch_host();
+	if (!path)
+		return 0;
+	if (fl_kernel_read(path, &kernel, request->check ? err : NULL) < 0)
+		return request->check ? -1 : 0;
+	if (!kernel.arch)
+		return 0;
+	if (platform && kernel.arch != *arch)
+		return fl_err_set(err, FL_ERR_INVALID, "%s: a kernel for %s, but label " FL_LABEL_PREFIX
+				  "platform says %s", path, kernel.arch->name, platform);
+	*arch = kernel.arch;
+	return 0;
+}
+
+char *fl_vmm_program(const struct fl_vmm *vmm, const char *given, const struct fl_arch *guest)
 {
 	const char *set = getenv(vmm->variable);
 
 	if (given || (set && *set))
 		return fl_strdup(given ? given : set);
-	return vmm->default_program();
+	return vmm->default_program(guest);
 }
 
 int fl_vmm_need_kvm(const struct fl_vmm_request *request, const char *provider,
@@ -39,6 +61,10 @@ int fl_vmm_need_kvm(const struct fl_vmm_request *request, const char *provider,
 	if (strcmp(request->accel, "tcg") == 0)
 		return fl_err_set(err, FL_ERR_UNSUPPORTED,
 				  "--accel tcg: %s runs with KVM only; set provider to qemu", provider);
+	if (request->arch != fl_arch_host())
+		return fl_err_set(err, FL_ERR_UNSUPPORTED, "%s: the guest is for %s, and KVM runs this "
+				  "machine's %s only; set provider to qemu, with --accel auto or tcg",
+				  provider, request->arch->name, fl_arch_host()->name);
 	if (!request->check)
 		return 0;
 	if (access("/dev/kvm", R_OK | W_OK) < 0)

@@ -8,6 +8,7 @@
  */
 #pragma once
 
+#include "common/arch.h"
 #include "common/provider.h"
 #include "common/state.h"
 
@@ -17,6 +18,7 @@ struct fl_vmm_request {
 	const struct fl_spec *spec;
 	const struct fl_provider *provider;
 	const char *accel;   /* "auto", "kvm" or "tcg" */
+	const struct fl_arch *arch; /* the guest's, as fl_vmm_guest gives it */
 	const char *program; /* as fl_vmm_program gives it */
 	const char *jailer;  /* for those that have one; NULL: none is wanted */
 	bool check;          /* that kernel, disks and taps are there; not for a dry run */
@@ -50,17 +52,23 @@ struct fl_vmm_request {
 struct fl_vmm {
 	const char *provider;
 	const char *variable;            /* of the environment: the program */
-	char *(*default_program)(void);  /* caller frees */
+	char *(*default_program)(const struct fl_arch *guest); /* caller frees */
 	int (*compose)(const struct fl_vmm_request *request, fl_json **launch, struct fl_err *err);
 };
 
 /* By a spec's provider; NULL when fl-run cannot drive it. */
 const struct fl_vmm *fl_vmm_find(const char *provider);
 
-/* What to run: given, or the environment's, or the VMM's default. Caller frees. */
-char *fl_vmm_program(const struct fl_vmm *vmm, const char *given);
+/* What the guest's processors are: of the kernel's kind, where it is there and tells; else as the
+ * spec says, else the host's. FL_ERR_INVALID when the kernel is none, or not what the spec says. */
+int fl_vmm_guest(const struct fl_vmm_request *request, const struct fl_arch **arch,
+		 struct fl_err *err);
 
-/* For those that run with KVM only: FL_ERR_PRECONDITION with what to do instead. */
+/* What to run: given, or the environment's, or the VMM's default. Caller frees. */
+char *fl_vmm_program(const struct fl_vmm *vmm, const char *given, const struct fl_arch *guest);
+
+/* For those that run with KVM only: FL_ERR_UNSUPPORTED when the guest's processors are not the
+ * host's, FL_ERR_PRECONDITION without KVM; both with what to do instead. */
 int fl_vmm_need_kvm(const struct fl_vmm_request *request, const char *provider,
 		    struct fl_err *err);
 

@@ -7,6 +7,7 @@
 #include "cmd/fl-snap/uuid.h"
 #include "cmd/fl-snap/volumes.h"
 #include "common/alloc.h"
+#include "common/arch.h"
 #include "common/progress.h"
 #include "common/reference.h"
 #include "common/uuid.h"
@@ -43,7 +44,7 @@ static int find_image(const struct fl_args *args, const struct fl_store *store, 
 		if (fl_reference_parse(text, &reference, err) < 0)
 			return -1;
 		found = fl_store_find(store, reference.text,
-				      fl_args_text(args, "platform", fl_image_host_platform()));
+				      fl_args_text(args, "platform", fl_arch_host()->platform));
 		digest = fl_json_text(fl_json_get(found, "digest"));
 	}
 	if (!digest)

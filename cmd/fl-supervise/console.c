@@ -40,7 +40,7 @@ void fl_console_restart(struct fl_console *console)
 {
 	console->line_len = 0;
 	console->panic[0] = console->no_root[0] = console->cloud_init[0] = 0;
-	console->halted = console->booted = false;
+	console->halted = console->booted = console->powered_off = false;
 }
 
 static void rotate(struct fl_console *console)
@@ -125,6 +125,7 @@ static bool search(struct fl_console *console)
 	if (*line)
 		snprintf(console->last, sizeof(console->last), "%s", line);
 	console->halted |= halted;
+	console->powered_off |= strstr(line, "reboot: Power down") != NULL;
 	found |= find(line, "Kernel panic - not syncing: ", false, console->panic);
 	found |= find(line, "flintlock-initrd: ", false, console->no_root);
 	found |= find(line, "VFS: Unable to mount root fs", false, console->no_root);

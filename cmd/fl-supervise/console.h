@@ -32,6 +32,7 @@ struct fl_console {
 	char cloud_init[FL_CONSOLE_LINE]; /* what our part reported: "done", "error: …" */
 	bool booted;                      /* it is up: asks for a login, or says so */
 	bool halted;                      /* halted for good, though the VMM lives */
+	bool powered_off;                 /* its kernel's last word was that */
 };
 
 /* Appends to the file name in dirfd; without a place to write it only searches. stamped:

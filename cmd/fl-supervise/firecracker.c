@@ -129,7 +129,8 @@ static void take_metrics(struct fl_monitor *monitor, const fl_json *metrics)
 		tell(monitor);
 }
 
-/* A guest that switches off is halted; only a reset ends the VMM. */
+/* A guest that switches off is halted, and only a reset ends the VMM; on arm64 both do, and the
+ * console tells them apart. */
 const struct fl_protocol fl_protocol_firecracker = {
 	.provider = "firecracker", .silent_end = FL_REASON_RESET, .send = send_order,
 	.take = take, .event_end = "\n", .event = take_metrics

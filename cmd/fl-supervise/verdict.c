@@ -41,7 +41,7 @@ static const char *reason_of(const struct fl_machine *machine, int status)
 
 	if (*monitor->reason)
 		return monitor->reason;
-	if (machine->console.halted)
+	if (machine->console.halted || machine->console.powered_off)
 		return FL_REASON_POWER_OFF;
 	return status == 0 && monitor->protocol->silent_end ? monitor->protocol->silent_end : "";
 }

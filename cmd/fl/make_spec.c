@@ -42,6 +42,7 @@ const struct fl_option fl_make_spec_options[] = {
 	{ "network-bandwidth", 0, "SIZE", "bytes a second, of each interface and direction" },
 	{ "label", 'l', "KEY=VALUE", "a label; may be repeated" },
 	{ "guest-agent", 0, NULL, "a vsock, to speak to an agent in the guest" },
+	{ "platform", 0, "OS/ARCH[/VARIANT]", "whose images and guest, such as linux/arm64 (this machine's)" },
 	{ "provider", 0, "NAME", "the VMM (the host's default)" },
 	{ 0 },
 };
@@ -113,7 +114,7 @@ static void put_list(const struct fl_args *args, const char *option, fl_json *sp
 static void put_labels(const struct fl_args *args, fl_json *spec)
 {
 	static const char *const names[] = { "metadata-service", "disk-bandwidth", "disk-operations",
-					     "network-bandwidth", "egress" };
+					     "network-bandwidth", "egress", "platform" };
 
 	put_pairs(args, "label", spec, "labels");
 	for (size_t i = 0; i < FL_COUNT(names); i++) {

@@ -275,6 +275,14 @@ recovers() {
 	supervised
 }
 
+# On arm64 a reset and a power-off both end it, with status 0.
+@test "a guest that switches off with the VMM has not rebooted" {
+	api_up firecracker off
+	becomes vm exit.kind poweroff
+	[ "$(field vm reboots)" = 0 ]
+	run ! supervised
+}
+
 @test "a guest that does not hear: killed at the timeout" {
 	api_up firecracker deaf
 	within 4 fl stop --timeout 1s vm

@@ -17,6 +17,7 @@ The guest's command line says what it does wrong:
     fake=garbage    answers what is not HTTP
     fake=endless    answers a body that never ends
     fake=huge       counters at the end of what a number can hold
+    fake=off        the guest switches off, and with that the VMM ends (Firecracker on arm64)
     fake=deaf       the guest does not hear that it is to power off
 With ",once" only the first request is treated so.
 """
@@ -339,6 +340,10 @@ class Server:
         listener = None if self.has("unbound") else self.listen(self.vmm.socket)
         console = self.listen(self.vmm.console) if self.vmm.console else None
         self.vmm.guest_is_up()
+        if self.has("off"):
+            time.sleep(1)
+            print("[    1.000000] reboot: Power down", flush=True)
+            return
         while True:
             watched = [one for one in (listener, console) if one] + [
                 one for one in self.buffers if one.fileno() >= 0]

@@ -4,13 +4,13 @@
 
 #include "common/accel.h"
 #include "common/alloc.h"
+#include "common/arch.h"
 #include "common/cgroup.h"
 #include "common/json.h"
 #include "common/path.h"
 #include "common/proc.h"
 
 #include <string.h>
-#include <sys/utsname.h>
 
 void fl_check_kvm(const char *state_dir, struct fl_finding *finding)
 {
@@ -38,16 +38,17 @@ static bool is_in_path(const char *program)
 
 void fl_check_qemu(const char *state_dir, struct fl_finding *finding)
 {
-	struct utsname host;
-	fl_cleanup_free char *program = NULL;
+	const struct fl_arch *host = fl_arch_host();
+	fl_cleanup_free char *program = fl_asprintf("qemu-system-%s", host->machine);
+	bool is_arm = strcmp(host->name, "arm64") == 0;
 
 	(void)state_dir;
-	uname(&host);
-	program = fl_asprintf("qemu-system-%s", host.machine);
 	if (is_in_path(program))
 		fl_finding_set(finding, FL_FINDING_OK, NULL, "%s is in PATH", program);
 	else
-		fl_finding_set(finding, FL_FINDING_BAD, "apt install qemu-system-x86, or give --qemu",
+		fl_finding_set(finding, FL_FINDING_BAD,
+			       is_arm ? "apt install qemu-system-arm, or give --qemu"
+				      : "apt install qemu-system-x86, or give --qemu",
 			       "%s is not in PATH", program);
 }
 
