@@ -6,15 +6,36 @@
 #   make check      every test; installs what it needs
 #
 #   V=1 shows commands; SAN=address,undefined builds into build-san/; CC=clang
+#   ARCH=arm64 builds for that one into build-arm64/, from any other
 
 PREFIX ?= /usr/local
 VERSION := 0.1.0
 
 CC ?= cc
-B ?= build$(if $(SAN),-san)
+# Kernels are built with a variable of that name, too.
+ifeq ($(origin ARCH),environment)
+ARCH :=
+endif
+B ?= build$(if $(ARCH),-$(ARCH))$(if $(SAN),-san)
 OPT ?= -O2
 WERROR ?=
 PKG_CONFIG ?= pkg-config
+
+# For another architecture: its tools, over the packages that contrib/sysroot.sh unpacks, and what
+# runs its programs here. SYSROOT= for a machine that has its packages installed.
+CROSS := $(if $(ARCH),$(filter-out $(shell dpkg --print-architecture),$(ARCH)))
+ifneq ($(CROSS),)
+TRIPLET := $(patsubst arm64-%,aarch64-%,$(ARCH)-linux-gnu)
+SYSROOT ?= $(CURDIR)/build/sysroot-$(ARCH)
+ifeq ($(wildcard $(if $(SYSROOT),$(SYSROOT)/.key,/) )$(filter deps clean,$(MAKECMDGOALS)),)
+$(error $(SYSROOT): the libraries of $(ARCH) are missing; run "make deps ARCH=$(ARCH)")
+endif
+CC = $(TRIPLET)-gcc $(if $(SYSROOT),--sysroot=$(SYSROOT))
+AR = $(TRIPLET)-ar
+RUN := qemu-$(firstword $(subst -, ,$(TRIPLET)))-static $(if $(SYSROOT),-L $(SYSROOT))
+PKG_CONFIG := PKG_CONFIG_SYSROOT_DIR=$(SYSROOT) \
+	PKG_CONFIG_LIBDIR=$(SYSROOT)/usr/lib/$(TRIPLET)/pkgconfig:$(SYSROOT)/usr/share/pkgconfig pkg-config
+endif
 
 PROGRAMS := $(notdir $(patsubst %/,%,$(wildcard cmd/*/)))
 LIBEXEC := $(filter fl-supervise,$(PROGRAMS))
@@ -82,7 +103,7 @@ $(B)/share/flintlock/%: contrib/share/%
 
 $(LIB): $(COMMON_OBJ)
 	$(call say,AR,$@)
-	$(Q)rm -f $@ && ar rcs $@ $^
+	$(Q)rm -f $@ && $(AR) rcs $@ $^
 
 cflags_of = $(shell $(PKG_CONFIG) --cflags $(call pkgs_of,$(1)) 2>/dev/null)
 libs_of = $(ARCHIVES_$(1)) $(shell $(PKG_CONFIG) --libs $(call pkgs_of,$(1)))
@@ -162,7 +183,15 @@ endef
 $(foreach t,$(FUZZERS),$(eval $(call fuzz_rules,$(t))))
 fuzzers: $(FUZZERS:%=$(B)/fuzz/%)
 
-tests: all fuzzers $(TESTS:%=$(B)/unit/%) $(DRIVERS:%=$(B)/drivers/%)
+EXECUTABLES := $(BINARIES:%=bin/%) $(LIBEXEC:%=libexec/flintlock/%) $(FUZZERS:%=fuzz/%) \
+	$(TESTS:%=unit/%) $(DRIVERS:%=drivers/%)
+tests: all $(EXECUTABLES:%=$(B)/%) $(if $(CROSS),$(EXECUTABLES:%=$(B)/emulated/%))
+
+# Each program of the other architecture under its name, as one of this machine's; it finds the
+# others beside itself.
+$(B)/emulated/%: $(B)/%
+	@mkdir -p $(@D) && ln -sfn ../share $(B)/emulated/share && ln -f $< $(@D)/.$(@F).elf
+	$(Q)printf '#!/bin/sh\nexec %s -0 "$$0" %s "$$@"\n' '$(RUN)' '$(abspath $(@D))/.$(@F).elf' >$@ && chmod +x $@
 
 # Man pages, from scdoc.
 MAN := $(patsubst man/%.scd,$(B)/man/%,$(wildcard man/*.scd))
@@ -174,6 +203,7 @@ $(B)/man/%: man/%.scd
 
 deps:
 	@contrib/deps.sh packages.list
+	@$(if $(CROSS),contrib/deps.sh packages-$(ARCH).list && contrib/sysroot.sh $(ARCH) $(SYSROOT))
 
 demo:
 	@contrib/deps.sh packages.list
@@ -212,6 +242,12 @@ check-lab:
 	@$(MAKE) --no-print-directory -j2 B=build-san SAN=address,undefined tests
 	@FL_BUILD=$(abspath build-san) t/lab/run -m 8192 -t 2400 env ASAN_OPTIONS=detect_leaks=1:exitcode=99 \
 		UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1 bats --tap t/lab/thin.bats t/lab/devices.bats </dev/null
+
+# A whole guest of arm64, emulated where the machine is another.
+check-arm64:
+	@contrib/deps.sh packages.list && contrib/deps.sh packages-arm64.list
+	@$(MAKE) --no-print-directory -j2 tests
+	@FL_BUILD=$(abspath $(B)) bats --tap t/arm64/*.bats
 
 # SECONDS per target; hours are better.
 check-fuzz:
@@ -268,7 +304,7 @@ install: all man
 	done
 	install -d $(DESTDIR)$(PREFIX)/share/bash-completion/completions
 	for p in $(BINARIES); do \
-		$(B)/bin/$$p --completion bash > $(DESTDIR)$(PREFIX)/share/bash-completion/completions/$$p || exit 1; \
+		$(RUN) $(B)/bin/$$p --completion bash > $(DESTDIR)$(PREFIX)/share/bash-completion/completions/$$p || exit 1; \
 	done
 
 uninstall:
@@ -283,5 +319,5 @@ clean:
 	rm -rf build build-*
 
 -include $(wildcard $(DEPS))
-.PHONY: all fuzzers check-fuzz check-lab check-long tests man deps demo demo-serve check deb check-deb lint bench bench-lab install uninstall clean
+.PHONY: all fuzzers check-arm64 check-fuzz check-lab check-long tests man deps demo demo-serve check deb check-deb lint bench bench-lab install uninstall clean
 .DELETE_ON_ERROR:

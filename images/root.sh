@@ -3,11 +3,12 @@
 #
 # A Debian bookworm root for microVMs, with systemd, cloud-init and sshd, as layers.
 #
-#   images/root.sh [OUT]                  OUT: build/images/root
+#   images/root.sh [OUT]                  OUT: build/images/root; ARCH=arm64: for that one
 #
 #   OUT/1-base.tar 2-packages.tar 3-configuration.tar
 #
-# The packages come from where this machine's apt gets its own.
+# The packages come from where this machine's apt gets its own. Their scripts are run: of another
+# architecture by qemu-user-static, which binfmt_misc must know, or be told in a user namespace.
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -17,6 +18,9 @@ packages='systemd-sysv udev dbus systemd-resolved libnss-resolve netplan.io clou
 cloud-guest-utils openssh-server iproute2 iputils-ping kmod netbase sudo procps ca-certificates'
 # shellcheck source=images/recipe.sh
 . "$here/recipe.sh"
+# shellcheck source=images/apt.sh
+. "$here/apt.sh"
+export ARCH="${ARCH:-$(dpkg --print-architecture)}"
 
 # The machine's apt sources of the suite, in one-line form.
 sources() {
@@ -36,18 +40,57 @@ proxies() {
 	done >"$RECIPE_WORK/apt.conf"
 }
 
+# With flag F the kernel has the emulator open already, and a chroot needs no copy.
+binfmt=/proc/sys/fs/binfmt_misc
+is_run_here() {
+	[ "$ARCH" = "$(dpkg --print-architecture)" ] ||
+		grep -q '^flags:.*F' "$binfmt/qemu-$machine" 2>/dev/null
+}
+
+# The namespace's own table (Linux 6.7 and later); the machine's stays as it is.
+run_here() {
+	format=/usr/lib/binfmt.d/qemu-$machine.conf
+	[ -e "$format" ] || recipe_die "programs of $ARCH cannot be run: apt install qemu-user-static"
+	mount -t binfmt_misc binfmt_misc "$binfmt" 2>/dev/null && cat "$format" >"$binfmt/register"
+	is_run_here || recipe_die "programs of $ARCH cannot be run: binfmt_misc does not know them, \
+and this kernel has none for a user namespace; as root: systemctl restart systemd-binfmt"
+}
+
+machine=$(echo "$ARCH" | sed 's/^arm64$/aarch64/; s/^amd64$/x86_64/')
+# A user namespace in which root may do what it may here, but for this machine itself.
+enter_as_root() {
+	unshare --user sleep infinity &
+	holder=$!
+	trap 'kill "$holder"' EXIT
+	while [ "$(readlink /proc/self/ns/user)" = "$(readlink "/proc/$holder/ns/user")" ]; do
+		sleep 0.05
+	done
+	echo 0 0 65536 >"/proc/$holder/uid_map"
+	echo 0 0 65536 >"/proc/$holder/gid_map"
+	nsenter --user --target "$holder" unshare --mount --pid --fork --mount-proc "$0" "$out"
+	exit
+}
+
+export RECIPE_INSIDE="${RECIPE_INSIDE:-no}"
 # The layers hold files of many owners: without root, the user's own range of them.
 if [ "$(id -u)" != 0 ]; then
 	unshare --map-root-user --map-auto true 2>/dev/null ||
 		recipe_die "needs root, or newuidmap (package uidmap) and a range of ids for $(id -un) in /etc/subuid and /etc/subgid"
-	exec unshare --map-root-user --map-auto --mount --pid --fork --mount-proc "$0" "$out"
+	RECIPE_INSIDE=yes exec unshare --map-root-user --map-auto --mount --pid --fork --mount-proc "$0" "$out"
 fi
+if [ "$RECIPE_INSIDE" = no ] && ! is_run_here; then
+	RECIPE_INSIDE=yes
+	enter_as_root
+fi
+is_run_here || run_here
+mkdir -p "$(dirname "$out")"
+apt_for "$ARCH" "$(dirname "$out")/apt-$ARCH"
 sources=$(sources)
 [ "$sources" ] || recipe_die "apt has no sources of Debian $suite: apt-get update, or add them"
 # A security update is an input, too: its versions are in the lists.
 # shellcheck disable=SC2086 # a list
 versions=$(apt-cache policy systemd libc6 $packages | grep Candidate)
-set -- "$out" "$(recipe_key "$0" "$here/recipe.sh" "$here/root/layer" "$here/root/configure" \
+set -- "$out" "$(recipe_key "$0" "$here/recipe.sh" "$here/apt.sh" "$here/root/layer" "$here/root/configure" \
 	"$versions" "$(cd "$here/root/files" && find . -type f -print -exec cat {} + | sha256sum)")"
 recipe_begin "$1" "$2"
 
@@ -55,8 +98,10 @@ SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git -C "$here" log -1 --format=%ct 2>/d
 LAYERS=$(cd "$RECIPE_WORK" && pwd)
 export SOURCE_DATE_EPOCH LAYERS
 proxies
+unset APT_CONFIG
 # shellcheck disable=SC2016 # expanded by mmdebstrap's shell
 echo "$sources" | mmdebstrap --quiet --mode=root --format=null --variant=minbase \
+	--architectures="$ARCH" --skip=check/qemu \
 	--aptopt="$LAYERS/apt.conf" --aptopt='APT::Install-Recommends "false"' \
 	--customize-hook="'$here/root/layer' \"\$1\" 1-base" \
 	--customize-hook="chroot \"\$1\" apt-get -q -q --yes install $(echo "$packages" | tr '\n' ' ')" \
@@ -64,6 +109,6 @@ echo "$sources" | mmdebstrap --quiet --mode=root --format=null --variant=minbase
 	--customize-hook="'$here/root/layer' \"\$1\" 2-packages" \
 	--customize-hook="'$here/root/configure' \"\$1\"" \
 	--customize-hook="'$here/root/layer' \"\$1\" 3-configuration" \
-	"$suite" - - 9>&-
+	"$suite" - - 8>&- 9>&-
 find "$LAYERS" -mindepth 1 ! -name '*.tar' -delete
 recipe_publish "$1" "$2"
