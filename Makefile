@@ -263,6 +263,12 @@ check-deb:
 	@contrib/deps.sh packages.list
 	@FL_CHECK_DEB=1 bats --tap t/contrib/deb.bats
 
+# The images of images/, and a node of Kubernetes made of them: some minutes.
+check-images:
+	@contrib/deps.sh packages.list
+	@$(MAKE) --no-print-directory -j2 tests
+	@FL_CHECK_IMAGES=1 FL_BUILD=$(abspath $(B)) bats --tap t/images/images.bats
+
 lint:
 	@t/lint.sh
 
@@ -319,5 +325,5 @@ clean:
 	rm -rf build build-*
 
 -include $(wildcard $(DEPS))
-.PHONY: all fuzzers check-arm64 check-fuzz check-lab check-long tests man deps demo demo-serve check deb check-deb lint bench bench-lab install uninstall clean
+.PHONY: all fuzzers check-arm64 check-fuzz check-lab check-long tests man deps demo demo-serve check deb check-deb check-images lint bench bench-lab install uninstall clean
 .DELETE_ON_ERROR:

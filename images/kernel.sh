@@ -6,6 +6,7 @@
 #   images/kernel.sh [OUT [PACKAGE]]      OUT: build/images/kernel; ARCH=arm64: for that one
 #
 #   OUT/tree/boot/vmlinux, initrd.img     the kernel image's content; of arm64 an "Image"
+#   OUT/packed/boot/vmlinuz               of amd64: the same as it is packaged
 #   OUT/modules/usr/lib/modules/VERSION   a layer for roots that want more modules
 #   OUT/version                           what uname -r says
 set -eu
@@ -74,7 +75,10 @@ header() {
 take_kernel() {
 	case $(od -A n -t x1 -j 56 -N 4 "$1" | tr -d ' ') in
 	41524d64) cp "$1" "$2" ;;
-	*) extract_vmlinux "$1" "$2" ;;
+	*)
+		extract_vmlinux "$1" "$2"
+		install -D -m 0644 "$1" "$RECIPE_WORK/packed/boot/vmlinuz"
+		;;
 	esac
 }
 
@@ -158,6 +162,6 @@ for folder in $pruned; do
 done
 depmod -b "$RECIPE_WORK/modules/usr" "$version"
 rm -rf "$RECIPE_WORK/package" "$RECIPE_WORK/busybox" "$RECIPE_WORK/initrd"
-find "$RECIPE_WORK/tree" "$RECIPE_WORK/modules" -exec touch -h -d "@$epoch" {} +
+find "$RECIPE_WORK" -mindepth 1 -exec touch -h -d "@$epoch" {} +
 echo "$version" >"$RECIPE_WORK/version"
 recipe_publish "$out" "$key"

@@ -3,9 +3,13 @@
 #
 # A Debian bookworm root for microVMs, with systemd, cloud-init and sshd, as layers.
 #
-#   images/root.sh [OUT]                  OUT: build/images/root; ARCH=arm64: for that one
+#   images/root.sh [OUT [PROFILE]]        OUT: build/images/root; ARCH=arm64: for that one
 #
-#   OUT/1-base.tar 2-packages.tar 3-configuration.tar
+#   OUT/1-base.tar 2-packages.tar 3-configuration.tar 4-PROFILE.tar
+#
+# PROFILE is a folder with what more there is to be, each of these where it is wanted: "packages", their
+# names; "debs/", packages that no repository has; "files/", laid over the root; "configure", run with
+# the root as its operand, outside of it. images/kubernetes is one.
 #
 # The packages come from where this machine's apt gets its own. Their scripts are run: of another
 # architecture by qemu-user-static, which binfmt_misc must know, or be told in a user namespace.
@@ -13,6 +17,7 @@ set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
 out=${1:-build/images/root}
+profile=${2:+$(realpath "$2")}
 suite=bookworm
 packages='systemd-sysv udev dbus systemd-resolved libnss-resolve netplan.io cloud-init
 cloud-guest-utils openssh-server iproute2 iputils-ping kmod netbase sudo procps ca-certificates'
@@ -67,16 +72,48 @@ enter_as_root() {
 	done
 	echo 0 0 65536 >"/proc/$holder/uid_map"
 	echo 0 0 65536 >"/proc/$holder/gid_map"
-	nsenter --user --target "$holder" unshare --mount --pid --fork --mount-proc "$0" "$out"
+	nsenter --user --target "$holder" unshare --mount --pid --fork --mount-proc "$0" "$out" "$profile"
 	exit
 }
+
+content_of() {
+	[ ! -d "$1" ] || (cd "$1" && find . -type f | LC_ALL=C sort | xargs -d '\n' sha256sum)
+}
+
+# What a profile adds, into the root $1.
+add_profile() {
+	# The guest's resolver is not there yet.
+	resolver=$(readlink "$1/etc/resolv.conf")
+	cp --remove-destination /etc/resolv.conf "$1/etc/resolv.conf"
+	if [ -d "$profile/debs" ]; then
+		cp "$profile"/debs/*.deb "$1/tmp/"
+		chroot "$1" sh -c 'apt-get -q -q --yes install /tmp/*.deb && rm /tmp/*.deb'
+	fi
+	if [ -e "$profile/packages" ]; then
+		# shellcheck disable=SC2046 # a list
+		chroot "$1" apt-get -q -q --yes install $(cat "$profile/packages")
+	fi
+	ln -sf "$resolver" "$1/etc/resolv.conf"
+	if [ -d "$profile/files" ]; then
+		cp -R --preserve=mode "$profile/files/." "$1/"
+	fi
+	if [ -e "$profile/configure" ]; then
+		"$profile/configure" "$1"
+	fi
+}
+
+# mmdebstrap's hooks are commands: this script is called again.
+if [ "${RECIPE_PROFILE_INTO:-}" ]; then
+	add_profile "$RECIPE_PROFILE_INTO"
+	exit
+fi
 
 export RECIPE_INSIDE="${RECIPE_INSIDE:-no}"
 # The layers hold files of many owners: without root, the user's own range of them.
 if [ "$(id -u)" != 0 ]; then
 	unshare --map-root-user --map-auto true 2>/dev/null ||
 		recipe_die "needs root, or newuidmap (package uidmap) and a range of ids for $(id -un) in /etc/subuid and /etc/subgid"
-	RECIPE_INSIDE=yes exec unshare --map-root-user --map-auto --mount --pid --fork --mount-proc "$0" "$out"
+	RECIPE_INSIDE=yes exec unshare --map-root-user --map-auto --mount --pid --fork --mount-proc "$0" "$out" "$profile"
 fi
 if [ "$RECIPE_INSIDE" = no ] && ! is_run_here; then
 	RECIPE_INSIDE=yes
@@ -91,7 +128,7 @@ sources=$(sources)
 # shellcheck disable=SC2086 # a list
 versions=$(apt-cache policy systemd libc6 $packages | grep Candidate)
 set -- "$out" "$(recipe_key "$0" "$here/recipe.sh" "$here/apt.sh" "$here/root/layer" "$here/root/configure" \
-	"$versions" "$(cd "$here/root/files" && find . -type f -print -exec cat {} + | sha256sum)")"
+	"$versions" "$(content_of "$here/root/files")" "$(content_of "${profile:-/nonexistent}")")"
 recipe_begin "$1" "$2"
 
 SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git -C "$here" log -1 --format=%ct 2>/dev/null || date +%s)}
@@ -109,6 +146,8 @@ echo "$sources" | mmdebstrap --quiet --mode=root --format=null --variant=minbase
 	--customize-hook="'$here/root/layer' \"\$1\" 2-packages" \
 	--customize-hook="'$here/root/configure' \"\$1\"" \
 	--customize-hook="'$here/root/layer' \"\$1\" 3-configuration" \
+	${profile:+--customize-hook="RECIPE_PROFILE_INTO=\"\$1\" '$here/root.sh' - '$profile'"} \
+	${profile:+--customize-hook="'$here/root/layer' \"\$1\" '4-$(basename "$profile")'"} \
 	"$suite" - - 8>&- 9>&-
 find "$LAYERS" -mindepth 1 ! -name '*.tar' -delete
 recipe_publish "$1" "$2"

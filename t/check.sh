@@ -101,7 +101,7 @@ run_tests() {
 	run_units "$1"
 	# shellcheck disable=SC2046 # a list of files
 	run_bats $(git ls-files 't/*.bats' |
-		grep -vE "^t/(lab|guest|arm64)/|^t/contrib/deb.bats${2:+|$2}")
+		grep -vE "^t/(lab|guest|arm64)/|^t/contrib/deb.bats|^t/images/${2:+|$2}")
 }
 
 # Tests in the lab; "make check-lab" walks every step and goes through all cycles. Emulation stalls

@@ -18,7 +18,7 @@ report() {
 }
 
 sources=$(git ls-files 'common/*.[ch]' 'cmd/*.[ch]')
-scripts=$(git ls-files '*.sh' '*.bash' '*.bats' '*.py' .ci/run t/lab/ images/ ':!images/root/files/*')
+scripts=$(git ls-files '*.sh' '*.bash' '*.bats' '*.py' .ci/run t/lab/ images/ ':!images/*/files/*' ':!images/*/packages')
 
 floor_of() {
 	case $1 in

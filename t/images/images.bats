@@ -1,0 +1,73 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MPL-2.0
+# The images of images/, packed, and a node of Kubernetes made of them. By "make check-images" only:
+# it fetches a distribution.
+
+bats_require_minimum_version 1.5.0
+load ../lib
+
+setup_file() {
+	[ "${FL_CHECK_IMAGES:-}" ] || skip "fetches a distribution; run make check-images"
+	export LAYOUT=$FL_BUILD/images-packed FL_STATE_DIR=$BATS_FILE_TMPDIR/state FL_RUN_DIR=$BATS_FILE_TMPDIR/run
+	rm -rf "$LAYOUT"
+	(cd "$FL_TOP" && OUT=$FL_BUILD/images/packed images/pack.sh "$LAYOUT" >/dev/null)
+	VERSION=$(cat "$FL_BUILD/images/packed/kernel/version")
+	export VERSION
+}
+
+setup() {
+	cd "$BATS_TEST_TMPDIR" || return
+}
+
+teardown() {
+	fl down -q --all >/dev/null
+	[ -z "$(what_is_left)" ]
+}
+
+@test "labels say what an image is" {
+	[ "$(jq -r '.manifests[].annotations."org.opencontainers.image.ref.name"' "$LAYOUT/index.json" | sort | xargs)" = \
+		"kernel-$VERSION kubernetes-bookworm modules-$VERSION root-bookworm" ]
+	for image in "kernel-$VERSION" "modules-$VERSION"; do
+		[ "$(skopeo inspect --config "oci:$LAYOUT:$image" | jq -r '.config.Labels."org.opencontainers.image.version"')" = "$VERSION" ]
+	done
+}
+
+@test "the kernel as ELF and packed, and its modules at the top of their image" {
+	fl-pull get -q "oci:$LAYOUT:kernel-$VERSION" "oci:$LAYOUT:modules-$VERSION" >/dev/null
+	fl-snap file "oci:$LAYOUT:kernel-$VERSION" boot/vmlinux elf
+	[ "$(head -c 4 elf)" = $'\177ELF' ]
+	fl-snap file "oci:$LAYOUT:kernel-$VERSION" boot/vmlinuz packed
+	[ "$(dd if=packed bs=1 skip=514 count=4 status=none)" = HdrS ]
+	fl-snap file "oci:$LAYOUT:modules-$VERSION" modules.dep dep
+	grep -q '/br_netfilter.ko:' dep
+}
+
+@test "a node: containerd runs, and the kernel is as kubeadm asks" {
+	cat >user-data <<-'END'
+		#cloud-config
+		runcmd:
+		  - [sh, -c, "echo node: containerd $(systemctl is-active containerd) >/dev/console"]
+		  - [sh, -c, "echo node: sysctl $(sysctl -n net.bridge.bridge-nf-call-iptables net.ipv4.ip_forward | xargs) >/dev/console"]
+		  - [sh, -c, "echo node: version $(ctr version | grep -c Revision) >/dev/console"]
+		  - [sh, -c, "echo node: group $(containerd config dump | grep -c 'SystemdCgroup = true') >/dev/console"]
+		  - [sh, -c, "echo node: tools $(which conntrack socat ethtool ebtables iptables runc | wc -l) >/dev/console"]
+		  - [sh, -c, "echo node: modules $(grep -c lib/modules/$(uname -r) /proc/mounts) >/dev/console"]
+		  - [sh, -c, "echo node: swap $(swapon --show | wc -l) >/dev/console"]
+	END
+	fl spec --name node --kernel "oci:$LAYOUT:kernel-$VERSION" --initrd "oci:$LAYOUT:kernel-$VERSION" \
+		--root "oci:$LAYOUT:kubernetes-bookworm" --root-size 6G --memory 1024 --cmdline quiet --user-data user-data |
+		jq -c --arg image "oci:$LAYOUT:modules-$VERSION" --arg at "/lib/modules/$VERSION" \
+			'.additional_volumes = [{id: "modules", is_read_only: true, mount_point: $at,
+				source: {container_source: $image}}]' |
+		fl up -q >/dev/null
+	fl-run wait default/node --for=cloud-init --timeout 500s
+	fl console node --print >console
+	grep -a 'node: ' console
+	grep -aq 'node: containerd active' console
+	grep -aq 'node: sysctl 1 1' console
+	grep -aq 'node: version 2' console
+	grep -aq 'node: group 1' console
+	grep -aq 'node: tools 6' console
+	grep -aq 'node: modules 1' console
+	grep -aq 'node: swap 0' console
+}
