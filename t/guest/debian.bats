@@ -97,6 +97,37 @@ guest() { # NAME COMMAND…
 	[ -z "$(what_is_left)" ]
 }
 
+@test "a guest that asks by DHCP gets the record's address, and others' names" {
+	folder=$FL_RUN_DIR
+	while [[ $folder == "$BATS_RUN_TMPDIR"* ]]; do
+		mkdir -p "$folder"
+		chmod a+x "$folder" # dnsmasq is not root
+		folder=${folder%/*}
+	done
+	inside fl-net bridge create br0 --address 10.9.0.1/24 --nat --domain fl.test
+	nsenter -t "$HOLDER" -n fl-net dns br0 --upstream none 2>/dev/null 3>&- &
+	dns=$!
+	printf 'version: 2\nethernets:\n  any:\n    match: {name: "e*"}\n    dhcp4: true\n' >"$BATS_TEST_TMPDIR/network"
+	debian other | inside fl-net up >"$BATS_TEST_TMPDIR/other"
+	debian asker | jq -c --rawfile network "$BATS_TEST_TMPDIR/network" '.metadata["network-config"] = ($network | @base64)' |
+		inside fl up -q --accel tcg >"$BATS_TEST_TMPDIR/asker"
+	inside fl-run wait asker --for=cloud-init --timeout 300s
+	guest asker "ip -o -4 address show scope global; cat /run/systemd/netif/leases/*" >"$BATS_TEST_TMPDIR/told"
+	grep -F "$(jq -r '.host.network[].address' "$BATS_TEST_TMPDIR/asker")" "$BATS_TEST_TMPDIR/told" | grep -q dynamic
+	cat "$BATS_TEST_TMPDIR/told"
+	for word in DNS=10.9.0.1 DOMAINNAME=default.fl.test HOSTNAME=asker; do
+		grep -qx "$word" "$BATS_TEST_TMPDIR/told"
+	done
+	[ "$(guest asker getent ahostsv4 other.fl.test | awk '{ print $1 }' | sort -u)" = \
+		"$(jq -r '.host.network[].address | split("/")[0]' "$BATS_TEST_TMPDIR/other")" ]
+	inside fl down -q asker >/dev/null
+	inside fl-net down other >/dev/null
+	kill "$dns"
+	wait "$dns"
+	inside fl-net bridge create br0 --address 10.9.0.1/24 --nat --domain none
+	[ -z "$(what_is_left)" ]
+}
+
 @test "the command that --dry-run prints works when pasted after the other steps ran" {
 	debian pasted | inside bash -c 'fl-pull up -q | fl-snap up | fl-net up | fl-meta up' >"$BATS_TEST_TMPDIR/record"
 	fl-run up --dry-run --accel tcg "$BATS_TEST_TMPDIR/record" >"$BATS_TEST_TMPDIR/command"
