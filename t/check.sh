@@ -7,7 +7,7 @@ set -u
 cd "$(dirname "$(dirname "$(realpath "$0")")")" || exit 1
 mode=${1:-all}
 log=$(mktemp)
-work=$(mktemp -d)
+said=$(mktemp)
 
 section() {
 	printf '# %s\n' "$*" | tee -a "$log"
@@ -160,26 +160,31 @@ lint() {
 	tap lint nice -n 19 t/lint.sh
 }
 
+# One after another; the lab has one processor.
+work_through() {
+	lint
+	lab
+	arm64
+}
+
 # Beside what follows, as a group of processes. What is said there is shown by await.
-groups=()
+group=
 beside() { # FUNCTION
 	set -m
-	"$1" >"$work/$1" 2>&1 &
-	groups+=("$!")
+	"$1" >"$said" 2>&1 &
+	group=$!
 	set +m
 }
 
-await() { # FUNCTION…
-	wait "${groups[@]}"
-	(cd "$work" && cat "$@")
+await() {
+	wait "$group"
+	group=
+	cat "$said"
 }
 
 finish() {
-	local group
-	for group in "${groups[@]}"; do
-		kill -- -"$group" 2>/dev/null
-	done
-	rm -rf "$log" "$work"
+	[ -z "$group" ] || kill -- -"$group" 2>/dev/null
+	rm -f "$log" "$said"
 }
 
 sanitized() {
@@ -223,16 +228,15 @@ build build || exit 1
 export FL_BUILD=$PWD/build
 # Those who need them all at once find them; why they cannot be had is told by the tests.
 t/images.sh build >/dev/null 2>&1
-beside lint
+# An emulated guest takes all of the machine; niceness does not count between sessions.
 section "real guests"
 [ "$mode" = quick ] || run_bats t/guest/*.bats
-# The lab has one processor, and other tests mostly wait.
-beside lab
+# Other tests mostly wait.
+beside work_through
 section "tests"
 (run_tests build)
 [ "$mode" = quick ] || (sanitized)
-(arm64)
-await lint lab
+await
 
 section "the tree is as it was"
 if [ "$before" = "$(tree)" ]; then
