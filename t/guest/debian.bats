@@ -36,6 +36,7 @@ teardown_file() {
 
 # What one test leaves because it failed is not the next one's.
 teardown() {
+	[ -z "${dns:-}" ] || kill "$dns" 2>/dev/null || true
 	inside fl down -q --all >/dev/null 2>&1 || true
 }
 
