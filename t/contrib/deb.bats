@@ -92,7 +92,7 @@ upgraded_under_a_microvm() {
 		export FL_STATE_DIR=/tmp/state FL_RUN_DIR=/tmp/run
 		from=oci:/images/layout
 		fl spec --name vm --kernel $from:kernel --initrd $from:kernel --root $from:root --root-size 16M |
-			fl up -q --qemu fake-vmm --accel tcg --settle 100ms >/dev/null
+			fl up -q --qemu /usr/local/bin/fake-vmm --accel tcg --settle 100ms >/dev/null
 		supervisor=$(for one in /proc/[0-9]*; do
 			case $(readlink "$one/exe") in */fl-supervise) echo "${one#/proc/}" ;; esac
 		done)
@@ -108,7 +108,7 @@ upgraded_under_a_microvm() {
 		fl console vm --print | grep -q words
 		fl-run metrics vm >/dev/null
 		fl stop -q vm
-		fl start -q vm --qemu fake-vmm --accel tcg --settle 100ms
+		fl start -q vm --qemu /usr/local/bin/fake-vmm --accel tcg --settle 100ms
 		fl ls | grep -w vm | grep -qw running
 		fl down -q vm
 		[ -z "$(ls /tmp/state/vm)" ]'
