@@ -169,13 +169,17 @@ static int ask_to_resize(const struct growth *growth, const struct fl_vm *vm, st
 	return fl_control_ask(vm, request, err);
 }
 
-/* A guest that runs is told; what keeps it from being told is no failure, if it has grown. */
+/* A guest that runs is told; what keeps it from being told is no failure, if it has grown. One that
+ * ended meanwhile cannot come back: its step is locked. */
 static int tell_guest(const struct growth *growth, const struct fl_backend *backend,
-		      const struct fl_vm *vm, struct fl_err *err)
+		      const struct fl_volume_call *call, bool was_supervised, struct fl_err *err)
 {
+	const struct fl_vm *vm = call->vm;
 	struct fl_err why;
 
-	if (!fl_vm_is_supervised(vm) || ask_to_resize(growth, vm, &why) == 0)
+	if (!fl_vm_is_supervised(vm))
+		return was_supervised && backend->vmm_grows ? backend->grow(call, growth->size, err) : 0;
+	if (ask_to_resize(growth, vm, &why) == 0)
 		return 0;
 	if (backend->vmm_grows)
 		return fl_err_set(err, why.kind, "volume %s is as large as it was: %s; it grows "
@@ -191,15 +195,17 @@ static int grow(struct growth *growth, const struct fl_vm *vm, struct fl_err *er
 	struct fl_volume_call call = { .site = &growth->site, .vm = vm, .folder = folder,
 				       .id = growth->id };
 	const struct fl_backend *backend;
+	bool was_supervised;
 
 	if (folder < 0 || fl_backend_of(&call, &backend, err) < 0)
 		return -1;
 	if (!backend)
 		return fl_err_set(err, FL_ERR_PRECONDITION, "volume %s is not made yet; run "
 				  "\"fl-snap up\" first", call.id);
+	was_supervised = fl_vm_is_supervised(vm);
 	if (backend->grow(&call, growth->size, err) < 0)
 		return -1;
-	return tell_guest(growth, backend, vm, err);
+	return tell_guest(growth, backend, &call, was_supervised, err);
 }
 
 static int grow_one(void *arg, const struct fl_vm *vm, struct fl_err *err)

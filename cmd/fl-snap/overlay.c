@@ -53,7 +53,24 @@ static int create(const struct fl_volume_call *call, const char *name,
 	if (fl_atomic_open(&file, call->folder, name, 0600, err) < 0 ||
 	    fill(file.fd, below, name, made, err) < 0)
 		return -1;
-	return fl_atomic_publish(&file, false, err);
+	return fl_atomic_publish(&file, true, err);
+}
+
+/* One that the record does not know yet may have been made of what the spec said before. */
+static int check_below(const struct fl_volume_call *call, const char *name, const char *base,
+		       struct fl_err *err)
+{
+	fl_cleanup_close int fd = openat(call->folder, name, O_RDONLY | O_CLOEXEC);
+	fl_cleanup_free char *below = NULL;
+
+	if (fd < 0)
+		return fl_err_errno(err, errno, "%s: cannot be opened", name);
+	if (fl_qcow2_below(fd, name, &below, err) < 0)
+		return -1;
+	if (strcmp(below, base) == 0)
+		return 0;
+	return fl_err_set(err, FL_ERR_PRECONDITION, "its disk leads to %s, not to %s; put the spec, or the "
+			  "state folder, back, or make the microVM anew (fl down, fl up)", below, base);
 }
 
 /* What is only read is shared as it is. The base is looked at each time: a power loss may have torn
@@ -61,9 +78,10 @@ static int create(const struct fl_volume_call *call, const char *name,
 static int make(const struct fl_volume_call *call, struct fl_volume_made *made, struct fl_err *err)
 {
 	fl_cleanup_free char *name = name_of(call);
+	fl_cleanup_free char *base = fl_cache_base_path(call->cache, call->image, call->mib);
 	int there = has(call, err);
 
-	if (there < 0)
+	if (there < 0 || (there && check_below(call, name, base, err) < 0))
 		return -1;
 	if (!there && call->read_only)
 		return fl_backend_file.make(call, made, err);

@@ -195,6 +195,23 @@ static int read_header(int fd, const char *name, struct header *header, struct f
 	return 0;
 }
 
+int fl_qcow2_below(int fd, const char *name, char **path, struct fl_err *err)
+{
+	char text[LONGEST_PATH + 1] = { 0 };
+	struct header header;
+	uint32_t size;
+
+	if (read_header(fd, name, &header, err) < 0)
+		return -1;
+	size = be32toh(header.backing_size);
+	if (size == 0 || size > LONGEST_PATH)
+		return fl_err_set(err, FL_ERR_CORRUPT, "%s: leads to no base", name);
+	if (fl_io_pread(fd, text, size, be64toh(header.backing_at), name, err) < 0)
+		return -1;
+	*path = fl_strdup(text);
+	return 0;
+}
+
 int fl_qcow2_size(int fd, const char *name, uint64_t *size, struct fl_err *err)
 {
 	struct header header;

@@ -30,6 +30,9 @@ int fl_qcow2_end(struct fl_qcow2 *disk, const char *path, struct fl_err *err);
 
 void fl_qcow2_destroy(struct fl_qcow2 *disk); /* NULL: nothing */
 
+/* The path of the file below the disk in fd; caller frees. FL_ERR_CORRUPT: it is none. */
+int fl_qcow2_below(int fd, const char *name, char **path, struct fl_err *err);
+
 /* What the guest sees of the disk in fd, in bytes. FL_ERR_CORRUPT: it is none. */
 int fl_qcow2_size(int fd, const char *name, uint64_t *size, struct fl_err *err);
 

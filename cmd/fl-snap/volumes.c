@@ -135,12 +135,18 @@ static int make_or_find(struct work *work, const struct fl_volume_call *call, st
 static int make_from_file(struct work *work, const struct fl_volume *volume, struct fl_err *err)
 {
 	struct fl_volume_call call = {
-		.watch = &work->watch, .vm = work->call->vm, .folder = work->folder,
-		.id = volume->id, .read_only = volume->read_only, .mib = volume->size_mb,
+		.site = &work->site, .cache = &work->cache, .watch = &work->watch,
+		.vm = work->call->vm, .folder = work->folder, .id = volume->id,
+		.read_only = volume->read_only, .mib = volume->size_mb,
 	};
+	const struct fl_backend *backend;
 	struct fl_volume_made made = { 0 };
-	int rc = fl_raw_make(&call, volume->file, &made, err);
+	int rc = fl_backend_of(&call, &backend, err);
 
+	if (rc == 0 && backend && backend != &fl_backend_file)
+		rc = fl_err_set(err, FL_ERR_PRECONDITION, "it was made from an image and holds data; put the "
+				"spec back, or make the microVM anew (fl down, fl up)");
+	rc = rc < 0 ? -1 : fl_raw_make(&call, volume->file, &made, err);
 	if (rc == 0 && volume->mount_point && !made.has_uuid)
 		rc = fl_err_set(err, FL_ERR_INVALID, "%s: is no ext4, so that it cannot be mounted at %s; "
 				"leave the mount point out, and mount it in the guest", volume->file,

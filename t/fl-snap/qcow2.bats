@@ -134,3 +134,28 @@ provider_is() {
 	[ "$status" != 0 ]
 	[[ $output == *"is as large as it was"*"it cannot be that large"* ]]
 }
+
+@test "a disk that no record knows yet is not taken for one of another base" {
+	record=$(disks one 16M)
+	path=$(volume path <<<"$record")
+	# Killed before the record had it; the spec was changed meanwhile.
+	file=$(echo "$FL_STATE_DIR"/vm/default/one/*/record.json)
+	jq -c 'del(.host.volumes) | .spec.root_volume.size_in_mb = 32' "$file" >changed
+	cp changed "$file"
+	before=$(cksum <"$path")
+	fails_with 8 "-16-v2, not to $FL_STATE_DIR/bases/" fl-snap up -q <changed
+	[ "$(cksum <"$path")" = "$before" ]
+	printf nonsense | dd of="$path" conv=notrunc status=none
+	fails_with 12 "not a qcow2 disk" fl-snap up -q <<<"$record"
+}
+
+@test "a volume does not become a file's because the spec says so" {
+	head -c 1M /dev/zero >raw
+	record=$(small_spec one | jq -c '.additional_volumes = [.root_volume | .id = "data"]' |
+		fl-pull up -q | fl-snap up -q --backend qcow2)
+	file=$(echo "$FL_STATE_DIR"/vm/default/one/*/record.json)
+	jq -c --arg raw "$PWD/raw" '.spec.additional_volumes[0].source = {container_source: ("file:" + $raw)}' "$file" >changed
+	cp changed "$file"
+	fails_with 8 "it was made from an image and holds data" fl-snap up -q <changed
+	[ ! -e "$(dirname "$(jq -r .host.volumes.data.path <<<"$record")")/data.img" ]
+}
