@@ -56,6 +56,11 @@ fl_json *fl_json_parse(const char *text, size_t size, const char *name, struct f
 	return parse(text, size, PARSE_FLAGS, &used, name, err);
 }
 
+static bool is_space(char c)
+{
+	return c == ' ' || c == '\n' || c == '\t' || c == '\r';
+}
+
 /* Where the string that begins at start ends: its closing quote, or the end of the text. */
 static size_t end_of_string(const char *text, size_t size, size_t start)
 {
@@ -73,6 +78,14 @@ static size_t end_of_string(const char *text, size_t size, size_t start)
 	return size;
 }
 
+/* What is named by a string is kept apart by it. */
+static bool is_key(const struct fl_str *text, size_t end)
+{
+	while (++end < text->len && is_space(text->data[end]))
+		;
+	return end < text->len && text->data[end] == ':';
+}
+
 /* Outside of strings, JSON has no quotes. */
 void fl_json_empty_long(struct fl_str *text, size_t longest)
 {
@@ -82,7 +95,7 @@ void fl_json_empty_long(struct fl_str *text, size_t longest)
 		const char *quote = memchr(text->data + at, '"', text->len - at);
 		size_t start = quote ? (size_t)(quote - text->data) + 1 : text->len;
 		size_t end = end_of_string(text->data, text->len, start);
-		size_t last = end - start > longest ? start : end;
+		size_t last = end - start > longest && !is_key(text, end) ? start : end;
 
 		memmove(text->data + kept, text->data + at, last - at);
 		kept += last - at;
@@ -92,11 +105,6 @@ void fl_json_empty_long(struct fl_str *text, size_t longest)
 	}
 	if (text->data)
 		text->data[text->len = kept] = 0;
-}
-
-static bool is_space(char c)
-{
-	return c == ' ' || c == '\n' || c == '\t' || c == '\r';
 }
 
 fl_json *fl_json_parse_next(const char *text, size_t size, size_t *at, const char *name,

@@ -30,7 +30,7 @@ void fl_json_cleanup(fl_json **value);
  * name is what the error calls the text. */
 fl_json *fl_json_parse(const char *text, size_t size, const char *name, struct fl_err *err);
 
-/* Empties strings of more than longest bytes in a document that is yet to be parsed: for who looks at
+/* Empties strings of more than longest bytes, but for keys, in a document that is yet to be parsed: for who looks at
  * many, and does not need what is long in them. */
 void fl_json_empty_long(struct fl_str *text, size_t longest);
 

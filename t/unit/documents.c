@@ -184,6 +184,7 @@ static void long_texts(void)
 		      "{\"a\":\"1234\",\"b\":\"\",\"c\":[\"\"]}");
 	/* A quote in a string does not end it, behind whichever number of backslashes. */
 	check_emptied("[\"12\\\"34\",\"\\\\\",\"\\\\\\\"567\",1]", 4, "[\"\",\"\\\\\",\"\",1]");
+	check_emptied("{\"a key\" : \"12345\"}", 4, "{\"a key\" : \"\"}");
 	check_emptied("{\"a\":\"unfinished", 4, "{\"a\":\"");
 	check_emptied("\"", 4, "\"");
 	check_emptied("", 4, "");
