@@ -173,14 +173,19 @@ keep_lease() {
 	in_space default my_vm >/dev/null
 	in_space default a.other >/dev/null
 	in_space default -x >/dev/null
+	# DNS knows no capitals: these would answer for others.
+	in_space Default web >/dev/null
+	in_space other Only >/dev/null
 	serve_names
 	[ "$(answer web.fl.test)" = 10.9.8.2 ]
 	[ "$(answer web.other.fl.test)" = 10.9.8.3 ]
 	[ "$(answer only.other.fl.test)" = 10.9.8.4 ]
+	[ "$(answer ONLY.Other.fl.test)" = 10.9.8.4 ]
 	[ "$(answer only.fl.test)" = NXDOMAIN ]
 	[ "$(answer a.other.fl.test)" = NXDOMAIN ]
 	[ "$(answer my_vm.fl.test)" = NXDOMAIN ]
 	grep -q "default/my_vm: cannot be a host's name" dns.err
+	grep -q "Default/web: cannot be a host's name" dns.err
 	grep -q "default/-x: cannot be a host's name" dns.err
 }
 

@@ -44,10 +44,16 @@ int fl_dns_check_domain(const char *domain, struct fl_err *err)
 			  "\"-\" and \".\", such as fl.internal", domain, FL_DNS_DOMAIN - 1);
 }
 
+/* DNS takes capitals for small letters, and nothing else does: what has them would be another's. */
+static bool is_own(const char *text)
+{
+	return fl_dns_is_label(text) && !strpbrk(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZ");
+}
+
 bool fl_dns_add_names(const char *name_space, const char *name, const char *domain,
 		      struct fl_str *out)
 {
-	if (!fl_dns_is_label(name) || !fl_dns_is_label(name_space))
+	if (!is_own(name) || !is_own(name_space))
 		return false;
 	fl_str_addf(out, " %s.%s.%s", name, name_space, domain);
 	if (strcmp(name_space, USUAL_NAMESPACE) == 0)
@@ -59,7 +65,7 @@ fl_json *fl_dns_search(const char *name_space, const char *domain)
 {
 	fl_json *list = fl_json_new_array();
 
-	if (fl_dns_is_label(name_space)) {
+	if (is_own(name_space)) {
 		fl_cleanup_free char *own = fl_asprintf("%s.%s", name_space, domain);
 
 		fl_json_add(list, fl_json_new_text(own));

@@ -25,7 +25,8 @@ int fl_dns_check_domain(const char *domain, struct fl_err *err);
 bool fl_dns_is_label(const char *text);
 
 /* Adds " NAME.NAMESPACE.DOMAIN", and in the namespace "default" " NAME.DOMAIN": of two microVMs of one
- * name, no namespace takes that from another. False, and nothing added, when it has none. */
+ * name, no namespace takes that from another. False, and nothing added, when it has none; one with a
+ * capital letter has none. */
 bool fl_dns_add_names(const char *name_space, const char *name, const char *domain,
 		      struct fl_str *out);
 

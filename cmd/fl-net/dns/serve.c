@@ -222,8 +222,10 @@ static int open_all(struct service *service, const char *name, struct fl_err *er
 	service->ends = epoll_create1(EPOLL_CLOEXEC);
 	if (service->ends < 0)
 		return fl_err_errno(err, errno, "no epoll");
-	if (fl_journal_open(&service->reader, service->state.dirfd, service->state.dir, true, err) < 0 ||
-	    fl_dns_table_fill(&service->table, &service->state, err) < 0)
+	if (fl_journal_open(&service->reader, service->state.dirfd, service->state.dir, true, err) < 0)
+		return -1;
+	fl_journal_settled(service->state.dirfd);
+	if (fl_dns_table_fill(&service->table, &service->state, err) < 0)
 		return -1;
 	return write_files(service, err);
 }
