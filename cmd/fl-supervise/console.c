@@ -122,10 +122,11 @@ static bool search(struct fl_console *console)
 	bool halted = strstr(line, "reboot: System halted") && !console->halted;
 	bool found = halted;
 
-	if (*line)
+	if (*line) {
 		snprintf(console->last, sizeof(console->last), "%s", line);
+		console->powered_off = strstr(line, "reboot: Power down") != NULL;
+	}
 	console->halted |= halted;
-	console->powered_off |= strstr(line, "reboot: Power down") != NULL;
 	found |= find(line, "Kernel panic - not syncing: ", false, console->panic);
 	found |= find(line, "flintlock-initrd: ", false, console->no_root);
 	found |= find(line, "VFS: Unable to mount root fs", false, console->no_root);

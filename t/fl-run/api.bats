@@ -283,6 +283,15 @@ recovers() {
 	run ! supervised
 }
 
+@test "a power-off that was only talked of is none" {
+	api_up firecracker reset
+	for _ in $(seq 100); do
+		[ "$(field vm reboots)" = 0 ] || break
+		sleep 0.1
+	done
+	[ "$(field vm reboots)" -ge 1 ]
+}
+
 @test "a guest that does not hear: killed at the timeout" {
 	api_up firecracker deaf
 	within 4 fl stop --timeout 1s vm

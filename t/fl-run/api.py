@@ -340,9 +340,11 @@ class Server:
         listener = None if self.has("unbound") else self.listen(self.vmm.socket)
         console = self.listen(self.vmm.console) if self.vmm.console else None
         self.vmm.guest_is_up()
-        if self.has("off"):
+        if self.has("off") or self.has("reset"):
             time.sleep(1)
             print("[    1.000000] reboot: Power down", flush=True)
+            if self.has("reset"):
+                print("that was in an older log\n[    2.000000] reboot: Restarting system", flush=True)
             return
         while True:
             watched = [one for one in (listener, console) if one] + [
