@@ -19,7 +19,8 @@ tap() {
 	shift
 	"$@" 2>&1 | tee -a "$log"
 	status=${PIPESTATUS[0]}
-	if [ "$status" != 0 ] && ! tail -n 400 "$log" | grep -q '^not ok'; then
+	# 1 is what failed tests end with.
+	if [ "$status" -gt 1 ] || { [ "$status" = 1 ] && ! tail -n 400 "$log" | grep -q '^not ok'; }; then
 		echo "not ok - $name ended with status $status" | tee -a "$log"
 	fi
 }
@@ -165,6 +166,7 @@ work_through() {
 	lint
 	lab
 	arm64
+	: >"$said.whole"
 }
 
 # Beside what follows, as a group of processes. What is said there is shown by await.
@@ -180,11 +182,21 @@ await() {
 	wait "$group"
 	group=
 	cat "$said"
+	[ -e "$said.whole" ] || echo "not ok - what ran beside the tests did not come to its end" | tee -a "$log"
+}
+
+# With what timeout has put into groups of their own.
+end_tree() {
+	local child
+	for child in $(pgrep -P "$1"); do
+		end_tree "$child"
+	done
+	kill "$1" 2>/dev/null
 }
 
 finish() {
-	[ -z "$group" ] || kill -- -"$group" 2>/dev/null
-	rm -f "$log" "$said"
+	[ -z "$group" ] || end_tree "$group"
+	rm -f "$log" "$said" "$said.whole"
 }
 
 sanitized() {
