@@ -31,6 +31,13 @@ static int make_folder(const char *path, mode_t mode, struct fl_err *err)
 	return fl_err_errno(err, errno, "%s: folder cannot be made", path);
 }
 
+const char *fl_path_last(const char *path)
+{
+	const char *slash = path ? strrchr(path, '/') : NULL;
+
+	return slash ? slash + 1 : path;
+}
+
 int fl_path_make_folders(const char *path, mode_t mode, struct fl_err *err)
 {
 	fl_cleanup_free char *part = fl_strdup(path);

@@ -158,24 +158,27 @@ int fl_state_list(const struct fl_state *state, fl_vm_names *names, struct fl_er
 	return 0;
 }
 
-fl_json *fl_state_look(const struct fl_state *state, const struct fl_vm_name *name,
-		       struct fl_err *err)
+static fl_json *read_one(const struct fl_state *state, const struct fl_vm_name *name,
+			 fl_json *(*read)(const struct fl_vm *vm, struct fl_err *err),
+			 struct fl_err *err)
 {
 	fl_cleanup_vm struct fl_vm vm = FL_VM_INIT;
 
 	if (fl_vm_open(state, name->name_space, name->name, name->uid, &vm, err) < 0)
 		return NULL;
-	return fl_vm_look(&vm, err);
+	return read(&vm, err);
+}
+
+fl_json *fl_state_look(const struct fl_state *state, const struct fl_vm_name *name,
+		       struct fl_err *err)
+{
+	return read_one(state, name, fl_vm_look, err);
 }
 
 fl_json *fl_state_load(const struct fl_state *state, const struct fl_vm_name *name,
 		       struct fl_err *err)
 {
-	fl_cleanup_vm struct fl_vm vm = FL_VM_INIT;
-
-	if (fl_vm_open(state, name->name_space, name->name, name->uid, &vm, err) < 0)
-		return NULL;
-	return fl_vm_load(&vm, err);
+	return read_one(state, name, fl_vm_load, err);
 }
 
 size_t fl_state_staying(const struct fl_state *state, const fl_vm_names *names,

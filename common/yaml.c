@@ -117,6 +117,11 @@ static bool is_plain(const char *value)
 	       strspn(value, "0123456789ABCDEFGHJKMNPQRSTVWXYZ") == strlen(value);
 }
 
+static bool has_either(const struct fl_yaml *yaml, const struct fl_yaml_addition *one)
+{
+	return fl_yaml_has(yaml, one->keys[0]) || fl_yaml_has(yaml, one->keys[1]);
+}
+
 static void add_keys(const struct fl_yaml *yaml, const struct fl_yaml_addition *additions,
 		     size_t count, struct fl_str *out)
 {
@@ -124,7 +129,7 @@ static void add_keys(const struct fl_yaml *yaml, const struct fl_yaml_addition *
 		const struct fl_yaml_addition *one = &additions[i];
 		const char *quote = is_plain(one->value) ? "" : "\"";
 
-		if (fl_yaml_has(yaml, one->keys[0]) || fl_yaml_has(yaml, one->keys[1]))
+		if (has_either(yaml, one))
 			continue;
 		if (!yaml->is_flow)
 			fl_str_addf(out, "%*s", (int)yaml->indent, "");
@@ -164,8 +169,7 @@ int fl_yaml_complete(const char *text, size_t size, const char *name,
 	if (fl_yaml_look(out->data ? out->data : "", out->len, name, &whole, err) < 0)
 		return -1;
 	for (size_t i = 0; i < count; i++)
-		if (!fl_yaml_has(&whole, additions[i].keys[0]) &&
-		    !fl_yaml_has(&whole, additions[i].keys[1]))
+		if (!has_either(&whole, &additions[i]))
 			return fl_err_set(err, FL_ERR_INVALID, "%s: %s cannot be added to it: it is not "
 					  "one YAML document and nothing else", name, additions[i].key);
 	return 0;

@@ -5,10 +5,10 @@
 #include "cmd/fl-meta/seed.h"
 #include "cmd/fl-meta/service.h"
 #include "common/io.h"
+#include "common/path.h"
 #include "common/step.h"
 
 #include <fcntl.h>
-#include <string.h>
 
 #define SEED "cloud-init.img"
 #define IGNITION "ignition.json"
@@ -223,12 +223,12 @@ static int run_user_data(struct fl_args *args, struct fl_err *err)
 
 	fl_parts_begin(&out);
 	for (size_t i = 0; i < args->operands.count; i++) {
-		const char *path = args->operands.items[i], *slash = strrchr(path, '/');
+		const char *path = args->operands.items[i];
 		fl_cleanup_str struct fl_str text = FL_STR_INIT;
 
 		if (fl_io_read_file(AT_FDCWD, path, FL_DISK_MOST, &text, err) < 0)
 			return -1;
-		fl_parts_add(&out, slash ? slash + 1 : path, &text);
+		fl_parts_add(&out, fl_path_last(path), &text);
 	}
 	fl_parts_end(&out);
 	return fl_cli_print(out.data, out.len, err);

@@ -46,29 +46,29 @@ static int read_kernel(const struct fl_vmm_request *request, struct fl_hardware 
 	return 0;
 }
 
-static bool is_qcow2(const struct fl_vmm_request *request, const struct fl_volume *volume)
+static const char *format_of(const struct fl_vmm_request *request, const struct fl_volume *volume)
 {
 	fl_cleanup_free char *at = fl_asprintf("host.volumes.%s.format", volume->id);
 
-	return fl_str_equal(in_record(request, at), "qcow2");
+	return fl_str_equal(in_record(request, at), "qcow2") ? "qcow2" : "raw";
 }
 
 static int read_volume(const struct fl_vmm_request *request, const struct fl_volume *volume,
 		       struct fl_hardware_disk *disk, struct fl_err *err)
 {
 	fl_cleanup_free char *at = fl_asprintf("host.volumes.%s.path", volume->id);
-	const char *path = in_record(request, at);
+	const char *path = in_record(request, at), *format = format_of(request, volume);
 
 	if (request->check && (!path || access(path, R_OK) < 0))
 		return fl_err_set(err, FL_ERR_PRECONDITION,
 				  "volume %s is not made yet; run \"fl-snap up\" first", volume->id);
-	if (is_qcow2(request, volume) && !request->provider->qcow2)
+	if (strcmp(format, "qcow2") == 0 && !request->provider->qcow2)
 		return fl_err_set(err, FL_ERR_PRECONDITION, "volume %s is a qcow2 disk, which %s cannot "
 				  "read; make the microVM anew (fl down, fl up --backend file)", volume->id,
 				  request->provider->name);
 	*disk = (struct fl_hardware_disk){
 		.id = volume->id,
-		.format = is_qcow2(request, volume) ? "qcow2" : "raw",
+		.format = format,
 		.path = path ? fl_strdup(path)
 			     : fl_asprintf("%s/volumes/%s.img", request->vm->path, volume->id),
 		.read_only = volume->read_only,

@@ -84,3 +84,18 @@ int fl_backend_of(const struct fl_volume_call *call, const struct fl_backend **b
 	}
 	return 0;
 }
+
+int fl_backend_has_file(const struct fl_volume_call *call, const char *name, struct fl_err *err)
+{
+	if (faccessat(call->folder, name, F_OK, 0) == 0)
+		return 1;
+	return errno == ENOENT ? 0 : fl_err_errno(err, errno, "%s: cannot be looked at", name);
+}
+
+int fl_backend_check_growth(const struct fl_volume_call *call, uint64_t now, uint64_t size,
+			    struct fl_err *err)
+{
+	return size >= now ? 0
+			   : fl_err_set(err, FL_ERR_INVALID, "volume %s has %llu bytes, and is never "
+					"made smaller", call->id, (unsigned long long)now);
+}

@@ -100,6 +100,13 @@ int fl_backend_site(const struct fl_args *args, struct fl_site *site, struct fl_
  * else files. */
 const struct fl_backend *fl_backend_choose(const struct fl_site *site, struct fl_err *err);
 
+/* For back ends. Whether the microVM's folder has the file: 1, 0, -1. */
+int fl_backend_has_file(const struct fl_volume_call *call, const char *name, struct fl_err *err);
+
+/* For back ends. FL_ERR_INVALID when a volume of now bytes would become smaller. */
+int fl_backend_check_growth(const struct fl_volume_call *call, uint64_t now, uint64_t size,
+			    struct fl_err *err);
+
 /* The one that made a volume, or NULL: none did. */
 int fl_backend_of(const struct fl_volume_call *call, const struct fl_backend **backend,
 		  struct fl_err *err);

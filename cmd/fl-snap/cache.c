@@ -205,7 +205,7 @@ int fl_cache_base(struct fl_cache *cache, const struct fl_image *image, uint64_t
 	fl_cleanup_free char *at = fl_cache_base_path(cache, image, mib);
 	fl_cleanup_close int lock = fl_store_lock(&cache->store, false, err);
 
-	if (lock < 0 || build_base(cache, strrchr(at, '/') + 1, image, mib, watch, err) < 0)
+	if (lock < 0 || build_base(cache, fl_path_last(at), image, mib, watch, err) < 0)
 		return -1;
 	*path = fl_steal(&at);
 	return 0;
@@ -215,7 +215,7 @@ int fl_cache_base_fd(struct fl_cache *cache, const struct fl_image *image, uint6
 		     const struct fl_cache_watch *watch, struct fl_err *err)
 {
 	fl_cleanup_free char *path = fl_cache_base_path(cache, image, mib);
-	const char *name = strrchr(path, '/') + 1;
+	const char *name = fl_path_last(path);
 	fl_cleanup_atomic struct fl_atomic file = FL_ATOMIC_INIT;
 
 	if (fl_durable_is_good(cache->bases, name)) {

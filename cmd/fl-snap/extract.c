@@ -4,6 +4,7 @@
 #include "cmd/fl-snap/tar.h"
 #include "cmd/fl-snap/tree.h"
 #include "common/io.h"
+#include "common/path.h"
 #include "common/str.h"
 #include "common/vec.h"
 
@@ -22,13 +23,6 @@ struct scan {
 	struct fl_arena arena;
 	FL_VEC(struct fl_entry) entries;
 };
-
-static const char *name_of(const struct fl_base_layer *layer)
-{
-	const char *slash = strrchr(layer->path, '/');
-
-	return slash ? slash + 1 : layer->path;
-}
 
 static int take_entry(struct scan *scan, const struct fl_tar_entry *from, uint32_t layer,
 		      uint64_t number, struct fl_err *err)
@@ -96,7 +90,7 @@ static int scan_layer(struct scan *scan, const struct fl_base_layer *layer, uint
 		    keep_data(scan, tar, err) < 0)
 			more = -1;
 	fl_tar_close(tar);
-	return more < 0 ? fl_err_prefix(err, "layer %s", name_of(layer)) : 0;
+	return more < 0 ? fl_err_prefix(err, "layer %s", fl_path_last(layer->path)) : 0;
 }
 
 /* The second reading, of one layer only, up to the file. */
@@ -173,7 +167,7 @@ int fl_extract_file(const struct fl_base_layer *layers, size_t count, const char
 		rc = scan_layer(&scan, &layers[i], (uint32_t)i, err);
 		if (rc == 0)
 			rc = fl_tree_apply(&tree, scan.entries.items, scan.entries.count,
-					   name_of(&layers[i]), err);
+					   fl_path_last(layers[i].path), err);
 	}
 	if (rc == 0)
 		rc = find_and_write(&scan, &tree, layers, path, err);

@@ -22,9 +22,7 @@ static int has(const struct fl_volume_call *call, struct fl_err *err)
 {
 	fl_cleanup_free char *name = name_of(call);
 
-	if (faccessat(call->folder, name, F_OK, 0) == 0)
-		return 1;
-	return errno == ENOENT ? 0 : fl_err_errno(err, errno, "%s: cannot be looked at", name);
+	return fl_backend_has_file(call, name, err);
 }
 
 static int copy_base(const struct fl_volume_call *call, const char *base, const char *name,
@@ -83,9 +81,8 @@ static int grow(const struct fl_volume_call *call, uint64_t size, struct fl_err 
 
 	if (fd < 0 || fstat(fd, &st) < 0)
 		return fl_err_errno(err, errno, "%s: cannot be opened", name);
-	if (size < (uint64_t)st.st_size)
-		return fl_err_set(err, FL_ERR_INVALID, "volume %s has %lld bytes, and is never made "
-				  "smaller", call->id, (long long)st.st_size);
+	if (fl_backend_check_growth(call, (uint64_t)st.st_size, size, err) < 0)
+		return -1;
 	if (ftruncate(fd, (off_t)size) < 0)
 		return fl_err_errno(err, errno, "%s: cannot be made larger", name);
 	return 0;

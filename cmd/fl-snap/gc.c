@@ -4,6 +4,7 @@
 #include "cmd/fl-snap/backend.h"
 #include "common/alloc.h"
 #include "common/num.h"
+#include "common/path.h"
 
 #include <string.h>
 
@@ -28,13 +29,6 @@ static void keep_chain(struct fl_garbage *garbage, const char *digest)
 		keep(garbage->chains, fl_digest_hex(image.chain_id));
 }
 
-static const char *last_part(const char *path)
-{
-	const char *slash = path ? strrchr(path, '/') : NULL;
-
-	return slash ? slash + 1 : path;
-}
-
 /* A base outlives its image in the store while a microVM was made of it. */
 static void keep_of_record(struct fl_garbage *garbage, const fl_json *record)
 {
@@ -45,13 +39,13 @@ static void keep_of_record(struct fl_garbage *garbage, const fl_json *record)
 	for (void *i = fl_json_first(images); i; i = fl_json_next(images, i))
 		keep_chain(garbage, fl_json_text(fl_json_get(fl_json_value(i), "digest")));
 	for (void *i = fl_json_first(volumes); i; i = fl_json_next(volumes, i)) {
-		const char *base = last_part(fl_json_text(fl_json_get(fl_json_value(i), "base")));
+		const char *base = fl_path_last(fl_json_text(fl_json_get(fl_json_value(i), "base")));
 		fl_cleanup_free char *chain = base ? fl_strndup(base, strcspn(base, "-")) : NULL;
 
 		keep(garbage->chains, chain);
 	}
 	for (size_t i = 0; i < FL_COUNT(files); i++)
-		keep(garbage->files, last_part(fl_json_text(fl_json_at(record, files[i]))));
+		keep(garbage->files, fl_path_last(fl_json_text(fl_json_at(record, files[i]))));
 }
 
 static int mark_records(struct fl_garbage *garbage, const struct fl_args *args, struct fl_err *err)

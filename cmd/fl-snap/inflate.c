@@ -3,6 +3,7 @@
 
 #include "common/alloc.h"
 #include "common/cleanup.h"
+#include "common/path.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -51,9 +52,7 @@ static enum packing sniff(const uint8_t *head, size_t len)
 
 static int corrupt(const struct fl_inflate *in, const char *what, struct fl_err *err)
 {
-	const char *slash = strrchr(in->path, '/');
-
-	return fl_err_set(err, FL_ERR_CORRUPT, "layer %s: %s", slash ? slash + 1 : in->path, what);
+	return fl_err_set(err, FL_ERR_CORRUPT, "layer %s: %s", fl_path_last(in->path), what);
 }
 
 /* Reads on when all input was used. */

@@ -7,6 +7,7 @@
 #include "common/control.h"
 #include "common/log.h"
 #include "common/num.h"
+#include "common/path.h"
 #include "common/step.h"
 
 #include <string.h>
@@ -56,10 +57,9 @@ static char *leads_to(const fl_json *record, const char *name)
 
 	for (void *i = fl_json_first(volumes); i; i = fl_json_next(volumes, i)) {
 		const fl_json *volume = fl_json_value(i);
-		const char *base = fl_json_text(fl_json_get(volume, "base"));
-		const char *slash = base ? strrchr(base, '/') : NULL;
+		const char *base = fl_path_last(fl_json_text(fl_json_get(volume, "base")));
 
-		if (slash && strcmp(slash + 1, name) == 0 &&
+		if (fl_str_equal(base, name) &&
 		    fl_str_equal(fl_json_text(fl_json_get(volume, "format")), "qcow2"))
 			return fl_asprintf("%s/%s", fl_json_text(fl_json_at(record, "spec.namespace")),
 					   fl_json_text(fl_json_at(record, "spec.id")));

@@ -3,6 +3,8 @@
 
 #include "cmd/fl-snap/tar.h"
 
+#include "common/path.h"
+
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -14,9 +16,7 @@
 
 const char *fl_layer_name(const struct fl_base_layer *layer)
 {
-	const char *slash = strrchr(layer->path, '/');
-
-	return slash ? slash + 1 : layer->path;
+	return fl_path_last(layer->path);
 }
 
 /* The file whose data is coming in. */

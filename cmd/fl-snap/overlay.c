@@ -21,9 +21,7 @@ static int has(const struct fl_volume_call *call, struct fl_err *err)
 {
 	fl_cleanup_free char *name = name_of(call);
 
-	if (faccessat(call->folder, name, F_OK, 0) == 0)
-		return 1;
-	return errno == ENOENT ? 0 : fl_err_errno(err, errno, "%s: cannot be looked at", name);
+	return fl_backend_has_file(call, name, err);
 }
 
 static int fill(int fd, int below, const char *name, const struct fl_volume_made *made,
@@ -99,15 +97,13 @@ static int grow(const struct fl_volume_call *call, uint64_t size, struct fl_err 
 {
 	fl_cleanup_free char *name = name_of(call);
 	fl_cleanup_close int fd = openat(call->folder, name, O_RDWR | O_CLOEXEC);
-	uint64_t has;
+	uint64_t now;
 
 	if (fd < 0)
 		return fl_err_errno(err, errno, "%s: cannot be opened", name);
-	if (fl_qcow2_size(fd, name, &has, err) < 0)
+	if (fl_qcow2_size(fd, name, &now, err) < 0 ||
+	    fl_backend_check_growth(call, now, size, err) < 0)
 		return -1;
-	if (size < has)
-		return fl_err_set(err, FL_ERR_INVALID, "volume %s has %llu bytes, and is never made "
-				  "smaller", call->id, (unsigned long long)has);
 	return fl_vm_is_supervised(call->vm) ? 0 : fl_qcow2_grow(fd, name, size, err);
 }
 

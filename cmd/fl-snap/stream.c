@@ -4,6 +4,7 @@
 #include "cmd/fl-snap/inflate.h"
 #include "common/alloc.h"
 #include "common/digest.h"
+#include "common/path.h"
 
 #include <pthread.h>
 #include <stdbool.h>
@@ -130,7 +131,6 @@ struct fl_stream *fl_stream_open(const char *path, const char *diff_id,
 				 struct fl_budget *budget, struct fl_err *err)
 {
 	struct fl_inflate *inflate = fl_inflate_open(path, err);
-	const char *slash = strrchr(path, '/');
 	struct fl_stream *in;
 
 	if (!inflate)
@@ -138,7 +138,7 @@ struct fl_stream *fl_stream_open(const char *path, const char *diff_id,
 	in = fl_alloc_zero(1, sizeof(*in));
 	in->inflate = inflate;
 	in->budget = budget;
-	in->name = fl_strdup(slash ? slash + 1 : path);
+	in->name = fl_strdup(fl_path_last(path));
 	if (diff_id) {
 		in->diff_id = fl_strdup(diff_id);
 		in->hash = fl_sha256_create();

@@ -3,11 +3,11 @@
 
 #include "cmd/fl-snap/stream.h"
 #include "common/alloc.h"
+#include "common/path.h"
 
 #include <archive.h>
 #include <archive_entry.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/stat.h>
 
 struct fl_tar {
@@ -50,7 +50,7 @@ struct fl_tar *fl_tar_open(const char *path, const char *diff_id, struct fl_budg
 	tar = fl_alloc_zero(1, sizeof(*tar));
 	tar->in = in;
 	tar->path = fl_strdup(path);
-	tar->name = strrchr(tar->path, '/') ? strrchr(tar->path, '/') + 1 : tar->path;
+	tar->name = fl_path_last(tar->path);
 	tar->archive = archive_read_new();
 	if (!tar->archive)
 		abort();

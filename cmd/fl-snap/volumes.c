@@ -5,6 +5,7 @@
 #include "cmd/fl-snap/limits.h"
 #include "cmd/fl-snap/raw.h"
 #include "common/alloc.h"
+#include "common/path.h"
 #include "common/progress.h"
 
 #include <fcntl.h>
@@ -53,13 +54,6 @@ static int make_file(struct work *work, const char *what, const char *ref, const
 	return 0;
 }
 
-static const char *name_of_base(const char *base)
-{
-	const char *slash = strrchr(base, '/');
-
-	return slash ? slash + 1 : base;
-}
-
 /* A volume that is there is the microVM's own and never made again, whatever the spec says
  * now: its content cannot be had back. */
 static int check_existing(struct work *work, const struct fl_volume_call *call, struct fl_err *err)
@@ -68,7 +62,7 @@ static int check_existing(struct work *work, const struct fl_volume_call *call, 
 	fl_cleanup_free char *base = fl_cache_base_path(&work->cache, call->image, call->mib);
 	const char *was = fl_json_text(fl_json_at(work->call->record, at));
 
-	if (!was || strcmp(name_of_base(was), name_of_base(base)) == 0)
+	if (!was || strcmp(fl_path_last(was), fl_path_last(base)) == 0)
 		return 0;
 	return fl_err_set(err, FL_ERR_PRECONDITION,
 			  "volume %s was made from another image or size and holds data; put the "

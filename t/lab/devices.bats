@@ -28,12 +28,7 @@ agent() {
 	run ! ask "$socket" 1024 early
 	type_at agent agent
 	said agent 'lab-guest: agent listens'
-	for _ in $(seq 20); do
-		run ask "$socket" 1024 some-words
-		[ "$output" != True ] || break
-		sleep 0.5
-	done
-	[ "$output" = True ]
+	answers "$socket"
 	[ "$(ask "$socket" 1024 more-words)" = True ]
 	run ! ask "$socket" 1025 nobody-there
 	fl pause agent

@@ -96,12 +96,7 @@ status_of() {
 	type_at jailed agent
 	said jailed 'lab-guest: agent listens'
 	socket=$(fl inspect --json jailed | jq -r .status.vsock_path)
-	for _ in $(seq 20); do
-		run ask "$socket" 1024 some-words
-		[ "$output" != True ] || break
-		sleep 0.5
-	done
-	[ "$output" = True ]
+	answers "$socket"
 	fl pause jailed
 	[ "$(field jailed vmm_state)" = paused ]
 	fl resume jailed
@@ -204,16 +199,5 @@ status_of() {
 	fl-run up --dry-run --accel kvm --jailer "$LAB_JAILER" <<<"$record" >"$BATS_TEST_TMPDIR/plan"
 	timeout 40 bash -e "$BATS_TEST_TMPDIR/plan" >"$BATS_TEST_TMPDIR/out" 2>&1 </dev/null 3>&- &
 	hand=$!
-	for _ in $(seq 70); do
-		grep -qa 'lab-guest: ready' "$BATS_TEST_TMPDIR/out" && break
-		sleep 0.5
-	done
-	grep -a 'lab-guest: ready' "$BATS_TEST_TMPDIR/out" || {
-		cat "$BATS_TEST_TMPDIR/plan" "$BATS_TEST_TMPDIR/out"
-		false
-	}
-	kill "$hand" 2>/dev/null || true
-	pkill -f "$(jq -r .spec.uid <<<"$record")" || true
-	wait "$hand" || true
-	fl down -q jailed
+	by_hand_is_ready "$BATS_TEST_TMPDIR" 70 "$record"
 }

@@ -88,6 +88,35 @@ type_at() {
 	printf '%s\n' "$2" | timeout 20 fl console "$1" --detach none >/dev/null || true
 }
 
+# The guest's agent answers on that socket, at the latest then.
+answers() {
+	for _ in $(seq 20); do
+		run ask "$1" 1024 some-words
+		[ "$output" != True ] || break
+		sleep 0.5
+	done
+	[ "$output" = True ]
+}
+
+# by_hand_is_ready FOLDER TRIES RECORD: what FOLDER/plan started, as $hand, has a guest in time; and it is
+# ended.
+by_hand_is_ready() {
+	local try
+	for try in $(seq "$2"); do
+		grep -qa 'lab-guest: ready' "$1/out" && break
+		sleep 0.5
+	done
+	grep -a 'lab-guest: ready' "$1/out" || {
+		echo "not ready after $try tries"
+		cat "$1/plan" "$1/out"
+		return 1
+	}
+	kill "$hand" 2>/dev/null || true
+	pkill -f "$(jq -r .spec.uid <<<"$3")" || true
+	wait "$hand" || true
+	fl down -q "$(jq -r .spec.id <<<"$3")"
+}
+
 field() {
 	fl-run status --json "default/$1" | jq -r ".$2"
 }

@@ -218,17 +218,6 @@ import socket, sys
 s = socket.socket(socket.AF_UNIX); s.connect('$socket')
 while b'ready' not in (d := s.recv(4096)) and d: sys.stdout.write(d.decode('ascii', 'ignore')); sys.stdout.flush()
 print('lab-guest: ready')" >>"$BATS_TEST_TMPDIR/out" || true
-		for _ in $(seq 50); do
-			grep -qa 'lab-guest: ready' "$BATS_TEST_TMPDIR/out" && break
-			sleep 0.5
-		done
-		grep -a 'lab-guest: ready' "$BATS_TEST_TMPDIR/out" || {
-			cat "$BATS_TEST_TMPDIR/plan" "$BATS_TEST_TMPDIR/out"
-			false
-		}
-		kill "$hand" 2>/dev/null || true
-		pkill -f "$(jq -r .spec.uid <<<"$record")" || true
-		wait "$hand" || true
-		fl down -q hand
+		by_hand_is_ready "$BATS_TEST_TMPDIR" 50 "$record"
 	done
 }

@@ -235,7 +235,7 @@ static bool look(struct fl_dns_table *table, const struct fl_state *state,
 {
 	struct draft draft = { .table = table, .name = name };
 	struct fl_err why = { 0 };
-	fl_cleanup_json fl_json *record = fl_state_load(state, name, &why);
+	fl_cleanup_json fl_json *record = fl_state_look(state, name, &why);
 
 	/* What cannot be read for now is as it was. */
 	if (!record && why.kind != FL_ERR_NOT_FOUND) {

@@ -5,6 +5,7 @@
 #include "cmd/fl-snap/thin/volume.h"
 
 #include "common/alloc.h"
+#include "common/path.h"
 
 #include <fcntl.h>
 #include <string.h>
@@ -84,7 +85,7 @@ static int make(const struct fl_volume_call *call, struct fl_volume_made *made, 
 	fl_cleanup_thin_row struct fl_thin_row row = { 0 };
 	fl_cleanup_free char *path =
 		fl_cache_base_path(call->cache, call->image, call->mib);
-	const char *base = strrchr(path, '/') + 1;
+	const char *base = fl_path_last(path);
 
 	if (open_pool(call, &pool, err) < 0 ||
 	    fl_thin_volume(&pool, call, base, &row, err) < 0)
@@ -112,9 +113,8 @@ static int grow(const struct fl_volume_call *call, uint64_t size, struct fl_err 
 		return found < 0 ? -1
 				 : fl_err_set(err, FL_ERR_PRECONDITION, "volume %s is not made yet; "
 					      "run \"fl-snap up\" first", call->id);
-	if (size / FL_SECTOR < row.sectors)
-		return fl_err_set(err, FL_ERR_INVALID, "volume %s has %llu bytes, and is never made "
-				  "smaller", call->id, (unsigned long long)row.sectors * FL_SECTOR);
+	if (fl_backend_check_growth(call, row.sectors * FL_SECTOR, size, err) < 0)
+		return -1;
 	row.sectors = size / FL_SECTOR;
 	if (fl_thin_row_save(&pool, &row, true, err) < 0)
 		return -1;
