@@ -30,12 +30,6 @@ void fl_digest_of(const void *data, size_t size, char text[static FL_DIGEST_TEXT
 	fl_sha256_hex(data, size, text + 7);
 }
 
-void fl_digest_end(struct fl_sha256 *hash, char text[static FL_DIGEST_TEXT])
-{
-	memcpy(text, "sha256:", 7);
-	fl_sha256_end_hex(hash, text + 7);
-}
-
 void fl_digest_chain(const char *const *diff_ids, size_t count, char text[static FL_DIGEST_TEXT])
 {
 	char pair[2 * FL_DIGEST_TEXT + 1];

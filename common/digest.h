@@ -23,8 +23,5 @@ const char *fl_digest_hex(const char *text);
 
 void fl_digest_of(const void *data, size_t size, char text[static FL_DIGEST_TEXT]);
 
-/* Ends hash and writes its digest. */
-void fl_digest_end(struct fl_sha256 *hash, char text[static FL_DIGEST_TEXT]);
-
 /* The chain id of layers bottom to top (OCI image specification, config.md). */
 void fl_digest_chain(const char *const *diff_ids, size_t count, char text[static FL_DIGEST_TEXT]);

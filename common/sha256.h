@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
- * SHA-256 (FIPS 180-4), as a stream and at once. The one owner of libcrypto's digests.
+ * SHA-256 (FIPS 180-4) of what is in memory, and small; what is long is read through
+ * common/hasher.h. The owner of libmd, which is loaded in a tenth of libcrypto's time:
+ * most programs live for about as long as that takes.
  *
- *     struct fl_sha256 *hash = fl_sha256_create();
- *     fl_sha256_add(hash, data, size);
  *     char hex[FL_SHA256_HEX];
- *     fl_sha256_end_hex(hash, hex);        // and ready for the next
- *     fl_sha256_destroy(hash);
+ *     fl_sha256_hex(data, size, hex);
  */
 #pragma once
 
@@ -16,22 +15,17 @@
 #define FL_SHA256_SIZE 32
 #define FL_SHA256_HEX 65 /* 64 lower-case digits and NUL */
 
-struct fl_sha256;
-
-struct fl_sha256 *fl_sha256_create(void);
-void fl_sha256_destroy(struct fl_sha256 *hash); /* NULL is fine */
-
-void fl_sha256_add(struct fl_sha256 *hash, const void *data, size_t size);
-void fl_sha256_end(struct fl_sha256 *hash, unsigned char sum[static FL_SHA256_SIZE]);
-void fl_sha256_end_hex(struct fl_sha256 *hash, char hex[static FL_SHA256_HEX]);
-
-void fl_sha256_hex(const void *data, size_t size, char hex[static FL_SHA256_HEX]);
 void fl_sha256_sum(const void *data, size_t size, unsigned char sum[static FL_SHA256_SIZE]);
+void fl_sha256_hex(const void *data, size_t size, char hex[static FL_SHA256_HEX]);
 
-/* SHA-1, for UUIDs of version 5 and nothing that must be safe. */
-#define FL_SHA1_SIZE 20
-void fl_sha1_sum(const void *data, size_t size, unsigned char sum[static FL_SHA1_SIZE]);
+/* A sum as text. */
+void fl_sha256_write(const unsigned char sum[static FL_SHA256_SIZE],
+		     char hex[static FL_SHA256_HEX]);
 
 /* In the same time whether they are equal or not. */
 bool fl_sha256_equal(const unsigned char a[static FL_SHA256_SIZE],
 		     const unsigned char b[static FL_SHA256_SIZE]);
+
+/* SHA-1, for UUIDs of version 5 and nothing that must be safe. */
+#define FL_SHA1_SIZE 20
+void fl_sha1_sum(const void *data, size_t size, unsigned char sum[static FL_SHA1_SIZE]);

@@ -27,7 +27,7 @@ floor_of() {
 	str | vec | log | num | cancel) echo 2 ;;
 	io | path | colour | sha256 | inet | ulid | base64 | uuid | boot) echo 3 ;;
 	digest | atomic | lock | proc | cgroup | durable | since | tail | accel | ecdsa) echo 4 ;;
-	json | http | unixhttp | yaml | documents | slot | publish | egress | places) echo 5 ;;
+	hasher | json | http | unixhttp | yaml | documents | slot | publish | egress | places) echo 5 ;;
 	reference | schema | mask | selector | label | condition) echo 6 ;;
 	spec | image | provider) echo 6 ;;
 	journal | record | state | control | metrics | jail) echo 7 ;;
@@ -84,7 +84,9 @@ facades() {
 	done <<-LIST
 		jansson common/json.c
 		curl/ common/http.c
-		openssl/e[vr] common/sha256.c common/ecdsa.c cmd/fl-serve/tls.c cmd/fl-provision/certificate.c
+		openssl/sha common/hasher.c
+		sha[12] common/sha256.c
+		openssl/e[vr] common/ecdsa.c cmd/fl-serve/tls.c cmd/fl-provision/certificate.c
 		openssl/[prx] common/ecdsa.c cmd/fl-provision/certificate.c
 		openssl/ssl cmd/fl-serve/tls.c
 		nghttp2/ cmd/fl-serve/rpc/http2.c

@@ -3,6 +3,7 @@
 
 #include "common/alloc.h"
 #include "common/cancel.h"
+#include "common/hasher.h"
 #include "common/io.h"
 
 #include <string.h>
@@ -53,7 +54,7 @@ static void squeezer_destroy(struct fl_pack_squeezer *self)
 
 static int store(struct fl_pack_blob *blob, const void *data, size_t size, struct fl_err *err)
 {
-	fl_sha256_add(blob->stored, data, size);
+	fl_hasher_add(blob->stored, data, size);
 	blob->size += size;
 	return fl_io_write(blob->file.fd, data, size, "the layer's blob", err);
 }
@@ -115,8 +116,8 @@ int fl_pack_blob_open(struct fl_pack_blob *blob, int blobs, enum fl_pack_compres
 	/* The true name is known at the end. */
 	if (fl_atomic_open(&blob->file, blobs, "layer", 0444, err) < 0)
 		return -1;
-	blob->stored = fl_sha256_create();
-	blob->plain = fl_sha256_create();
+	blob->stored = fl_hasher_create();
+	blob->plain = fl_hasher_create();
 	blob->squeezer = squeezer_create(how);
 	return 0;
 }
@@ -126,7 +127,7 @@ int fl_pack_blob_add(struct fl_pack_blob *blob, const void *data, size_t size, s
 	/* zlib counts in 32 bits. */
 	const size_t most = 1 << 30;
 
-	fl_sha256_add(blob->plain, data, size);
+	fl_hasher_add(blob->plain, data, size);
 	for (size_t done = 0; done < size;) {
 		size_t part = size - done < most ? size - done : most;
 
@@ -153,8 +154,8 @@ static int end(struct fl_pack_blob *blob, struct fl_err *err)
 {
 	if (squeeze(blob, NULL, 0, true, err) < 0)
 		return -1;
-	fl_digest_end(blob->stored, blob->digest);
-	fl_digest_end(blob->plain, blob->diff_id);
+	fl_hasher_end(blob->stored, blob->digest);
+	fl_hasher_end(blob->plain, blob->diff_id);
 	free(blob->file.name);
 	blob->file.name = fl_strdup(fl_digest_hex(blob->digest));
 	return 0;
@@ -178,8 +179,8 @@ int fl_pack_blob_publish_as(struct fl_pack_blob *blob, const char *digest, struc
 void fl_pack_blob_finish(struct fl_pack_blob *blob)
 {
 	fl_atomic_finish(&blob->file);
-	fl_sha256_destroy(blob->stored);
-	fl_sha256_destroy(blob->plain);
+	fl_hasher_destroy(blob->stored);
+	fl_hasher_destroy(blob->plain);
 	squeezer_destroy(blob->squeezer);
 }
 

@@ -32,7 +32,7 @@ struct fl_pack_blob {
 	uint64_t size;
 
 	struct fl_atomic file; /* the module's own from here */
-	struct fl_sha256 *stored, *plain;
+	struct fl_hasher *stored, *plain;
 	struct fl_pack_squeezer *squeezer;
 };
 

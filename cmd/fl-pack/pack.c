@@ -5,6 +5,7 @@
 #include "cmd/fl-pack/named.h"
 #include "common/alloc.h"
 #include "common/cancel.h"
+#include "common/hasher.h"
 #include "common/io.h"
 
 #include <fcntl.h>
@@ -28,7 +29,7 @@ static int into_blob(void *arg, const void *data, size_t size, struct fl_err *er
 static int into_hash(void *arg, const void *data, size_t size, struct fl_err *err)
 {
 	(void)err;
-	fl_sha256_add(arg, data, size);
+	fl_hasher_add(arg, data, size);
 	return 0;
 }
 
@@ -80,7 +81,7 @@ static int pack_stream(struct packing *packing, const char *path, int fd, struct
 static int pack_as_is(struct packing *packing, const char *path, int fd,
 		      enum fl_pack_compression found, struct fl_err *err)
 {
-	struct fl_sha256 *plain = fl_sha256_create();
+	struct fl_hasher *plain = fl_hasher_create();
 	char diff_id[FL_DIGEST_TEXT];
 	struct fl_pack_blob blob;
 	int rc = fl_pack_blob_open(&blob, packing->layout.store.blobs, FL_PACK_NONE, err);
@@ -92,11 +93,11 @@ static int pack_as_is(struct packing *packing, const char *path, int fd,
 		rc = fl_pack_tar_read(blob.file.fd, path, into_hash, plain, err);
 	if (rc == 0)
 		rc = fl_pack_blob_publish(&blob, err);
-	fl_digest_end(plain, diff_id);
+	fl_hasher_end(plain, diff_id);
 	if (rc == 0)
 		note_layer(packing, &blob, diff_id, found);
 	fl_pack_blob_finish(&blob);
-	fl_sha256_destroy(plain);
+	fl_hasher_destroy(plain);
 	return rc;
 }
 

@@ -2,6 +2,7 @@
 #include "cmd/fl-pull/docker.h"
 
 #include "common/alloc.h"
+#include "common/hasher.h"
 #include "common/image.h"
 #include "common/io.h"
 
@@ -46,7 +47,7 @@ static int hash_member(struct fl_layout *layout, const struct fl_tar_member *mem
 		       char digest[static FL_DIGEST_TEXT], struct fl_err *err)
 {
 	fl_cleanup_free char *buffer = fl_alloc(AT_ONCE);
-	struct fl_sha256 *hash = fl_sha256_create();
+	struct fl_hasher *hash = fl_hasher_create();
 	int rc = 0;
 
 	for (uint64_t at = 0; rc == 0 && at < member->size;) {
@@ -54,11 +55,11 @@ static int hash_member(struct fl_layout *layout, const struct fl_tar_member *mem
 
 		rc = fl_io_pread(layout->tar.fd, buffer, now, member->offset + at, layout->path,
 				 err);
-		fl_sha256_add(hash, buffer, now);
+		fl_hasher_add(hash, buffer, now);
 		at += now;
 	}
-	fl_digest_end(hash, digest);
-	fl_sha256_destroy(hash);
+	fl_hasher_end(hash, digest);
+	fl_hasher_destroy(hash);
 	return rc;
 }
 

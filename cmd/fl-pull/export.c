@@ -6,6 +6,7 @@
 #include "cmd/fl-pull/tar.h"
 #include "common/alloc.h"
 #include "common/arch.h"
+#include "common/hasher.h"
 #include "common/io.h"
 
 #include <string.h>
@@ -42,7 +43,7 @@ static int copy_blob(struct export *export, const char *digest, uint64_t size, i
 {
 	fl_cleanup_close int from = fl_store_open_blob(export->store, digest, err);
 	fl_cleanup_free char *buffer = fl_alloc(AT_ONCE);
-	struct fl_sha256 *hash = fl_sha256_create();
+	struct fl_hasher *hash = fl_hasher_create();
 	char real[FL_DIGEST_TEXT];
 	int rc = from < 0 ? -1 : 0;
 
@@ -54,13 +55,13 @@ static int copy_blob(struct export *export, const char *digest, uint64_t size, i
 			rc = write_out(export, to, buffer, now, err);
 		if (rc == 0)
 			rc = fl_cancel_check(NULL, err);
-		fl_sha256_add(hash, buffer, now);
+		fl_hasher_add(hash, buffer, now);
 		at += now;
 		export->done += now;
 		fl_progress_update(&export->bar, export->done, export->pick->size);
 	}
-	fl_digest_end(hash, real);
-	fl_sha256_destroy(hash);
+	fl_hasher_end(hash, real);
+	fl_hasher_destroy(hash);
 	if (rc == 0 && strcmp(real, digest) != 0)
 		return fl_err_set(err, FL_ERR_CORRUPT,
 				  "%s: the store holds other bytes (%s); remove "

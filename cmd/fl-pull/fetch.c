@@ -2,6 +2,7 @@
 #include "cmd/fl-pull/fetch.h"
 
 #include "common/alloc.h"
+#include "common/hasher.h"
 #include "common/io.h"
 
 #include <string.h>
@@ -20,13 +21,13 @@ struct incoming {
 	const struct fl_fetch_blob *blob;
 	struct fl_durable durable;
 	struct fl_atomic file;
-	struct fl_sha256 *hash;
+	struct fl_hasher *hash;
 	uint64_t received;
 };
 
 static int open_incoming(struct incoming *in, struct fl_err *err)
 {
-	in->hash = fl_sha256_create();
+	in->hash = fl_hasher_create();
 	return fl_atomic_open(&in->file, in->batch->store->blobs, fl_digest_hex(in->blob->digest),
 			      0444, err);
 }
@@ -35,7 +36,7 @@ static void close_incoming(struct incoming *in)
 {
 	fl_atomic_finish(&in->file);
 	fl_durable_finish(&in->durable);
-	fl_sha256_destroy(in->hash);
+	fl_hasher_destroy(in->hash);
 }
 
 static int take_bytes(void *arg, const void *data, size_t size, struct fl_err *err)
@@ -43,7 +44,7 @@ static int take_bytes(void *arg, const void *data, size_t size, struct fl_err *e
 	struct incoming *in = arg;
 	const struct fl_get_options *options = in->batch->options;
 
-	fl_sha256_add(in->hash, data, size);
+	fl_hasher_add(in->hash, data, size);
 	in->received += size;
 	in->batch->done += size;
 	if (options->progress)
@@ -59,7 +60,7 @@ static int publish(struct incoming *in, struct fl_err *err)
 		return fl_err_set(err, FL_ERR_CORRUPT, "%s: %llu bytes came, %llu were announced",
 				  in->blob->digest, (unsigned long long)in->received,
 				  (unsigned long long)in->blob->size);
-	fl_digest_end(in->hash, real);
+	fl_hasher_end(in->hash, real);
 	if (strcmp(real, in->blob->digest) != 0)
 		return fl_err_set(err, FL_ERR_CORRUPT, "%s: what came has another digest, %s",
 				  in->blob->digest, real);

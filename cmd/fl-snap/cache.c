@@ -3,6 +3,7 @@
 
 #include "cmd/fl-snap/extract.h"
 #include "common/alloc.h"
+#include "common/hasher.h"
 #include "common/io.h"
 #include "common/path.h"
 #include "common/slot.h"
@@ -229,19 +230,19 @@ int fl_cache_base_fd(struct fl_cache *cache, const struct fl_image *image, uint6
 	return fl_steal_fd(&file.fd);
 }
 
-static int hash_file(int fd, char name[static FL_SHA256_HEX], struct fl_err *err)
+static int hash_file(int fd, char digest[static FL_DIGEST_TEXT], struct fl_err *err)
 {
-	struct fl_sha256 *hash = fl_sha256_create();
+	struct fl_hasher *hash = fl_hasher_create();
 	fl_cleanup_free char *buffer = fl_alloc(1 << 20);
 	off_t at = 0;
 	ssize_t got;
 
 	while ((got = pread(fd, buffer, 1 << 20, at)) > 0) {
-		fl_sha256_add(hash, buffer, (size_t)got);
+		fl_hasher_add(hash, buffer, (size_t)got);
 		at += got;
 	}
-	fl_sha256_end_hex(hash, name);
-	fl_sha256_destroy(hash);
+	fl_hasher_end(hash, digest);
+	fl_hasher_destroy(hash);
 	return got < 0 ? fl_err_errno(err, errno, "the extracted file cannot be read") : 0;
 }
 
@@ -254,7 +255,8 @@ static int extract(struct fl_cache *cache, const char *question, const struct fl
 	fl_cleanup_slot struct fl_slot slot = FL_SLOT_INIT;
 	struct fl_base_options options = options_of(cache, watch);
 	struct layers layers = { 0 };
-	char name[FL_SHA256_HEX];
+	char digest[FL_DIGEST_TEXT];
+	const char *name = fl_digest_hex(digest);
 	int rc, have;
 
 	if (fl_atomic_open(&out, cache->files, question, 0444, err) < 0)
@@ -266,7 +268,7 @@ static int extract(struct fl_cache *cache, const char *question, const struct fl
 		rc = fl_extract_file(layers.items, layers.count, file, out.fd, &options, err);
 	layers_finish(&layers);
 	fl_slot_give(&slot);
-	if (rc < 0 || hash_file(out.fd, name, err) < 0)
+	if (rc < 0 || hash_file(out.fd, digest, err) < 0)
 		return explain(watch, err);
 	have = fl_durable_begin(&durable, cache->files, name, true, watch->cancel, err);
 	if (have < 0)

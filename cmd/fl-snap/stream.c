@@ -3,7 +3,7 @@
 
 #include "cmd/fl-snap/inflate.h"
 #include "common/alloc.h"
-#include "common/digest.h"
+#include "common/hasher.h"
 #include "common/path.h"
 
 #include <pthread.h>
@@ -17,7 +17,7 @@
 /* A ring of pieces: the thread fills the one at (first + filled), the reader holds first. */
 struct fl_stream {
 	struct fl_inflate *inflate;
-	struct fl_sha256 *hash; /* NULL: not wanted */
+	struct fl_hasher *hash; /* NULL: not wanted */
 	struct fl_budget *budget; /* borrowed */
 	bool verified;
 	char *name, *diff_id;
@@ -100,7 +100,7 @@ static int verify(struct fl_stream *in, struct fl_err *err)
 
 	if (!in->hash || in->verified)
 		return 0;
-	fl_digest_end(in->hash, real);
+	fl_hasher_end(in->hash, real);
 	in->verified = true;
 	if (strcmp(real, in->diff_id) == 0)
 		return 0;
@@ -123,7 +123,7 @@ ssize_t fl_stream_next(struct fl_stream *in, const void **data, struct fl_err *e
 	if (got > 0 && fl_budget_bytes(in->budget, (uint64_t)got, err) < 0)
 		return fl_err_prefix(err, "layer %s", in->name);
 	if (got > 0 && in->hash)
-		fl_sha256_add(in->hash, *data, (size_t)got);
+		fl_hasher_add(in->hash, *data, (size_t)got);
 	return got == 0 ? verify(in, err) : got;
 }
 
@@ -141,7 +141,7 @@ struct fl_stream *fl_stream_open(const char *path, const char *diff_id,
 	in->name = fl_strdup(fl_path_last(path));
 	if (diff_id) {
 		in->diff_id = fl_strdup(diff_id);
-		in->hash = fl_sha256_create();
+		in->hash = fl_hasher_create();
 	}
 	for (unsigned i = 0; i < AHEAD; i++)
 		in->data[i] = fl_alloc(PIECE);
@@ -166,7 +166,7 @@ void fl_stream_close(struct fl_stream *in)
 	pthread_cond_destroy(&in->changed);
 	pthread_mutex_destroy(&in->mutex);
 	fl_inflate_close(in->inflate);
-	fl_sha256_destroy(in->hash);
+	fl_hasher_destroy(in->hash);
 	for (unsigned i = 0; i < AHEAD; i++)
 		free(in->data[i]);
 	free(in->diff_id);

@@ -5,9 +5,11 @@
 #include "common/base64.h"
 #include "common/digest.h"
 #include "common/egress.h"
+#include "common/hasher.h"
 #include "common/inet.h"
 #include "common/label.h"
 #include "common/num.h"
+#include "common/sha256.h"
 #include "common/ulid.h"
 #include "common/uuid.h"
 
@@ -176,6 +178,37 @@ static void digests(void)
 	CHECK(!fl_digest_is_valid("sha512:00"));
 }
 
+/* FIPS 180-4's examples: in pieces, once more after the end, at once. */
+static void hashes(void)
+{
+	static const unsigned char abc[FL_SHA1_SIZE] = {
+		0xa9, 0x99, 0x3e, 0x36, 0x47, 0x06, 0x81, 0x6a, 0xba, 0x3e,
+		0x25, 0x71, 0x78, 0x50, 0xc2, 0x6c, 0x9c, 0xd0, 0xd8, 0x9d,
+	};
+	static const char long_text[] = "abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq";
+	struct fl_hasher *hasher = fl_hasher_create();
+	unsigned char sum[FL_SHA256_SIZE], other[FL_SHA256_SIZE];
+	char text[FL_DIGEST_TEXT], at_once[FL_DIGEST_TEXT];
+
+	fl_hasher_add(hasher, long_text, 5);
+	fl_hasher_add(hasher, long_text + 5, sizeof(long_text) - 6);
+	fl_hasher_end(hasher, text);
+	CHECK_STR(text, "sha256:248d6a61d20638b8e5c026930c3e6039a33ce45964ff2167f6ecedd419db06c1");
+	fl_digest_of(long_text, sizeof(long_text) - 1, at_once);
+	CHECK_STR(at_once, text);
+	fl_hasher_end(hasher, text);
+	CHECK_STR(text, "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+	fl_hasher_destroy(hasher);
+
+	fl_sha1_sum("abc", 3, sum);
+	CHECK(memcmp(sum, abc, sizeof(abc)) == 0);
+	fl_sha256_sum("a", 1, sum);
+	fl_sha256_sum("a", 1, other);
+	CHECK(fl_sha256_equal(sum, other));
+	other[FL_SHA256_SIZE - 1] ^= 1;
+	CHECK(!fl_sha256_equal(sum, other));
+}
+
 int main(void)
 {
 	return test_run((const struct test_case[]){ { "numbers are strict", numbers },
@@ -187,5 +220,6 @@ int main(void)
 						    { "base 64 is strict", base64 },
 						    { "ULIDs and UUIDs", ids },
 						    { "digests and chain ids", digests },
+						    { "sums of texts and streams", hashes },
 						    { 0 } });
 }
