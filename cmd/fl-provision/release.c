@@ -114,7 +114,7 @@ static int write_program(const struct fl_host *host, const fl_json *about,
 		fl_str_add_bytes(text, bytes.data, bytes.len);
 	else if (unpack(&bytes, member, text, err) < 0)
 		return -1;
-	return try_out(fl_about_text(about, "file"), text, err);
+	return try_out(fl_path_last(fl_about_text(about, "name")), text, err);
 }
 
 /* The same release's, and as we wrote it. */
@@ -170,44 +170,84 @@ static void set_text(fl_json *about, const char *key, char *owned)
 	free(owned);
 }
 
-static void add(fl_acts *acts, const char *vmm, const fl_json *table, const char *version,
-		const char *arch, const char *file, const char *sha256)
+/* Of a release for this machine, the pinned one unless another is asked for. */
+struct choice {
+	fl_json *table;
+	const char *version;
+	const char *arch;
+	char *file, *sha256;
+};
+
+static void choice_finish(struct choice *choice)
+{
+	fl_json_unref(choice->table);
+	free(choice->file);
+	free(choice->sha256);
+}
+
+static void add_program(fl_acts *acts, const char *vmm, const struct choice *choice,
+			const char *path, const char *member)
 {
 	static const struct fl_file program = { .mode = 0755, .write = write_program,
 						.is_good = is_good };
-	fl_json *about = fl_file_add(acts, vmm, fl_about_text(table, "program"), &program)->about;
+	fl_json *about = fl_file_add(acts, vmm, path, &program)->about;
 
-	set_text(about, "version", fl_strdup(version));
-	set_text(about, "file", fl_strdup(file));
-	set_text(about, "archive", fl_strdup(sha256));
-	set_text(about, "url", expand(fl_about_text(table, "url"), version, arch));
-	set_text(about, "member", expand(fl_about_text(table, "member"), version, arch));
+	set_text(about, "version", fl_strdup(choice->version));
+	set_text(about, "file", fl_strdup(choice->file));
+	set_text(about, "archive", fl_strdup(choice->sha256));
+	set_text(about, "url", expand(fl_about_text(choice->table, "url"), choice->version,
+				      choice->arch));
+	set_text(about, "member", expand(member, choice->version, choice->arch));
+}
+
+static int choose(const struct fl_site *site, const char *vmm, const char *arch,
+		  struct choice *choice, struct fl_err *err)
+{
+	const char *version = release_of(site->host, vmm)->version;
+
+	choice->table = read_table(vmm, err);
+	if (!choice->table)
+		return -1;
+	choice->arch = arch;
+	choice->version = version && *version ? version : fl_about_text(choice->table, "version");
+	if (check_version(choice->version, err) < 0)
+		return -1;
+	choice->file = expand(fl_about_text(fl_json_get(choice->table, "file"), arch),
+			      choice->version, arch);
+	if (!*choice->file)
+		return fl_err_set(err, FL_ERR_UNSUPPORTED, "%s: has no release for %s", vmm, arch);
+	choice->sha256 = digest_of(site->host, vmm, choice->table, choice->version, arch,
+				   choice->file);
+	return choice->sha256 ? check_sha256(choice->sha256, err) : 0;
+}
+
+/* A folder tells what there is. */
+static bool is_to_be_had(const struct fl_host *host, const char *file)
+{
+	fl_cleanup_free char *path = fl_asprintf("%s/%s", host->offline ? host->offline : "", file);
+
+	return !host->offline || access(path, F_OK) == 0;
 }
 
 static int add_vmm(const struct fl_site *site, const char *vmm, bool wanted, fl_acts *acts,
 		   struct fl_err *err)
 {
-	fl_cleanup_json fl_json *table = read_table(vmm, err);
-	const char *version = release_of(site->host, vmm)->version;
-	fl_cleanup_free char *file = NULL, *sha256 = NULL;
+	FL_CLEANUP(choice_finish) struct choice choice = { 0 };
+	const fl_json *programs;
 	struct utsname machine;
 
-	if (!table || uname(&machine) < 0)
+	if (uname(&machine) < 0 || choose(site, vmm, machine.machine, &choice, err) < 0)
 		return -1;
-	version = version && *version ? version : fl_about_text(table, "version");
-	file = expand(fl_about_text(fl_json_get(table, "file"), machine.machine), version,
-		      machine.machine);
-	if (check_version(version, err) < 0)
-		return -1;
-	if (!*file)
-		return fl_err_set(err, FL_ERR_UNSUPPORTED, "%s: has no release for %s", vmm,
-				  machine.machine);
-	sha256 = digest_of(site->host, vmm, table, version, machine.machine, file);
-	if (!sha256)
-		return no_digest(vmm, version, file, wanted, err);
-	if (check_sha256(sha256, err) < 0)
-		return -1;
-	add(acts, vmm, table, version, machine.machine, file, sha256);
+	if (!choice.sha256)
+		return no_digest(vmm, choice.version, choice.file, wanted, err);
+	if (!wanted && !is_to_be_had(site->host, choice.file)) {
+		fl_log(FL_LOG_WARN, "%s: left out: %s/%s is not there", vmm, site->host->offline,
+		       choice.file);
+		return 0;
+	}
+	programs = fl_json_get(choice.table, "programs");
+	for (void *i = fl_json_first(programs); i; i = fl_json_next(programs, i))
+		add_program(acts, vmm, &choice, fl_json_key(i), fl_json_text(fl_json_value(i)));
 	return 0;
 }
 

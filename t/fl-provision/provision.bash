@@ -12,6 +12,9 @@ provision_setup_file() {
 		skip "no right to mount over /etc in a namespace of its own"
 }
 
+# Steps that fetch from elsewhere.
+export VMMS=firecracker,cloudhypervisor
+
 # on_host SCRIPT: $ETC has what differs from /etc; stand-ins in $BIN go before programs.
 on_host() {
 	export ETC=$BATS_TEST_TMPDIR/etc BIN=$BATS_TEST_TMPDIR/bin SCRIPT=$1

@@ -14,6 +14,7 @@ setup_file() {
 	release=release-v9.9.9-$(uname -m)
 	mkdir -p "$BATS_FILE_TMPDIR/$release" "$DIR"
 	printf '#!/bin/sh\necho "Firecracker v9.9.9 $*"\n' >"$BATS_FILE_TMPDIR/$release/firecracker-v9.9.9-$(uname -m)"
+	printf '#!/bin/sh\necho "Jailer v9.9.9"\n' >"$BATS_FILE_TMPDIR/$release/jailer-v9.9.9-$(uname -m)"
 	chmod 755 "$BATS_FILE_TMPDIR/$release/"*
 	tar -C "$BATS_FILE_TMPDIR" -czf "$DIR/$FC" "$release"
 	printf '#!/bin/sh\necho "cloud-hypervisor v9.9"\n' >"$DIR/$CH"
@@ -29,9 +30,11 @@ setup_file() {
 		grep -q "Firecracker v9.9.9 --version" said
 		[ "$(firecracker --version)" = "Firecracker v9.9.9 --version" ]
 		[ "$(stat -c %a /usr/local/bin/firecracker)" = 755 ]
+		[ "$(jailer)" = "Jailer v9.9.9" ]
 		fl-provision firecracker -v v9.9.9 --sha256 $FC_SHA256 --offline /nowhere
 		release=release-v9.9.8-$(uname -m)
 		mkdir $release; printf "#!/bin/sh\necho other\n" >$release/firecracker-v9.9.8-$(uname -m)
+		cp $release/{firecracker,jailer}-v9.9.8-$(uname -m)
 		tar -czf firecracker-v9.9.8-$(uname -m).tgz $release; sha256sum -- *.tgz >SHA256SUMS
 		fl-provision plan --only firecracker --firecracker-version v9.9.8 --offline . | grep -q change
 		fl-provision firecracker -q -v v9.9.8 --offline .
@@ -53,14 +56,26 @@ setup_file() {
 	on_host '
 		rc=0; fl-provision firecracker -v v9.9.9 --offline "$DIR" 2>said || rc=$?
 		[ $rc = 8 ]; grep -q "no sha256" said
-		fl-provision all -s --offline "$DIR" --skip bridge,flintlock 2>said
-		[ "$(grep -c "left out" said)" = 2 ]
+		FIRECRACKER=v9.9.9 CLOUD_HYPERVISOR=v9.9 fl-provision all -s --offline "$DIR" --skip bridge,flintlock 2>said
+		[ "$(grep -c "left out: no sha256" said)" = 2 ]
 		for bad in latest "v1/../../x" v..; do
 			rc=0; fl-provision firecracker -v "$bad" --sha256 $FC_SHA256 --offline "$DIR" 2>said || rc=$?
 			[ $rc != 0 ] && [ ! -e /usr/local/bin/firecracker ]
 		done
 		rc=0; fl-provision firecracker -v v9.9.9 --sha256 abc --offline "$DIR" 2>/dev/null || rc=$?
 		[ $rc = 2 ]'
+}
+
+@test "the pinned release: its digest is held to, and a folder that has it not leaves it out" {
+	on_host '
+		rc=0; fl-provision cloudhypervisor --offline "$DIR" 2>said || rc=$?
+		[ $rc = 12 ]; grep -q "its sha256 is" said
+		rc=0; fl-provision firecracker --offline "$DIR" 2>said || rc=$?
+		[ $rc = 4 ]
+		mkdir empty
+		fl-provision all -s --offline empty --skip bridge,flintlock 2>said
+		[ "$(grep -c "left out: empty/.* is not there" said)" = 2 ]
+		[ ! -e /usr/local/bin/firecracker ] && [ ! -e /usr/local/bin/cloud-hypervisor-static ]'
 }
 
 @test "a wrong digest, a file that is no archive, a program of another machine: nothing is installed" {
