@@ -5,7 +5,8 @@
 set -eu
 
 cd "$(dirname "$(dirname "$(realpath "$0")")")"
-out=$(mkdir -p "$1" && realpath "$1")
+mkdir -p -- "$1"
+out=$(realpath -- "$1")
 rm -rf "$out/source" "$out"/*.deb "$out"/*.changes "$out"/*.buildinfo
 mkdir "$out/source"
 git ls-files -z --cached --others --exclude-standard | tar --null --ignore-failed-read -T - -cf - | tar -C "$out/source" -xf -
