@@ -151,6 +151,22 @@ int fl_registry_manifest(struct fl_registry *registry, const char *tag_or_digest
 	return rc;
 }
 
+int fl_registry_referrers(struct fl_registry *registry, const char *digest, struct fl_str *text,
+			  struct fl_err *err)
+{
+	fl_cleanup_free char *url = fl_asprintf("%s/referrers/%s", registry->base, digest);
+	struct fl_http_transfer get = { .url = url, .limit = FL_MANIFEST_LIMIT };
+	int rc = run(registry, &get, accept_manifests, err);
+
+	if (rc == 0)
+		fl_str_add_bytes(text, get.body.data, get.body.len);
+	/* Older ones have their own ways to say that they do not know the request. */
+	else if (get.status == 400 || get.status == 405 || get.status == 501)
+		fl_err_set(err, FL_ERR_NOT_FOUND, "%s: the registry does not list referrers", url);
+	fl_http_transfer_finish(&get);
+	return rc;
+}
+
 int fl_registry_small_blob(struct fl_registry *registry, const char *digest, struct fl_str *text,
 			   struct fl_err *err)
 {

@@ -51,6 +51,10 @@ int fl_registry_ask(struct fl_registry *registry, struct fl_http_transfer *trans
 int fl_registry_manifest(struct fl_registry *registry, const char *tag_or_digest,
 			 struct fl_str *text, struct fl_str *media_type, struct fl_err *err);
 
+/* The registry's index of what refers to a manifest; FL_ERR_NOT_FOUND when it keeps none. */
+int fl_registry_referrers(struct fl_registry *registry, const char *digest, struct fl_str *text,
+			  struct fl_err *err);
+
 /* Asks the registry whether it takes the login, which registry->auth gets; the reference
  * may lack a name. */
 int fl_registry_check_login(struct fl_registry *registry, struct fl_err *err);

@@ -137,9 +137,8 @@ static int check_digest(const struct fl_str *text, const char *digest, struct fl
 			  real);
 }
 
-/* The bytes under a digest, verified. */
-static int read_digest(struct fl_source *source, const char *digest, struct fl_str *text,
-		       struct fl_err *err)
+int fl_source_digest(struct fl_source *source, const char *digest, struct fl_str *text,
+		     struct fl_err *err)
 {
 	int rc = source->registry.http ? read_remote(source, digest, text, err)
 				    : read_layout_blob(source, digest, text, err);
@@ -152,12 +151,12 @@ static int read_first(struct fl_source *source, struct fl_str *text, struct fl_e
 	char digest[FL_DIGEST_TEXT];
 
 	if (source->reference->digest)
-		return read_digest(source, source->reference->digest, text, err);
+		return fl_source_digest(source, source->reference->digest, text, err);
 	if (source->registry.http)
 		return read_remote(source, source->reference->tag, text, err);
 	if (find_in_layout(source, digest, err) < 0)
 		return -1;
-	return read_digest(source, digest, text, err);
+	return fl_source_digest(source, digest, text, err);
 }
 
 static void add_platform(const fl_json *platform, struct fl_str *known)
@@ -207,7 +206,7 @@ static int descend(struct fl_source *source, struct fl_str *text, fl_json **doc,
 	snprintf(digest, sizeof(digest), "%s", given);
 	fl_digest_of(text->data, text->len, source->index_digest);
 	fl_str_clear(text);
-	if (read_digest(source, digest, text, err) < 0)
+	if (fl_source_digest(source, digest, text, err) < 0)
 		return -1;
 	source->platform = fl_json_ref(fl_json_get(chosen, "platform"));
 	source->index = *doc;
@@ -260,10 +259,43 @@ int fl_source_tag(struct fl_source *source, const char *tag, struct fl_str *text
 		const char *digest = fl_json_text(fl_json_get(fl_json_item(list, i), "digest"));
 
 		if (digest && fl_store_is_named(fl_json_item(list, i), tag))
-			return read_digest(source, digest, text, err);
+			return fl_source_digest(source, digest, text, err);
 	}
 	return doc ? fl_err_set(err, FL_ERR_NOT_FOUND, "%s: has no %s", source->layout.path, tag)
 		   : -1;
+}
+
+/* Some registries answer what they do not know with a page for people. */
+static fl_json *read_index(const struct fl_str *text)
+{
+	fl_cleanup_json fl_json *doc =
+		fl_json_parse(text->data ? text->data : "", text->len, "referrers", NULL);
+
+	return is_index(doc) ? fl_json_ref(doc) : NULL;
+}
+
+fl_json *fl_source_referrers(struct fl_source *source, const char *digest, struct fl_err *err)
+{
+	fl_cleanup_free char *tag = fl_asprintf("sha256-%s", fl_digest_hex(digest));
+	fl_cleanup_str struct fl_str listed = FL_STR_INIT, tagged = FL_STR_INIT;
+	struct fl_err why = { 0 };
+	fl_json *index;
+
+	if (source->registry.http &&
+	    fl_registry_referrers(&source->registry, digest, &listed, &why) < 0 &&
+	    why.kind != FL_ERR_NOT_FOUND) {
+		fl_err_set(err, why.kind, "%s", why.text);
+		return NULL;
+	}
+	index = read_index(&listed);
+	if (index)
+		return index;
+	if (fl_source_tag(source, tag, &tagged, err) < 0)
+		return NULL;
+	index = read_index(&tagged);
+	if (!index)
+		fl_err_set(err, FL_ERR_CORRUPT, "%s: is no index of what refers to the image", tag);
+	return index;
 }
 
 int fl_source_blob(struct fl_source *source, const char *digest, struct fl_str *text,

@@ -44,6 +44,15 @@ fl_json *fl_source_manifest(struct fl_source *source, struct fl_str *text, struc
 int fl_source_tag(struct fl_source *source, const char *tag, struct fl_str *text,
 		  struct fl_err *err);
 
+/* The manifest of a digest, verified. */
+int fl_source_digest(struct fl_source *source, const char *digest, struct fl_str *text,
+		     struct fl_err *err);
+
+/* The index of what refers to the manifest of a digest (OCI distribution specification, listing
+ * referrers, and the referrers tag schema where a registry cannot list them; a layout has only
+ * the latter). Caller owns it; NULL: FL_ERR_NOT_FOUND when nothing does. */
+fl_json *fl_source_referrers(struct fl_source *source, const char *digest, struct fl_err *err);
+
 /* A small blob's bytes, verified. */
 int fl_source_blob(struct fl_source *source, const char *digest, struct fl_str *text,
 		   struct fl_err *err);

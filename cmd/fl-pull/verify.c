@@ -1,20 +1,15 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "cmd/fl-pull/verify.h"
 
-#include "common/alloc.h"
-#include "common/base64.h"
+#include "cmd/fl-pull/signatures.h"
 #include "common/ecdsa.h"
-#include "common/image.h"
 #include "common/io.h"
 
 #include <fcntl.h>
-#include <string.h>
 
 #define KEY_LIMIT (64 << 10)
-#define MOST_SIGNATURES 100
-#define PAYLOAD_TYPE "application/vnd.dev.cosign.simplesigning.v1+json"
-#define SIGNATURE "dev.cosignproject.cosign/signature"
-#define CLAIM_TYPE "cosign container image signature"
+
+static fl_signed_form *const forms[] = { fl_signed_simple, fl_signed_bundle };
 
 int fl_verify_read_key(const char *file, struct fl_str *key, struct fl_err *err)
 {
@@ -25,75 +20,39 @@ int fl_verify_read_key(const char *file, struct fl_str *key, struct fl_err *err)
 								 : 0;
 }
 
-/* What was signed must speak of this image. */
-static bool claims(const struct fl_str *payload, const char *digest)
+/* The best that is said in any form. */
+static enum fl_signed check_digest(struct fl_source *source, const char *key, const char *digest,
+				   struct fl_err *err)
 {
-	fl_cleanup_json fl_json *doc =
-		fl_json_parse(payload->data ? payload->data : "", payload->len, "payload", NULL);
-	const fl_json *critical = fl_json_get(doc, "critical");
+	enum fl_signed best = FL_SIGNED_NONE;
 
-	return fl_str_equal(fl_json_text(fl_json_get(critical, "type")), CLAIM_TYPE) &&
-	       fl_str_equal(fl_json_text(fl_json_at(critical, "image.docker-manifest-digest")),
-			    digest);
-}
+	for (size_t i = 0; i < FL_COUNT(forms); i++) {
+		enum fl_signed one = forms[i](source, key, digest, err);
 
-/* 1 signed, 0 not with this key or for another image, -1. */
-static int check_layer(struct fl_source *source, const char *key, const char *digest,
-		       const fl_json *layer, struct fl_err *err)
-{
-	const char *text = fl_json_text(fl_json_get(fl_json_get(layer, "annotations"), SIGNATURE));
-	const char *blob = fl_json_text(fl_json_get(layer, "digest"));
-	fl_cleanup_str struct fl_str payload = FL_STR_INIT, signature = FL_STR_INIT;
-
-	if (!text || !blob || !fl_digest_is_valid(blob) ||
-	    !fl_str_equal(fl_json_text(fl_json_get(layer, "mediaType")), PAYLOAD_TYPE) ||
-	    !fl_base64_decode(text, &signature) || !signature.len)
-		return 0;
-	if (fl_source_blob(source, blob, &payload, err) < 0)
-		return -1;
-	if (!claims(&payload, digest))
-		return 0;
-	return fl_ecdsa_verify(key, payload.data, payload.len, signature.data, signature.len, err);
-}
-
-/* 1 signed, 0 there are no signatures, -1: FL_ERR_DENIED when none is good. */
-static int check_digest(struct fl_source *source, const char *key, const char *digest,
-			struct fl_err *err)
-{
-	fl_cleanup_free char *tag = fl_asprintf("sha256-%s.sig", fl_digest_hex(digest));
-	fl_cleanup_str struct fl_str text = FL_STR_INIT;
-	fl_cleanup_json fl_json *manifest = NULL;
-	struct fl_err why = { 0 };
-	const fl_json *layers;
-
-	if (fl_source_tag(source, tag, &text, &why) < 0)
-		return why.kind == FL_ERR_NOT_FOUND ? 0 : fl_err_set(err, why.kind, "%s", why.text);
-	manifest = fl_json_parse(text.data ? text.data : "", text.len, tag, err);
-	if (!manifest)
-		return -1;
-	layers = fl_json_get(manifest, "layers");
-	for (size_t i = 0; i < fl_json_count(layers) && i < MOST_SIGNATURES; i++) {
-		int good = check_layer(source, key, digest, fl_json_item(layers, i), err);
-
-		if (good)
-			return good;
+		if (one == FL_SIGNED_FAILED || one == FL_SIGNED_GOOD)
+			return one;
+		best = one > best ? one : best;
 	}
-	return fl_err_set(err, FL_ERR_DENIED,
-			  "%s: of its signatures none is good and made with the "
-			  "key that is asked for",
-			  digest);
+	return best;
 }
 
 int fl_verify(struct fl_source *source, const char *key, const char *digest, struct fl_err *err)
 {
-	int good = 0;
+	const char *const either[] = { source->index_digest, digest };
+	const char *refused = NULL;
 
-	if (*source->index_digest)
-		good = check_digest(source, key, source->index_digest, err);
-	if (good == 0)
-		good = check_digest(source, key, digest, err);
-	if (good == 0)
-		return fl_err_set(err, FL_ERR_DENIED,
-				  "%s: not signed, and a signature is asked for", digest);
-	return good < 0 ? -1 : 0;
+	for (size_t i = 0; i < FL_COUNT(either); i++) {
+		enum fl_signed is = *either[i] ? check_digest(source, key, either[i], err)
+					       : FL_SIGNED_NONE;
+
+		if (is == FL_SIGNED_FAILED || is == FL_SIGNED_GOOD)
+			return is == FL_SIGNED_GOOD ? 0 : -1;
+		if (is == FL_SIGNED_OTHERWISE)
+			refused = either[i];
+	}
+	if (!refused)
+		return fl_err_set(err, FL_ERR_DENIED, "%s: not signed, and a signature is asked for",
+				  digest);
+	return fl_err_set(err, FL_ERR_DENIED, "%s: of its signatures none is good and made with the "
+			  "key that is asked for", refused);
 }

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
- * Whether an image is signed with a key, as cosign signs: beside an image, under the tag
- * sha256-<its digest>.sig, a manifest whose layers are payloads ("simple signing") and carry
- * the signatures as annotations. Format: cosign's SIGNATURE_SPEC.md.
+ * Whether an image is signed with a key, as cosign signs, in any of the forms of
+ * cmd/fl-pull/signatures.h.
  *
  *     fl_cleanup_str struct fl_str key = FL_STR_INIT;
  *     if (fl_verify_read_key("cosign.pub", &key, err) < 0) return -1;

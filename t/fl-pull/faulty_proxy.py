@@ -11,10 +11,14 @@ import collections
 import http.client
 import http.server
 import pathlib
+import re
 import sys
 import threading
 
 target = sys.argv[1]
+# What a repository's first part makes of the list of referrers.
+REFERRERS = {"lists": (200, b""), "page": (200, b"<html>"), "older": (405, b""), "broken": (503, b"")}
+REFERRERS_TAG = re.compile("/manifests/sha256-[0-9a-f]{64}$")
 seen = collections.Counter()
 
 
@@ -37,6 +41,19 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.send_header("Content-Length", "0")
         self.end_headers()
 
+    def refer(self, status, body):
+        """What the registry below has under the tag, as one that lists referrers; or else."""
+        if not body and status == 200:
+            upstream = http.client.HTTPConnection(target)
+            upstream.request("GET", self.path.replace("/referrers/sha256:", "/manifests/sha256-"),
+                             headers={"Accept": "application/vnd.oci.image.index.v1+json"})
+            body = upstream.getresponse().read()
+        self.note(status)
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
     def do_GET(self):
         fault = self.path.split("/")[2]
         seen[self.path] += 1
@@ -47,6 +64,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
             return self.refuse(429, ("Retry-After", "1"))
         if fault == "far":
             return self.refuse(429, ("Retry-After", "3600"))
+        if "/referrers/" in self.path and fault in REFERRERS:
+            return self.refer(*REFERRERS[fault])
+        if fault == "lists" and REFERRERS_TAG.search(self.path):
+            return self.refuse(404)
         headers = {k: v for k, v in self.headers.items()
                    if k != "Host" and not (fault == "norange" and k == "Range")}
         upstream = http.client.HTTPConnection(target)

@@ -44,3 +44,20 @@ logins_file() {
 	jq -n --arg host "$2" --arg auth "$(printf %s "${3:-user:open sesame}" | base64 -w0)" \
 		'{auths: {($host): {auth: $auth}}}' >"$1"
 }
+
+# upload NAME FILE: a blob into the registry.
+upload() {
+	local where
+	where=$(curl -sf -o /dev/null -D - -X POST "http://$REGISTRY/v2/$1/blobs/uploads/" | tr -d '\r' | sed -n 's/^Location: //p')
+	curl -sf -X PUT --data-binary @"$2" -H "Content-Type: application/octet-stream" "$where&digest=sha256:$(sha256sum <"$2" | cut -d' ' -f1)"
+}
+
+# key_pairs FOLDER NAME…: FOLDER/NAME.key and FOLDER/NAME.pub, of P-256.
+key_pairs() {
+	local folder=$1 key
+	shift
+	for key in "$@"; do
+		openssl ecparam -name prime256v1 -genkey -noout -out "$folder/$key.key"
+		openssl ec -in "$folder/$key.key" -pubout -out "$folder/$key.pub" 2>/dev/null
+	done
+}

@@ -9,10 +9,7 @@ setup_file() {
 	export IMAGES=$BATS_FILE_TMPDIR/images KEYS=$BATS_FILE_TMPDIR/keys
 	small_images "$IMAGES"
 	mkdir "$KEYS"
-	for key in right other; do
-		openssl ecparam -name prime256v1 -genkey -noout -out "$KEYS/$key.key"
-		openssl ec -in "$KEYS/$key.key" -pubout -out "$KEYS/$key.pub" 2>/dev/null
-	done
+	key_pairs "$KEYS" right other
 	openssl ecparam -name secp384r1 -genkey -noout | openssl ec -pubout -out "$KEYS/p384.pub" 2>/dev/null
 	openssl genrsa 2048 2>/dev/null | openssl rsa -pubout -out "$KEYS/rsa.pub" 2>/dev/null
 	registry_start "$BATS_FILE_TMPDIR/registry"
@@ -38,12 +35,6 @@ setup() {
 	own_state "$BATS_TEST_TMPDIR"
 	own_home "$BATS_TEST_TMPDIR"
 	unset FL_REGISTRIES
-}
-
-upload() {
-	local where
-	where=$(curl -sf -o /dev/null -D - -X POST "http://$REGISTRY/v2/$1/blobs/uploads/" | tr -d '\r' | sed -n 's/^Location: //p')
-	curl -sf -X PUT --data-binary @"$2" -H "Content-Type: application/octet-stream" "$where&digest=sha256:$(sha256sum <"$2" | cut -d' ' -f1)"
 }
 
 # sign NAME DIGEST KEY…: what "cosign sign --key" puts beside the image (SIGNATURE_SPEC.md).

@@ -1,0 +1,136 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MPL-2.0
+# Signatures as cosign 3 makes them: Sigstore bundles that refer to an image, in a real registry, and
+# as one that lists them answers.
+
+load ../lib
+load registries
+
+setup_file() {
+	export IMAGES=$BATS_FILE_TMPDIR/images KEYS=$BATS_FILE_TMPDIR/keys
+	small_images "$IMAGES"
+	mkdir "$KEYS"
+	key_pairs "$KEYS" right other
+	registry_start "$BATS_FILE_TMPDIR/registry"
+	export REGISTRY_PID
+	PROXY_LOG=$BATS_FILE_TMPDIR/log
+	python3 "$FL_TOP/t/fl-pull/faulty_proxy.py" "$REGISTRY" "$BATS_FILE_TMPDIR/port" "$PROXY_LOG" 3>&- &
+	export PROXY_PID=$! PROXY_LOG
+	wait_for_file "$BATS_FILE_TMPDIR/port"
+	PROXY=127.0.0.1:$(cat "$BATS_FILE_TMPDIR/port")
+	export PROXY
+	for name in good bare; do
+		skopeo copy -q --dest-tls-verify=false "oci:$IMAGES/layout:root" "docker://$REGISTRY/$name:1"
+	done
+	D=$(skopeo inspect --tls-verify=false "docker://$REGISTRY/bare:1" | jq -r .Digest)
+	export D
+	refer good "$(bundle good right)"
+}
+
+teardown_file() {
+	kill "$PROXY_PID"
+	registry_stop
+}
+
+setup() {
+	own_state "$BATS_TEST_TMPDIR"
+	own_home "$BATS_TEST_TMPDIR"
+	unset FL_REGISTRIES
+}
+
+manifest() { # NAME TAG TYPE, from stdin
+	curl -sf -X PUT -H "Content-Type: $3" --data-binary @- "http://$REGISTRY/v2/$1/manifests/$2"
+}
+
+sha256_of() {
+	sha256sum <"$1" | cut -d' ' -f1
+}
+
+# bundle NAME KEY: puts into the registry what "cosign sign --key" makes, and prints the manifest's
+# descriptor. ABOUT: the statement's digest; SAYS, KIND, TYPE: what else it may be; ALTER: it is changed once signed.
+bundle() {
+	local name=$1 key=$2 work media=application/vnd.dev.sigstore.bundle.v0.3+json type=${TYPE:-application/vnd.in-toto+json}
+	work=$(mktemp -d "$BATS_FILE_TMPDIR/bundle.XXXXXX")
+	jq -cnj --arg d "${ABOUT:-${D#sha256:}}" --arg p "${SAYS:-https://sigstore.dev/cosign/sign/v1}" --arg t "${KIND:-https://in-toto.io/Statement/v1}" \
+		'{_type: $t, subject: [{digest: {sha256: "00"}}, {digest: {sha256: $d}}], predicateType: $p, predicate: {}}' >"$work/statement"
+	{ printf 'DSSEv1 %d %s %d ' "${#type}" "$type" "$(stat -c %s "$work/statement")" && cat "$work/statement"; } >"$work/signed"
+	openssl dgst -sha256 -sign "$KEYS/$key.key" -out "$work/signature" "$work/signed"
+	[ -z "${ALTER:-}" ] || sed -i 's/"predicate":{}/"predicate":[]/' "$work/statement"
+	jq -cn --arg m "$media" --arg t "$type" --arg p "$(base64 -w0 "$work/statement")" --arg s "$(base64 -w0 "$work/signature")" \
+		'{mediaType: $m, verificationMaterial: {publicKey: {hint: ""}}, dsseEnvelope: {payload: $p, payloadType: $t, signatures: [{sig: "AAAA"}, {sig: $s}]}}' >"$work/bundle"
+	printf '{}' >"$work/config"
+	upload "$name" "$work/config"
+	upload "$name" "$work/bundle"
+	jq -cn --arg m "$media" --arg c "sha256:$(sha256_of "$work/config")" --arg b "sha256:$(sha256_of "$work/bundle")" --argjson s "$(stat -c %s "$work/bundle")" --arg d "$D" \
+		'{schemaVersion: 2, mediaType: "application/vnd.oci.image.manifest.v1+json", artifactType: $m, config: {mediaType: "application/vnd.oci.empty.v1+json", digest: $c, size: 2},
+		layers: [{mediaType: $m, digest: $b, size: $s}], subject: {mediaType: "application/vnd.oci.image.manifest.v1+json", digest: $d, size: 1}}' >"$work/manifest"
+	manifest "$name" "sha256:$(sha256_of "$work/manifest")" application/vnd.oci.image.manifest.v1+json <"$work/manifest"
+	jq -cn --arg m "$media" --arg d "sha256:$(sha256_of "$work/manifest")" --argjson s "$(stat -c %s "$work/manifest")" \
+		'{mediaType: "application/vnd.oci.image.manifest.v1+json", artifactType: $m, digest: $d, size: $s}'
+}
+
+# refer NAME DESCRIPTOR…: the index under the tag that names the image's digest.
+refer() {
+	local name=$1
+	shift
+	printf '%s\n' "$@" | jq -cs '{schemaVersion: 2, mediaType: "application/vnd.oci.image.index.v1+json", manifests: .}' |
+		manifest "$name" "${D/:/-}" application/vnd.oci.image.index.v1+json
+}
+
+# image NAME: one of its own in the registry.
+image() {
+	skopeo copy -q --dest-tls-verify=false "oci:$IMAGES/layout:root" "docker://$REGISTRY/$1:1"
+}
+
+@test "signed with the key: taken; without, or with another: not" {
+	fl-pull get --verify-key "$KEYS/right.pub" "$REGISTRY/good:1"
+	fl-pull get --verify-key "$KEYS/right.pub" "$REGISTRY/good@$D"
+	fails_with 6 "not signed" fl-pull get --verify-key "$KEYS/right.pub" "$REGISTRY/bare:1"
+	fails_with 6 "none is good" fl-pull get --verify-key "$KEYS/other.pub" "$REGISTRY/good:1"
+}
+
+@test "of another image, another statement, another payload, altered: refused, and one good is enough" {
+	local bad=()
+	image bad
+	bad+=("$(ABOUT=$(printf %064d 0) bundle bad right)")
+	bad+=("$(SAYS=https://slsa.dev/provenance/v1 bundle bad right)")
+	bad+=("$(KIND=https://in-toto.io/Statement/v9 bundle bad right)")
+	bad+=("$(TYPE=application/json bundle bad right)")
+	bad+=("$(ALTER=1 bundle bad right)")
+	bad+=("$(bundle bad other)")
+	for one in "${bad[@]}"; do
+		refer bad "$one"
+		fails_with 6 "none is good" fl-pull get --verify-key "$KEYS/right.pub" "$REGISTRY/bad:1"
+	done
+	nothing_published
+	refer bad "${bad[@]}" "$(bundle bad right)"
+	fl-pull get --verify-key "$KEYS/right.pub" "$REGISTRY/bad:1"
+}
+
+@test "other things that refer to an image are no signatures; what is no index is told" {
+	image other
+	refer other '{"mediaType": "application/vnd.oci.image.manifest.v1+json", "artifactType": "application/spdx+json", "digest": "'"$D"'", "size": 1}'
+	fails_with 6 "not signed" fl-pull get --verify-key "$KEYS/right.pub" "$REGISTRY/other:1"
+	curl -s -H "Accept: application/vnd.oci.image.manifest.v1+json" "http://$REGISTRY/v2/other/manifests/1" >"$BATS_TEST_TMPDIR/manifest"
+	manifest other "${D/:/-}" application/vnd.oci.image.manifest.v1+json <"$BATS_TEST_TMPDIR/manifest"
+	fails_with 12 "is no index" fl-pull get --verify-key "$KEYS/right.pub" "$REGISTRY/other:1"
+}
+
+@test "a registry that lists referrers; those that answer with a page, or that they know not what is meant" {
+	for way in lists page older; do
+		image "$way/a"
+		refer "$way/a" "$(bundle "$way/a" right)"
+		: >"$PROXY_LOG"
+		fl-pull get --verify-key "$KEYS/right.pub" "$PROXY/$way/a:1"
+		grep -q '^referrers' "$PROXY_LOG"
+	done
+	image broken/a
+	fails_with 10 503 fl-pull get --retries 0 --verify-key "$KEYS/right.pub" "$PROXY/broken/a:1"
+}
+
+@test "in a layout the tag tells" {
+	skopeo copy -q --src-tls-verify=false "docker://$REGISTRY/good:1" "oci:$BATS_TEST_TMPDIR/l:1"
+	fails_with 6 "not signed" fl-pull get --verify-key "$KEYS/right.pub" "oci:$BATS_TEST_TMPDIR/l:1"
+	skopeo copy -q -a --src-tls-verify=false "docker://$REGISTRY/good:${D/:/-}" "oci:$BATS_TEST_TMPDIR/l:${D/:/-}"
+	fl-pull get --verify-key "$KEYS/right.pub" "oci:$BATS_TEST_TMPDIR/l:1"
+}
