@@ -86,6 +86,17 @@ static void add_shared_memory(struct compose *compose)
 	fl_words_option(compose->argv, "-global", "virtio-mmio.force-legacy=false");
 }
 
+/* System calls that no guest needs are QEMU's end: no program is started, no right regained. */
+static void add_sandbox(struct compose *compose)
+{
+	const char *asked = getenv("FL_QEMU_SANDBOX");
+
+	if (fl_str_equal(asked, "off"))
+		return;
+	fl_words_option(compose->argv, "-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,"
+			"resourcecontrol=deny");
+}
+
 static int add_machine(struct compose *compose, struct fl_err *err)
 {
 	const struct fl_spec *spec = compose->request->spec;
@@ -109,6 +120,7 @@ static int add_machine(struct compose *compose, struct fl_err *err)
 	fl_words_add(compose->argv, "-no-user-config");
 	fl_words_add(compose->argv, "-no-reboot");
 	fl_words_option(compose->argv, "-display", "none");
+	add_sandbox(compose);
 	return 0;
 }
 

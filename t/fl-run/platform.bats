@@ -49,6 +49,14 @@ told() {
 	spec --provider "$1" | fl-run up --dry-run
 }
 
+@test "qemu is started in its sandbox, unless it has none" {
+	spec | fl-run up --dry-run | grep -q -- "'*-sandbox'* '*on,.*elevateprivileges=deny,spawn=deny"
+	spec | FL_QEMU_SANDBOX=on fl-run up --dry-run | grep -q -- -sandbox
+	spec | FL_QEMU_SANDBOX=off fl-run up --dry-run >without
+	grep -q qemu-system without
+	run ! grep -q -- -sandbox without
+}
+
 @test "a spec for the other architecture takes its images and runs on its machine, emulated" {
 	for arch in arm64 amd64; do
 		spec --name "$arch" --platform "linux/$arch" | quick_up >"$arch"
