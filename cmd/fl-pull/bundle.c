@@ -6,6 +6,7 @@
 #include "common/ecdsa.h"
 
 #define BUNDLE_TYPE "application/vnd.dev.sigstore.bundle."
+#define EMPTY_TYPE "application/vnd.oci.empty.v1+json"
 #define PAYLOAD_TYPE "application/vnd.in-toto+json"
 #define STATEMENT_TYPE "https://in-toto.io/Statement/v1"
 /* With the same key other things are said of an image, such as what it was built from. */
@@ -106,10 +107,13 @@ static enum fl_signed check_referrer(struct fl_source *source, const char *key,
 	return signed_as[1 + check_envelope(fl_json_get(bundle, "dsseEnvelope"), key, digest, err)];
 }
 
-/* A copy of an index may have lost what it says of the kinds of its manifests. */
+/* A copy of an index may have lost what it says of the kinds of its manifests, and cosign puts there
+ * that of their empty configuration. */
 static bool may_be_bundle(const fl_json *referrer)
 {
-	return is_bundle(referrer, "artifactType") || !fl_json_get(referrer, "artifactType");
+	const char *type = fl_json_text(fl_json_get(referrer, "artifactType"));
+
+	return !type || fl_str_equal(type, EMPTY_TYPE) || is_bundle(referrer, "artifactType");
 }
 
 enum fl_signed fl_signed_bundle(struct fl_source *source, const char *key, const char *digest,

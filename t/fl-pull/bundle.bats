@@ -47,7 +47,8 @@ sha256_of() {
 }
 
 # bundle NAME KEY: puts into the registry what "cosign sign --key" makes, and prints the manifest's
-# descriptor. ABOUT: the statement's digest; SAYS, KIND, TYPE: what else it may be; ALTER: it is changed once signed.
+# descriptor. ABOUT: the statement's digest; SAYS, KIND, TYPE: what else it may be; ALTER: it is changed once signed;
+# LISTED: as what it is listed.
 bundle() {
 	local name=$1 key=$2 work media=application/vnd.dev.sigstore.bundle.v0.3+json type=${TYPE:-application/vnd.in-toto+json}
 	work=$(mktemp -d "$BATS_FILE_TMPDIR/bundle.XXXXXX")
@@ -66,7 +67,8 @@ bundle() {
 		layers: [{mediaType: $m, digest: $b, size: $s}], subject: {mediaType: "application/vnd.oci.image.manifest.v1+json", digest: $d, size: 1}}' >"$work/manifest"
 	manifest "$name" "sha256:$(sha256_of "$work/manifest")" application/vnd.oci.image.manifest.v1+json <"$work/manifest"
 	jq -cn --arg m "$media" --arg d "sha256:$(sha256_of "$work/manifest")" --argjson s "$(stat -c %s "$work/manifest")" \
-		'{mediaType: "application/vnd.oci.image.manifest.v1+json", artifactType: $m, digest: $d, size: $s}'
+		'{mediaType: "application/vnd.oci.image.manifest.v1+json", artifactType: $m, digest: $d, size: $s}' |
+		jq -c --arg listed "${LISTED:-}" 'if $listed != "" then .artifactType = $listed else . end'
 }
 
 # refer NAME DESCRIPTOR…: the index under the tag that names the image's digest.
@@ -85,6 +87,9 @@ image() {
 @test "signed with the key: taken; without, or with another: not" {
 	fl-pull get --verify-key "$KEYS/right.pub" "$REGISTRY/good:1"
 	fl-pull get --verify-key "$KEYS/right.pub" "$REGISTRY/good@$D"
+	image listed
+	refer listed "$(LISTED=application/vnd.oci.empty.v1+json bundle listed right)"
+	fl-pull get --verify-key "$KEYS/right.pub" "$REGISTRY/listed:1"
 	fails_with 6 "not signed" fl-pull get --verify-key "$KEYS/right.pub" "$REGISTRY/bare:1"
 	fails_with 6 "none is good" fl-pull get --verify-key "$KEYS/other.pub" "$REGISTRY/good:1"
 }
