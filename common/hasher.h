@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
- * SHA-256 of a stream, for blobs, layers and files of any length. The one owner of libcrypto's
- * digests, which use what the processor has for them.
+ * SHA-256 of a stream, for blobs, layers and files of any length. The owner of libcrypto's
+ * streams, which use what the processor has for them.
  *
  *     struct fl_hasher *hasher = fl_hasher_create();
  *     fl_hasher_add(hasher, data, size);

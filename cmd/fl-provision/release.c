@@ -35,6 +35,14 @@ static char *expand(const char *pattern, const char *version, const char *arch)
 	return fl_str_steal(&out);
 }
 
+static bool names_programs(const fl_json *programs)
+{
+	for (void *i = fl_json_first(programs); i; i = fl_json_next(programs, i))
+		if (!fl_json_text(fl_json_value(i)))
+			return false;
+	return fl_json_first(programs);
+}
+
 /* The table's part of one VMM; caller owns it. */
 static fl_json *read_table(const char *vmm, struct fl_err *err)
 {
@@ -48,8 +56,10 @@ static fl_json *read_table(const char *vmm, struct fl_err *err)
 	table = fl_json_parse(text.data, text.len, path, err);
 	if (!table)
 		return NULL;
-	if (!fl_json_is_object(fl_json_get(table, vmm)))
-		fl_err_set(err, FL_ERR_INVALID, "%s: has no \"%s\"", path, vmm);
+	if (!names_programs(fl_json_get(fl_json_get(table, vmm), "programs"))) {
+		fl_err_set(err, FL_ERR_INVALID, "%s: says not which programs \"%s\" has", path, vmm);
+		return NULL;
+	}
 	return fl_json_ref(fl_json_get(table, vmm));
 }
 
@@ -98,23 +108,25 @@ static int try_out(const char *name, const struct fl_str *program, struct fl_err
 	return 0;
 }
 
+/* An act for each program, and an archive of a few MiB is fetched for each. */
 static int write_program(const struct fl_host *host, const fl_json *about,
 			 const struct fl_str *now, struct fl_str *text, struct fl_str *why,
 			 struct fl_err *err)
 {
 	const char *member = fl_about_text(about, "member");
+	const char *vmm = fl_path_last(fl_about_text(about, "name"));
 	fl_cleanup_str struct fl_str bytes = FL_STR_INIT;
 
 	(void)now;
 	(void)why;
 	if (fl_download(host, fl_about_text(about, "url"), fl_about_text(about, "file"),
 			fl_about_text(about, "archive"), &bytes, err) < 0)
-		return -1;
+		return fl_err_prefix(err, "%s %s", vmm, fl_about_text(about, "version"));
 	if (!*member)
 		fl_str_add_bytes(text, bytes.data, bytes.len);
 	else if (unpack(&bytes, member, text, err) < 0)
 		return -1;
-	return try_out(fl_path_last(fl_about_text(about, "name")), text, err);
+	return try_out(vmm, text, err);
 }
 
 /* The same release's, and as we wrote it. */

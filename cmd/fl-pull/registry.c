@@ -161,7 +161,7 @@ int fl_registry_referrers(struct fl_registry *registry, const char *digest, stru
 	if (rc == 0)
 		fl_str_add_bytes(text, get.body.data, get.body.len);
 	/* Older ones have their own ways to say that they do not know the request. */
-	else if (get.status == 400 || get.status == 405 || get.status == 501)
+	else if (get.status == 400 || get.status == 405 || get.status == 406 || get.status == 501)
 		fl_err_set(err, FL_ERR_NOT_FOUND, "%s: the registry does not list referrers", url);
 	fl_http_transfer_finish(&get);
 	return rc;

@@ -1,33 +1,51 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
- * The forms in which cosign's signatures lie beside an image, each with one function that looks
- * for those of a digest.
+ * Signatures as cosign makes them: what is said of an image's digest, and where it lies beside the
+ * image. What cannot be read hides no good one behind it.
  *
- *     if (fl_signed_bundle(source, key, digest, err) == FL_SIGNED_GOOD) …
+ *     enum fl_signed is = fl_signed_referrers(source, key, digest, err);
+ *     if (is == FL_SIGNED_GOOD) …
  */
 #pragma once
 
 #include "cmd/fl-pull/source.h"
 
+/* The higher, the more it says: of several the highest counts. */
 enum fl_signed {
-	FL_SIGNED_FAILED = -1, /* with err: it cannot be found out */
-	FL_SIGNED_NONE,        /* there is no signature of this form */
-	FL_SIGNED_OTHERWISE,   /* none is good, of this digest, and made with the key */
+	FL_SIGNED_NONE,      /* there is no signature of the kind */
+	FL_SIGNED_OTHERWISE, /* none is good, of this digest, and made with the key */
+	FL_SIGNED_UNKNOWN,   /* with err: it cannot be found out */
 	FL_SIGNED_GOOD,
 };
 
 /* Of one place, more are not looked at. */
 #define FL_SIGNATURES_MOST 100
 
-/* key: a public key, PEM. */
-typedef enum fl_signed fl_signed_form(struct fl_source *source, const char *key,
-				      const char *digest, struct fl_err *err);
+/* Where they are looked for. key: a public key, PEM. */
+typedef enum fl_signed fl_signed_place(struct fl_source *source, const char *key,
+				       const char *digest, struct fl_err *err);
 
-/* Under the tag sha256-<digest>.sig a manifest whose layers are payloads ("simple signing") and
- * carry the signatures as annotations. Format: cosign's SIGNATURE_SPEC.md. */
-fl_signed_form fl_signed_simple;
+/* Under the tag sha256-<digest>.sig (cosign's SIGNATURE_SPEC.md). */
+fl_signed_place fl_signed_tag;
+/* What refers to the image (OCI distribution specification; cosign's BUNDLE_SPEC.md). */
+fl_signed_place fl_signed_referrers;
 
-/* Manifests that refer to the image (OCI distribution specification, referrers), each with a
- * Sigstore bundle: a DSSE envelope around an in-toto statement. What cosign 3 makes. Format:
- * cosign's BUNDLE_SPEC.md, DSSE's protocol.md, in-toto's Statement v1. */
-fl_signed_form fl_signed_bundle;
+/* A manifest of the kind; FL_SIGNED_NONE: it is of another. */
+typedef enum fl_signed fl_signed_kind(struct fl_source *source, const char *key,
+				      const char *digest, const fl_json *manifest,
+				      struct fl_err *err);
+
+/* Layers that are payloads ("simple signing"), with the signatures as annotations. Format:
+ * cosign's SIGNATURE_SPEC.md. */
+fl_signed_kind fl_signed_payloads;
+/* A Sigstore bundle: a DSSE envelope around an in-toto statement. What cosign 3 makes. Formats:
+ * DSSE's protocol.md, in-toto's Statement v1. */
+fl_signed_kind fl_signed_bundle;
+
+/* What a failure to read something makes of it: what is gone or broken is no good signature, else it
+ * is unknown, with err. */
+enum fl_signed fl_signed_unread(const struct fl_err *why, struct fl_err *err);
+
+/* The higher of two; err keeps what stands in it. */
+enum fl_signed fl_signed_higher(enum fl_signed best, enum fl_signed one, const struct fl_err *why,
+				struct fl_err *err);

@@ -278,24 +278,24 @@ fl_json *fl_source_referrers(struct fl_source *source, const char *digest, struc
 {
 	fl_cleanup_free char *tag = fl_asprintf("sha256-%s", fl_digest_hex(digest));
 	fl_cleanup_str struct fl_str listed = FL_STR_INIT, tagged = FL_STR_INIT;
-	struct fl_err why = { 0 };
-	fl_json *index;
+	struct fl_err why = { .kind = FL_ERR_NOT_FOUND };
+	fl_cleanup_json fl_json *index = NULL;
 
 	if (source->registry.http &&
-	    fl_registry_referrers(&source->registry, digest, &listed, &why) < 0 &&
-	    why.kind != FL_ERR_NOT_FOUND) {
-		fl_err_set(err, why.kind, "%s", why.text);
-		return NULL;
+	    fl_registry_referrers(&source->registry, digest, &listed, &why) == 0)
+		index = read_index(&listed);
+	if (index && fl_json_count(fl_json_get(index, "manifests")))
+		return fl_json_ref(index);
+	if (fl_source_tag(source, tag, &tagged, err) == 0) {
+		fl_json *other = read_index(&tagged);
+
+		if (!other)
+			fl_err_set(err, FL_ERR_CORRUPT, "%s: is no index of what refers to the image", tag);
+		return other;
 	}
-	index = read_index(&listed);
-	if (index)
-		return index;
-	if (fl_source_tag(source, tag, &tagged, err) < 0)
-		return NULL;
-	index = read_index(&tagged);
-	if (!index)
-		fl_err_set(err, FL_ERR_CORRUPT, "%s: is no index of what refers to the image", tag);
-	return index;
+	if (!index && why.kind != FL_ERR_NOT_FOUND)
+		fl_err_set(err, why.kind, "%s", why.text);
+	return NULL;
 }
 
 int fl_source_blob(struct fl_source *source, const char *digest, struct fl_str *text,

@@ -49,7 +49,7 @@ int fl_source_digest(struct fl_source *source, const char *digest, struct fl_str
 		     struct fl_err *err);
 
 /* The index of what refers to the manifest of a digest (OCI distribution specification, listing
- * referrers, and the referrers tag schema where a registry cannot list them; a layout has only
+ * referrers, and the referrers tag schema where a registry does not list any; a layout has only
  * the latter). Caller owns it; NULL: FL_ERR_NOT_FOUND when nothing does. */
 fl_json *fl_source_referrers(struct fl_source *source, const char *digest, struct fl_err *err);
 

@@ -9,7 +9,7 @@
 
 #define KEY_LIMIT (64 << 10)
 
-static fl_signed_form *const forms[] = { fl_signed_simple, fl_signed_bundle };
+static fl_signed_place *const places[] = { fl_signed_tag, fl_signed_referrers };
 
 int fl_verify_read_key(const char *file, struct fl_str *key, struct fl_err *err)
 {
@@ -20,18 +20,15 @@ int fl_verify_read_key(const char *file, struct fl_str *key, struct fl_err *err)
 								 : 0;
 }
 
-/* The best that is said in any form. */
-static enum fl_signed check_digest(struct fl_source *source, const char *key, const char *digest,
-				   struct fl_err *err)
+static enum fl_signed look_beside(struct fl_source *source, const char *key, const char *digest,
+				  struct fl_err *err)
 {
 	enum fl_signed best = FL_SIGNED_NONE;
 
-	for (size_t i = 0; i < FL_COUNT(forms); i++) {
-		enum fl_signed one = forms[i](source, key, digest, err);
+	for (size_t i = 0; best != FL_SIGNED_GOOD && i < FL_COUNT(places); i++) {
+		struct fl_err why = { 0 };
 
-		if (one == FL_SIGNED_FAILED || one == FL_SIGNED_GOOD)
-			return one;
-		best = one > best ? one : best;
+		best = fl_signed_higher(best, places[i](source, key, digest, &why), &why, err);
 	}
 	return best;
 }
@@ -39,20 +36,20 @@ static enum fl_signed check_digest(struct fl_source *source, const char *key, co
 int fl_verify(struct fl_source *source, const char *key, const char *digest, struct fl_err *err)
 {
 	const char *const either[] = { source->index_digest, digest };
-	const char *refused = NULL;
+	enum fl_signed best = FL_SIGNED_NONE;
 
-	for (size_t i = 0; i < FL_COUNT(either); i++) {
-		enum fl_signed is = *either[i] ? check_digest(source, key, either[i], err)
-					       : FL_SIGNED_NONE;
+	for (size_t i = 0; best != FL_SIGNED_GOOD && i < FL_COUNT(either); i++) {
+		struct fl_err why = { 0 };
 
-		if (is == FL_SIGNED_FAILED || is == FL_SIGNED_GOOD)
-			return is == FL_SIGNED_GOOD ? 0 : -1;
-		if (is == FL_SIGNED_OTHERWISE)
-			refused = either[i];
+		if (*either[i])
+			best = fl_signed_higher(best, look_beside(source, key, either[i], &why), &why,
+						err);
 	}
-	if (!refused)
+	if (best == FL_SIGNED_NONE)
 		return fl_err_set(err, FL_ERR_DENIED, "%s: not signed, and a signature is asked for",
 				  digest);
-	return fl_err_set(err, FL_ERR_DENIED, "%s: of its signatures none is good and made with the "
-			  "key that is asked for", refused);
+	if (best == FL_SIGNED_OTHERWISE)
+		return fl_err_set(err, FL_ERR_DENIED, "%s: of its signatures none is good and made with "
+				  "the key that is asked for", digest);
+	return best == FL_SIGNED_GOOD ? 0 : -1;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
- * Whether an image is signed with a key, as cosign signs, in any of the forms of
+ * Whether an image is signed with a key, as cosign signs: in any of the places and kinds of
  * cmd/fl-pull/signatures.h.
  *
  *     fl_cleanup_str struct fl_str key = FL_STR_INIT;

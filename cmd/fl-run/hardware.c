@@ -3,7 +3,6 @@
 
 #include "cmd/fl-run/share.h"
 #include "common/alloc.h"
-#include "common/path.h"
 #include "common/sha256.h"
 
 #include <net/if.h>
