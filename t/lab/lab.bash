@@ -91,15 +91,15 @@ type_at() {
 # The guest's agent answers on that socket, at the latest then.
 answers() {
 	for _ in $(seq 20); do
-		run ask "$1" 1024 some-words
-		[ "$output" != True ] || break
+		[ "$(ask "$1" 1024 some-words 2>/dev/null)" != True ] || return 0
 		sleep 0.5
 	done
-	[ "$output" = True ]
+	ask "$1" 1024 some-words
+	return 1
 }
 
-# by_hand_is_ready FOLDER TRIES RECORD: what FOLDER/plan started, as $hand, has a guest in time; and it is
-# ended.
+# by_hand_is_ready FOLDER TRIES RECORD: what FOLDER/plan started, as the process $hand, has a guest in
+# time; and it is ended.
 by_hand_is_ready() {
 	local try
 	for try in $(seq "$2"); do
@@ -111,6 +111,7 @@ by_hand_is_ready() {
 		cat "$1/plan" "$1/out"
 		return 1
 	}
+	# shellcheck disable=SC2154 # set by the test
 	kill "$hand" 2>/dev/null || true
 	pkill -f "$(jq -r .spec.uid <<<"$3")" || true
 	wait "$hand" || true
