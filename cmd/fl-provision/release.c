@@ -115,13 +115,17 @@ static int write_program(const struct fl_host *host, const fl_json *about,
 {
 	const char *member = fl_about_text(about, "member");
 	const char *vmm = fl_path_last(fl_about_text(about, "name"));
+	static const char elsewhere[] = "; --offline and --mirror take it from elsewhere, --skip "
+					"leaves it out";
 	fl_cleanup_str struct fl_str bytes = FL_STR_INIT;
+	struct fl_err failed = { 0 };
 
 	(void)now;
 	(void)why;
 	if (fl_download(host, fl_about_text(about, "url"), fl_about_text(about, "file"),
-			fl_about_text(about, "archive"), &bytes, err) < 0)
-		return fl_err_prefix(err, "%s %s", vmm, fl_about_text(about, "version"));
+			fl_about_text(about, "archive"), &bytes, &failed) < 0)
+		return fl_err_set(err, failed.kind, "%s: %s%s", fl_about_text(about, "version"),
+				  failed.text, failed.kind == FL_ERR_UNAVAILABLE ? elsewhere : "");
 	if (!*member)
 		fl_str_add_bytes(text, bytes.data, bytes.len);
 	else if (unpack(&bytes, member, text, err) < 0)

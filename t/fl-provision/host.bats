@@ -225,7 +225,7 @@ keep" ]
 
 @test "a host declared in a file; what is wrong in it names its line" {
 	on_host '
-		printf "bridge: flbr3\nbridge-address: 10.3.0.1/24\nskip: flintlock\n" >host.yaml
+		printf "bridge: flbr3\nbridge-address: 10.3.0.1/24\nskip: $VMMS,flintlock\n" >host.yaml
 		host_is >before
 		fl-provision apply host.yaml -q
 		ip -o -4 address show flbr3 | grep -q 10.3.0.1/24

@@ -129,7 +129,7 @@ setup_file() {
 		rc=0; fl-provision firecracker -v v9.9.9 --sha256 $FC_SHA256 --mirror "http://127.0.0.1:$port/x" 2>said || rc=$?
 		[ $rc = 10 ]
 		rc=0; timeout 30 fl-provision firecracker --sha256 $FC_SHA256 2>said || rc=$?
-		[ $rc = 10 ]; grep -q "https://" said
+		[ $rc = 10 ]; grep -q "https://.*; --offline and --mirror take it from elsewhere" said
 		for url in http://10.0.0.1/x http://127.0.0.1.example.org/x ftp://127.0.0.1/x; do
 			rc=0; fl-provision firecracker --sha256 $FC_SHA256 --mirror $url 2>said || rc=$?
 			[ $rc = 3 ]; grep -q "only https" said
