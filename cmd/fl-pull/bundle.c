@@ -69,6 +69,14 @@ static enum fl_signed check_envelope(const fl_json *envelope, const char *key, c
 	return FL_SIGNED_OTHERWISE;
 }
 
+enum fl_signed fl_signed_envelope(const char *text, size_t size, const char *key,
+				  const char *digest)
+{
+	fl_cleanup_json fl_json *bundle = fl_json_parse(text, size, "bundle", NULL);
+
+	return check_envelope(fl_json_get(bundle, "dsseEnvelope"), key, digest);
+}
+
 enum fl_signed fl_signed_bundle(struct fl_source *source, const char *key, const char *digest,
 				const fl_json *manifest, struct fl_err *err)
 {
@@ -76,7 +84,6 @@ enum fl_signed fl_signed_bundle(struct fl_source *source, const char *key, const
 	const char *type = fl_json_text(fl_json_get(layer, "mediaType"));
 	const char *blob = fl_json_text(fl_json_get(layer, "digest"));
 	fl_cleanup_str struct fl_str text = FL_STR_INIT;
-	fl_cleanup_json fl_json *bundle = NULL;
 	struct fl_err why = { 0 };
 
 	if (!type || !fl_str_starts(type, BUNDLE_TYPE))
@@ -85,6 +92,5 @@ enum fl_signed fl_signed_bundle(struct fl_source *source, const char *key, const
 		return FL_SIGNED_OTHERWISE;
 	if (fl_source_blob(source, blob, &text, &why) < 0)
 		return fl_signed_unread(&why, err);
-	bundle = fl_json_parse(text.data ? text.data : "", text.len, blob, NULL);
-	return check_envelope(fl_json_get(bundle, "dsseEnvelope"), key, digest);
+	return fl_signed_envelope(text.data ? text.data : "", text.len, key, digest);
 }

@@ -42,6 +42,10 @@ fl_signed_kind fl_signed_payloads;
  * DSSE's protocol.md, in-toto's Statement v1. */
 fl_signed_kind fl_signed_bundle;
 
+/* What the text of a bundle says. */
+enum fl_signed fl_signed_envelope(const char *text, size_t size, const char *key,
+				  const char *digest);
+
 /* What a failure to read something makes of it: what is gone or broken is no good signature, else it
  * is unknown, with err. */
 enum fl_signed fl_signed_unread(const struct fl_err *why, struct fl_err *err);
