@@ -6,6 +6,9 @@
 FL_TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 export FL_BUILD FL_TOP
 export PATH=$FL_BUILD/bin:$PATH
+# Of a tester's own settings only the lab takes note.
+export LAB_JAILER=${LAB_JAILER:-${FL_JAILER:-jailer}}
+unset FL_JAILER FL_QEMU_SANDBOX FL_VIRTIOFS_ROOTS
 # shellcheck source=t/port.sh
 . "$FL_TOP/t/port.sh"
 

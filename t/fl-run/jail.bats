@@ -15,7 +15,6 @@ setup_file() {
 setup() {
 	own_state "$BATS_TEST_TMPDIR"
 	cd "$BATS_TEST_TMPDIR" || return
-	unset FL_JAILER
 	export FL_FIRECRACKER=$BATS_FILE_TMPDIR/firecracker
 	jailer=$FL_TOP/t/fl-run/fake-jailer
 }

@@ -38,8 +38,6 @@ lab_spec() {
 }
 
 # Only where a test asks for it is a VMM jailed.
-export LAB_JAILER=${LAB_JAILER:-${FL_JAILER:-jailer}}
-unset FL_JAILER
 
 # The VMMs to try: qemu always, the others where their programs are.
 providers() {
