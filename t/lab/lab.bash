@@ -37,8 +37,6 @@ lab_spec() {
 		--root-size 16M --memory 192 --cpus 1 --cmdline quiet "$@"
 }
 
-# Only where a test asks for it is a VMM jailed.
-
 # The VMMs to try: qemu always, the others where their programs are.
 providers() {
 	echo qemu
