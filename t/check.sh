@@ -15,12 +15,13 @@ section() {
 
 # Runs a command whose output is TAP; one that dies without a "not ok" is one more failure.
 tap() {
-	local name=$1 status
+	local name=$1 status before
 	shift
+	before=$(wc -l <"$log")
 	"$@" 2>&1 | tee -a "$log"
 	status=${PIPESTATUS[0]}
 	# 1 is what failed tests end with.
-	if [ "$status" -gt 1 ] || { [ "$status" = 1 ] && ! tail -n 400 "$log" | grep -q '^not ok'; }; then
+	if [ "$status" -gt 1 ] || { [ "$status" = 1 ] && ! tail -n "+$((before + 1))" "$log" | grep -q '^not ok'; }; then
 		echo "not ok - $name ended with status $status" | tee -a "$log"
 	fi
 }
