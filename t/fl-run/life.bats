@@ -177,7 +177,8 @@ field() {
 @test "who waits for a pause is told at once when somebody else resumes" {
 	small_spec vm | quick_up >/dev/null
 	supervisor=$(pgrep -f "fl-supervise $FL_STATE_DIR default vm ")
-	kill -STOP "$supervisor"
+	# Not with the record's lock in its hands.
+	flock "$FL_STATE_DIR"/vm/default/vm/*/lock kill -STOP "$supervisor"
 	SECONDS=0
 	fl-run pause vm 2>"$BATS_TEST_TMPDIR/said" 3>&- &
 	pausing=$!
