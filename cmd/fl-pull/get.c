@@ -114,10 +114,29 @@ static int finish(struct get *get, struct fl_source *source, const struct fl_str
 	return -1;
 }
 
+static bool is_stdin(const struct fl_reference *reference)
+{
+	return reference->archive && strcmp(reference->archive, "-") == 0;
+}
+
+static bool is_whole(struct get *get, const char *digest)
+{
+	struct fl_image *image = get->image;
+
+	if (!digest || !fl_digest_is_valid(digest) ||
+	    fl_image_load(get->store, digest, image, NULL) < 0)
+		return false;
+	for (size_t i = 0; i < image->layer_count; i++)
+		if (!fl_store_has(get->store, image->layers[i].digest, image->layers[i].size)) {
+			fl_image_finish(image);
+			return false;
+		}
+	return true;
+}
+
 /* Whether the store has it whole under that name already. */
 static bool have(struct get *get)
 {
-	struct fl_image *image = get->image;
 	fl_cleanup_json fl_json *found =
 		get->name ? fl_store_find(get->store, get->name, get->options->platform) : NULL;
 	const char *digest = fl_json_text(fl_json_get(found, "digest"));
@@ -132,15 +151,44 @@ static bool have(struct get *get)
 	if (get->options->policy == FL_GET_MISSING && platform &&
 	    fl_image_rank(platform, get->options->platform) < FL_IMAGE_FITS_EXACTLY)
 		return false;
-	if (!digest || !fl_digest_is_valid(digest) ||
-	    fl_image_load(get->store, digest, image, NULL) < 0)
+	return is_whole(get, digest);
+}
+
+/* Whether a folder has another image under that name by now; in one that is gone nothing changes. */
+static bool has_changed(struct get *get)
+{
+	fl_cleanup_source struct fl_source source = FL_SOURCE_INIT;
+	fl_cleanup_str struct fl_str text = FL_STR_INIT;
+	fl_cleanup_json fl_json *manifest = NULL;
+	char digest[FL_DIGEST_TEXT];
+
+	if (!get->reference.folder ||
+	    fl_source_open_layout(&source, &get->reference, get->options->platform,
+				  get->options->cancel, NULL) < 0)
 		return false;
-	for (size_t i = 0; i < image->layer_count; i++)
-		if (!fl_store_has(get->store, image->layers[i].digest, image->layers[i].size)) {
-			fl_image_finish(image);
-			return false;
-		}
-	return true;
+	manifest = fl_source_manifest(&source, &text, NULL);
+	if (!manifest)
+		return false;
+	fl_digest_of(text.data, text.len, digest);
+	return strcmp(digest, get->image->digest) != 0;
+}
+
+/* Whether what the store has will do. */
+static bool is_there(struct get *get)
+{
+	const struct fl_get_options *options = get->options;
+
+	if (options->policy == FL_GET_ALWAYS || is_stdin(&get->reference))
+		return false;
+	/* Of a signature only the name knows. */
+	if (!get->key.len && options->pinned && is_whole(get, options->pinned))
+		return true;
+	if (!have(get))
+		return false;
+	if (options->policy == FL_GET_NEVER || !has_changed(get))
+		return true;
+	fl_image_finish(get->image);
+	return false;
 }
 
 static int bring_from(void *arg, struct fl_source *source, struct fl_err *err)
@@ -158,11 +206,6 @@ static int bring_from(void *arg, struct fl_source *source, struct fl_err *err)
 	if (fetch_missing(get, source, manifest, err) < 0)
 		return -1;
 	return finish(get, source, &text, manifest, err);
-}
-
-static bool is_stdin(const struct fl_reference *reference)
-{
-	return reference->archive && strcmp(reference->archive, "-") == 0;
 }
 
 int fl_get_parse(const char *text, struct fl_reference *reference, struct fl_err *err)
@@ -224,7 +267,7 @@ static int bring(struct get *get, struct fl_err *err)
 
 	if (take_key(get, err) < 0)
 		return -1;
-	if (options->policy != FL_GET_ALWAYS && !is_stdin(&get->reference) && have(get))
+	if (is_there(get))
 		return 0;
 	if (options->policy == FL_GET_NEVER)
 		return fl_err_set(err, FL_ERR_NOT_FOUND, "not in the store%s, and --pull=never",

@@ -18,6 +18,8 @@ struct fl_get_options {
 	const char *platform; /* "os/arch" or "os/arch/variant" */
 	enum fl_get_policy policy;
 	const char *name;  /* in the store; NULL: as the image was asked for */
+	/* A digest that is taken when the store has it, whatever the image's name means by now; NULL */
+	const char *pinned;
 	const char *verify_key; /* PEM file; NULL: as the registries file says of the host */
 	unsigned parallel; /* blobs at once */
 	unsigned pulls;    /* processes at once on this host; 0: any number */

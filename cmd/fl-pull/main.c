@@ -102,6 +102,14 @@ static const char *platform_for(const struct fl_step_call *call, const char *ima
 	return fl_args_text(call->args, "platform", asked ? asked : before);
 }
 
+/* What the microVM was made of, wherever its tag was moved since. */
+static const char *pinned_by(const struct fl_step_call *call, const char *image)
+{
+	const fl_json *images = fl_json_at(call->record, "host.images");
+
+	return fl_json_text(fl_json_get(fl_json_get(images, image), "digest"));
+}
+
 static int put_images(void *arg, fl_json *record, struct fl_err *err)
 {
 	fl_json *host = fl_json_get(record, "host");
@@ -127,6 +135,7 @@ static int step_up(struct fl_step_call *call, struct fl_err *err)
 		struct fl_image image;
 
 		options.platform = platform_for(call, images[i]);
+		options.pinned = pinned_by(call, images[i]);
 		if (get_with_bar(call->args, &store, images[i], &options, &image, NULL, err) < 0)
 			return -1;
 		fl_json_set(made, images[i], fl_show_image(images[i], &image));

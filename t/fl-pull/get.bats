@@ -189,3 +189,22 @@ setup() {
 	run bash -c 'set -o pipefail; fl-pull ls --json | true; fl-pull ls 2>&1 >/dev/full'
 	[ "$status" != 0 ]
 }
+
+@test "a folder that has another image under the tag by now, another folder of that name, one that is gone" {
+	local old new
+	mkdir "$BATS_TEST_TMPDIR/a" "$BATS_TEST_TMPDIR/b" "$BATS_TEST_TMPDIR/c"
+	small_images "$BATS_TEST_TMPDIR/a"
+	cp -r "$BATS_TEST_TMPDIR/a/." "$BATS_TEST_TMPDIR/b"
+	cd "$BATS_TEST_TMPDIR/a"
+	old=$(fl-pull get oci:layout:root)
+	echo more >a/etc/more
+	fl-pack image -q --owner 0:0 --tag root -o layout a >/dev/null
+	[ "$(fl-pull get --pull never oci:layout:root)" = "$old" ]
+	new=$(fl-pull get oci:layout:root)
+	[ "$new" != "$old" ]
+	[ "$(fl-pull get oci:layout:root)" = "$new" ]
+	cd ../b
+	[ "$(fl-pull get oci:layout:root)" = "$old" ]
+	cd ../c
+	[ "$(fl-pull get oci:layout:root)" = "$old" ]
+}
