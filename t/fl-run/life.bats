@@ -174,6 +174,24 @@ field() {
 	[ "$(field vm5 reboots)" -ge 1 ]
 }
 
+@test "a tag that was moved is another image for new microVMs only" {
+	cp -r "$IMAGES" "$BATS_TEST_TMPDIR/images"
+	small_spec vm | sed "s|$IMAGES|$BATS_TEST_TMPDIR/images|g" | quick_up >"$BATS_TEST_TMPDIR/record"
+	mkdir "$BATS_TEST_TMPDIR/tree"
+	fl-pack image -q --owner 0:0 --tag root -o "$BATS_TEST_TMPDIR/images/layout" "$BATS_TEST_TMPDIR/tree" >/dev/null
+	small_spec new | sed "s|$IMAGES|$BATS_TEST_TMPDIR/images|g" | quick_up >"$BATS_TEST_TMPDIR/new"
+	fl stop vm
+	quick_up "$BATS_TEST_TMPDIR/record" >"$BATS_TEST_TMPDIR/again"
+	root=oci:$BATS_TEST_TMPDIR/images/layout:root
+	digest_of() {
+		jq -r --arg root "$root" '.host.images[$root].digest' "$BATS_TEST_TMPDIR/$1"
+	}
+	[ "$(digest_of again)" = "$(digest_of record)" ]
+	[ "$(digest_of new)" != "$(digest_of record)" ]
+	fl stop vm
+	fails_with 8 "made from another image" quick_up --pull always "$BATS_TEST_TMPDIR/record"
+}
+
 @test "who waits for a pause is told at once when somebody else resumes" {
 	small_spec vm | quick_up >/dev/null
 	supervisor=$(pgrep -f "fl-supervise $FL_STATE_DIR default vm ")
@@ -211,7 +229,7 @@ field() {
 		is_alive "$pid" || break
 		sleep 0.02
 	done
-	! is_alive "$pid"
+	run ! is_alive "$pid"
 	for _ in $(seq 50); do
 		[ "$(field vm7 state)" = FAILED ] && break
 		sleep 0.02

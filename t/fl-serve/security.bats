@@ -121,6 +121,6 @@ s_client() {
 @test "no secret in the list of processes or the log" {
 	serve_start --token-file "$BATS_TEST_TMPDIR/tokens"
 	checks security tokens
-	! grep -r 0123456789 "/proc/$SERVE_PID/cmdline" "$BATS_TEST_TMPDIR/serve.log"
-	! grep -r writer0123456789 "$FL_STATE_DIR"
+	run -1 grep -r 0123456789 "/proc/$SERVE_PID/cmdline" "$BATS_TEST_TMPDIR/serve.log"
+	run -1 grep -r writer0123456789 "$FL_STATE_DIR"
 }
