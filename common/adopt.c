@@ -168,7 +168,8 @@ static int several(const fl_vm_names *names, const char *why, struct fl_err *err
 	for (size_t i = 0; i < names->count; i++)
 		fl_str_addf(&uids, " %s", names->items[i].uid);
 	return fl_err_set(err, FL_ERR_EXISTS,
-			  "%s/%s: %s:%s; name one by its uid, or make another with --new",
+			  "%s/%s: %s:%s; name one by its uid in the spec, change it with \"fl apply\", take it "
+			  "away with \"fl down\", or make another with --new",
 			  names->items[0].name_space, names->items[0].name, why, uids.data);
 }
 

@@ -16,9 +16,14 @@
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
-[ $# -gt 0 ] || {
+case ${1:--} in -*)
 	sed -n '4,6p' "$0" | sed 's/^# \{0,1\}//' >&2
 	exit 2
+	;;
+esac
+command -v fl-pack >/dev/null || {
+	echo "pack.sh: fl-pack is not in PATH; after \"make\": PATH=\$PWD/build/bin:\$PATH" >&2
+	exit 8
 }
 layout=$1
 shift

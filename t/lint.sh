@@ -173,6 +173,9 @@ man_pages() {
 	done
 }
 report "man pages describe every command and option" "$(man_pages)"
+# What follows one is taken for itself.
+report "examples of man pages have no backslash" "$(awk '/^```/ { code = !code } code && /\\/ { print FILENAME ": " $0 }' man/*.scd)"
+
 report "man pages are good scdoc" "$(for p in man/*.scd; do scdoc <"$p" 2>&1 >/dev/null | sed "s|^|$p: |"; done)"
 report "no machine's paths or hosts" "$(git grep -nE '/work/|deb\.debian\.org|security\.debian\.org' -- . ':!t/lint.sh')"
 

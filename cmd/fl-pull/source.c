@@ -80,6 +80,25 @@ static bool is_tagged(const fl_json *descriptor, const char *tag)
 	       strcmp(wanted.text, name) == 0;
 }
 
+/* What a person may name instead. */
+static int not_one(const struct fl_source *source, const fl_json *list, bool several,
+		   struct fl_err *err)
+{
+	fl_cleanup_str struct fl_str tags = FL_STR_INIT;
+
+	for (size_t i = 0; i < fl_json_count(list) && tags.len < 300; i++) {
+		const char *tag = fl_store_name_of(fl_json_item(list, i));
+
+		if (tag)
+			fl_str_addf(&tags, " %.100s", tag);
+	}
+	return fl_err_set(err, FL_ERR_NOT_FOUND, "%s: %s image%s%s for %s in it; name one with :TAG "
+			  "behind: it has%s", source->layout.path, several ? "more than one" : "no",
+			  source->reference->tag ? " tagged " : "",
+			  source->reference->tag ? source->reference->tag : "", source->wanted,
+			  tags.len ? tags.data : " none with a tag");
+}
+
 /* The digest of the tag in a layout's index.json; without a tag there must be only one. */
 static int find_in_layout(struct fl_source *source, char digest[static FL_DIGEST_TEXT],
 			  struct fl_err *err)
@@ -108,11 +127,7 @@ static int find_in_layout(struct fl_source *source, char digest[static FL_DIGEST
 		found = one;
 	}
 	if (matches != 1 || !fl_json_text(fl_json_get(found, "digest")))
-		return fl_err_set(err, FL_ERR_NOT_FOUND,
-				  "%s: %s image for %s in it; name one with "
-				  ":TAG behind",
-				  source->layout.path, matches ? "more than one" : "no",
-				  source->wanted);
+		return not_one(source, list, matches, err);
 	source->own_name = name_of(found);
 	snprintf(digest, FL_DIGEST_TEXT, "%s", fl_json_text(fl_json_get(found, "digest")));
 	return fl_digest_check(digest, err);
