@@ -4,6 +4,7 @@
 #include "common/alloc.h"
 #include "common/cleanup.h"
 #include "common/io.h"
+#include "common/path.h"
 
 #include <blkid/blkid.h>
 #include <fcntl.h>
@@ -130,8 +131,7 @@ int fl_disk_look(const char *path, struct fl_disk *disk, struct fl_err *err)
 
 bool fl_disk_is_meant(const struct fl_disk *disk, const char *word)
 {
-	const char *slash = strrchr(disk->path, '/');
-	fl_cleanup_free char *own = fl_asprintf("%s:%s", slash + 1, disk->serial);
+	fl_cleanup_free char *own = fl_asprintf("%s:%s", fl_path_last(disk->path), disk->serial);
 
 	return word && strcmp(word, own) == 0;
 }

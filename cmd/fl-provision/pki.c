@@ -8,6 +8,7 @@
 
 #include "common/alloc.h"
 #include "common/io.h"
+#include "common/path.h"
 
 #include <fcntl.h>
 #include <limits.h>
@@ -54,9 +55,9 @@ static void list_hosts(const struct fl_host *host, struct fl_str *list)
 /* "ca", "server" or "client": the file's own name, without what is behind the dot. */
 static char *who_of(const fl_json *about)
 {
-	const char *slash = strrchr(fl_about_text(about, "name"), '/');
+	const char *file = fl_path_last(fl_about_text(about, "name"));
 
-	return fl_strndup(slash + 1, strcspn(slash + 1, "."));
+	return fl_strndup(file, strcspn(file, "."));
 }
 
 static int sign(const char *who, const struct fl_certificate *want, struct fl_str *text,

@@ -114,7 +114,7 @@ static int write_program(const struct fl_host *host, const fl_json *about,
 			 struct fl_err *err)
 {
 	const char *member = fl_about_text(about, "member");
-	const char *vmm = fl_path_last(fl_about_text(about, "name"));
+	const char *program = fl_path_last(fl_about_text(about, "name"));
 	static const char elsewhere[] = "; --offline and --mirror take it from elsewhere, --skip "
 					"leaves it out";
 	fl_cleanup_str struct fl_str bytes = FL_STR_INIT;
@@ -130,7 +130,7 @@ static int write_program(const struct fl_host *host, const fl_json *about,
 		fl_str_add_bytes(text, bytes.data, bytes.len);
 	else if (unpack(&bytes, member, text, err) < 0)
 		return -1;
-	return try_out(vmm, text, err);
+	return try_out(program, text, err);
 }
 
 /* The same release's, and as we wrote it. */

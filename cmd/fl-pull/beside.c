@@ -8,7 +8,7 @@
  * those that cosign wrote before 3.1, with the type of an empty configuration, and copies. */
 static bool may_be_signature(const fl_json *referrer)
 {
-	static const char *const types[] = { "application/vnd.dev.sigstore.bundle.",
+	static const char *const types[] = { FL_SIGNED_BUNDLE_TYPE,
 					     "application/vnd.dev.cosign.artifact.sig.",
 					     "application/vnd.oci.empty." };
 	const char *type = fl_json_text(fl_json_get(referrer, "artifactType"));
@@ -24,18 +24,14 @@ enum fl_signed fl_signed_unread(const struct fl_err *why, struct fl_err *err)
 	if (why->kind == FL_ERR_NOT_FOUND || why->kind == FL_ERR_CORRUPT ||
 	    why->kind == FL_ERR_INVALID)
 		return FL_SIGNED_OTHERWISE;
-	fl_err_set(err, why->kind, "%s", why->text);
+	if (err->kind == FL_ERR_NONE)
+		*err = *why;
 	return FL_SIGNED_UNKNOWN;
 }
 
-enum fl_signed fl_signed_higher(enum fl_signed best, enum fl_signed one, const struct fl_err *why,
-				struct fl_err *err)
+enum fl_signed fl_signed_higher(enum fl_signed a, enum fl_signed b)
 {
-	if (one <= best)
-		return best;
-	if (one == FL_SIGNED_UNKNOWN)
-		fl_err_set(err, why->kind, "%s", why->text);
-	return one;
+	return a > b ? a : b;
 }
 
 enum fl_signed fl_signed_tag(struct fl_source *source, const char *key, const char *digest,
@@ -89,11 +85,8 @@ enum fl_signed fl_signed_referrers(struct fl_source *source, const char *key, co
 	for (size_t i = 0; best != FL_SIGNED_GOOD && i < fl_json_count(referrers); i++) {
 		const fl_json *one = fl_json_item(referrers, i);
 
-		if (!may_be_signature(one) || looked_at++ >= FL_SIGNATURES_MOST)
-			continue;
-		why = (struct fl_err){ 0 };
-		best = fl_signed_higher(best, check_referrer(source, key, digest, one, &why), &why,
-					err);
+		if (may_be_signature(one) && looked_at++ < FL_SIGNATURES_MOST)
+			best = fl_signed_higher(best, check_referrer(source, key, digest, one, err));
 	}
 	return best;
 }

@@ -4,7 +4,6 @@
 #include "common/base64.h"
 #include "common/ecdsa.h"
 
-#define BUNDLE_TYPE "application/vnd.dev.sigstore.bundle."
 #define PAYLOAD_TYPE "application/vnd.in-toto+json"
 #define STATEMENT_TYPE "https://in-toto.io/Statement/v1"
 /* With the same key other things are said of an image, such as what it was built from. */
@@ -86,7 +85,7 @@ enum fl_signed fl_signed_bundle(struct fl_source *source, const char *key, const
 	fl_cleanup_str struct fl_str text = FL_STR_INIT;
 	struct fl_err why = { 0 };
 
-	if (!type || !fl_str_starts(type, BUNDLE_TYPE))
+	if (!type || !fl_str_starts(type, FL_SIGNED_BUNDLE_TYPE))
 		return FL_SIGNED_NONE;
 	if (!blob || !fl_digest_is_valid(blob))
 		return FL_SIGNED_OTHERWISE;

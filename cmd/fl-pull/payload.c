@@ -48,12 +48,8 @@ enum fl_signed fl_signed_payloads(struct fl_source *source, const char *key, con
 	size_t count = fl_json_count(layers);
 	enum fl_signed best = FL_SIGNED_NONE;
 
-	for (size_t i = 0; best != FL_SIGNED_GOOD && i < count && i < FL_SIGNATURES_MOST; i++) {
-		struct fl_err why = { 0 };
-
+	for (size_t i = 0; best != FL_SIGNED_GOOD && i < count && i < FL_SIGNATURES_MOST; i++)
 		best = fl_signed_higher(best, check_layer(source, key, digest,
-							  fl_json_item(layers, i), &why),
-					&why, err);
-	}
+							  fl_json_item(layers, i), err));
 	return best;
 }

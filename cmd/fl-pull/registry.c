@@ -136,48 +136,50 @@ static int run(struct fl_registry *registry, struct fl_http_transfer *get, const
 	return get->status == 200 ? 0 : refuse(registry, get, err);
 }
 
-int fl_registry_manifest(struct fl_registry *registry, const char *tag_or_digest,
-			 struct fl_str *text, struct fl_str *media_type, struct fl_err *err)
+/* What is small, into text; status: what the registry answered. */
+static int get_small(struct fl_registry *registry, const char *url, const char *accept,
+		     struct fl_str *text, int *status, struct fl_err *err)
 {
-	fl_cleanup_free char *url = fl_asprintf("%s/manifests/%s", registry->base, tag_or_digest);
 	struct fl_http_transfer get = { .url = url, .limit = FL_MANIFEST_LIMIT };
-	int rc = run(registry, &get, accept_manifests, err);
+	int rc = run(registry, &get, accept, err);
 
-	if (rc == 0) {
+	if (rc == 0)
 		fl_str_add_bytes(text, get.body.data, get.body.len);
-		fl_http_header(&get, "Content-Type", media_type);
-	}
+	*status = get.status;
 	fl_http_transfer_finish(&get);
 	return rc;
+}
+
+int fl_registry_manifest(struct fl_registry *registry, const char *tag_or_digest,
+			 struct fl_str *text, struct fl_err *err)
+{
+	fl_cleanup_free char *url = fl_asprintf("%s/manifests/%s", registry->base, tag_or_digest);
+	int status;
+
+	return get_small(registry, url, accept_manifests, text, &status, err);
 }
 
 int fl_registry_referrers(struct fl_registry *registry, const char *digest, struct fl_str *text,
 			  struct fl_err *err)
 {
 	fl_cleanup_free char *url = fl_asprintf("%s/referrers/%s", registry->base, digest);
-	struct fl_http_transfer get = { .url = url, .limit = FL_MANIFEST_LIMIT };
-	int rc = run(registry, &get, accept_manifests, err);
+	int status;
 
-	if (rc == 0)
-		fl_str_add_bytes(text, get.body.data, get.body.len);
+	if (get_small(registry, url, accept_manifests, text, &status, err) == 0)
+		return 0;
 	/* Older ones have their own ways to say that they do not know the request. */
-	else if (get.status == 400 || get.status == 405 || get.status == 406 || get.status == 501)
+	if (status == 400 || status == 405 || status == 406 || status == 501)
 		fl_err_set(err, FL_ERR_NOT_FOUND, "%s: the registry does not list referrers", url);
-	fl_http_transfer_finish(&get);
-	return rc;
+	return -1;
 }
 
 int fl_registry_small_blob(struct fl_registry *registry, const char *digest, struct fl_str *text,
 			   struct fl_err *err)
 {
 	fl_cleanup_free char *url = fl_asprintf("%s/blobs/%s", registry->base, digest);
-	struct fl_http_transfer get = { .url = url, .limit = FL_MANIFEST_LIMIT };
-	int rc = run(registry, &get, NULL, err);
+	int status;
 
-	if (rc == 0)
-		fl_str_add_bytes(text, get.body.data, get.body.len);
-	fl_http_transfer_finish(&get);
-	return rc;
+	return get_small(registry, url, NULL, text, &status, err);
 }
 
 int fl_registry_check_login(struct fl_registry *registry, struct fl_err *err)

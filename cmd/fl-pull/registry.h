@@ -4,7 +4,7 @@
  *
  *     struct fl_registry registry;
  *     fl_registry_init(&registry, "127.0.0.1:5000", "debian", &options, cancel);
- *     fl_registry_manifest(&registry, "12", &text, &media_type, err);
+ *     fl_registry_manifest(&registry, "12", &text, err);
  *     fl_registry_finish(&registry);
  */
 #pragma once
@@ -46,10 +46,10 @@ void fl_registry_finish(struct fl_registry *registry);
 int fl_registry_ask(struct fl_registry *registry, struct fl_http_transfer *transfer,
 		    const char *header, struct fl_err *err);
 
-/* The bytes of a manifest or index by tag or digest, and its media type as the registry
- * says it. FL_ERR_NOT_FOUND, FL_ERR_UNAUTHENTICATED, FL_ERR_UNAVAILABLE … by name. */
+/* The bytes of a manifest or index by tag or digest. FL_ERR_NOT_FOUND,
+ * FL_ERR_UNAUTHENTICATED, FL_ERR_UNAVAILABLE … by name. */
 int fl_registry_manifest(struct fl_registry *registry, const char *tag_or_digest,
-			 struct fl_str *text, struct fl_str *media_type, struct fl_err *err);
+			 struct fl_str *text, struct fl_err *err);
 
 /* The registry's index of what refers to a manifest; FL_ERR_NOT_FOUND when it keeps none. */
 int fl_registry_referrers(struct fl_registry *registry, const char *digest, struct fl_str *text,

@@ -18,10 +18,13 @@ enum fl_signed {
 	FL_SIGNED_GOOD,
 };
 
+/* How the media types of bundles begin, whatever their version. */
+#define FL_SIGNED_BUNDLE_TYPE "application/vnd.dev.sigstore.bundle."
+
 /* Of one place, more are not looked at. */
 #define FL_SIGNATURES_MOST 100
 
-/* Where they are looked for. key: a public key, PEM. */
+/* Where they are looked for. key: a public key, PEM. err: empty, or with an earlier failure. */
 typedef enum fl_signed fl_signed_place(struct fl_source *source, const char *key,
 				       const char *digest, struct fl_err *err);
 
@@ -47,9 +50,7 @@ enum fl_signed fl_signed_envelope(const char *text, size_t size, const char *key
 				  const char *digest);
 
 /* What a failure to read something makes of it: what is gone or broken is no good signature, else it
- * is unknown, with err. */
+ * is unknown, with err, which keeps the first. */
 enum fl_signed fl_signed_unread(const struct fl_err *why, struct fl_err *err);
 
-/* The higher of two; err keeps what stands in it. */
-enum fl_signed fl_signed_higher(enum fl_signed best, enum fl_signed one, const struct fl_err *why,
-				struct fl_err *err);
+enum fl_signed fl_signed_higher(enum fl_signed a, enum fl_signed b);

@@ -133,14 +133,6 @@ static int find_in_layout(struct fl_source *source, char digest[static FL_DIGEST
 	return fl_digest_check(digest, err);
 }
 
-static int read_remote(struct fl_source *source, const char *tag_or_digest, struct fl_str *text,
-		       struct fl_err *err)
-{
-	fl_cleanup_str struct fl_str type = FL_STR_INIT;
-
-	return fl_registry_manifest(&source->registry, tag_or_digest, text, &type, err);
-}
-
 static int check_digest(const struct fl_str *text, const char *digest, struct fl_err *err)
 {
 	char real[FL_DIGEST_TEXT];
@@ -155,7 +147,7 @@ static int check_digest(const struct fl_str *text, const char *digest, struct fl
 int fl_source_digest(struct fl_source *source, const char *digest, struct fl_str *text,
 		     struct fl_err *err)
 {
-	int rc = source->registry.http ? read_remote(source, digest, text, err)
+	int rc = source->registry.http ? fl_registry_manifest(&source->registry, digest, text, err)
 				    : read_layout_blob(source, digest, text, err);
 
 	return rc < 0 ? -1 : check_digest(text, digest, err);
@@ -168,7 +160,7 @@ static int read_first(struct fl_source *source, struct fl_str *text, struct fl_e
 	if (source->reference->digest)
 		return fl_source_digest(source, source->reference->digest, text, err);
 	if (source->registry.http)
-		return read_remote(source, source->reference->tag, text, err);
+		return fl_registry_manifest(&source->registry, source->reference->tag, text, err);
 	if (find_in_layout(source, digest, err) < 0)
 		return -1;
 	return fl_source_digest(source, digest, text, err);
@@ -265,7 +257,7 @@ int fl_source_tag(struct fl_source *source, const char *tag, struct fl_str *text
 	const fl_json *list;
 
 	if (source->registry.http)
-		return read_remote(source, tag, text, err);
+		return fl_registry_manifest(&source->registry, tag, text, err);
 	if (fl_layout_read(&source->layout, "index.json", &index, err) < 0)
 		return -1;
 	doc = fl_json_parse(index.data ? index.data : "", index.len, "index.json", err);

@@ -25,31 +25,30 @@ static enum fl_signed look_beside(struct fl_source *source, const char *key, con
 {
 	enum fl_signed best = FL_SIGNED_NONE;
 
-	for (size_t i = 0; best != FL_SIGNED_GOOD && i < FL_COUNT(places); i++) {
-		struct fl_err why = { 0 };
-
-		best = fl_signed_higher(best, places[i](source, key, digest, &why), &why, err);
-	}
+	for (size_t i = 0; best != FL_SIGNED_GOOD && i < FL_COUNT(places); i++)
+		best = fl_signed_higher(best, places[i](source, key, digest, err));
 	return best;
 }
 
 int fl_verify(struct fl_source *source, const char *key, const char *digest, struct fl_err *err)
 {
-	const char *const either[] = { source->index_digest, digest };
-	enum fl_signed best = FL_SIGNED_NONE;
+	struct fl_err why = { 0 };
+	enum fl_signed is = *source->index_digest
+				    ? look_beside(source, key, source->index_digest, &why)
+				    : FL_SIGNED_NONE;
 
-	for (size_t i = 0; best != FL_SIGNED_GOOD && i < FL_COUNT(either); i++) {
-		struct fl_err why = { 0 };
-
-		if (*either[i])
-			best = fl_signed_higher(best, look_beside(source, key, either[i], &why), &why,
-						err);
-	}
-	if (best == FL_SIGNED_NONE)
-		return fl_err_set(err, FL_ERR_DENIED, "%s: not signed, and a signature is asked for",
-				  digest);
-	if (best == FL_SIGNED_OTHERWISE)
+	if (is != FL_SIGNED_GOOD)
+		is = fl_signed_higher(is, look_beside(source, key, digest, &why));
+	switch (is) {
+	case FL_SIGNED_GOOD:
+		return 0;
+	case FL_SIGNED_UNKNOWN:
+		return fl_err_set(err, why.kind, "%s", why.text);
+	case FL_SIGNED_OTHERWISE:
 		return fl_err_set(err, FL_ERR_DENIED, "%s: of its signatures none is good and made with "
 				  "the key that is asked for", digest);
-	return best == FL_SIGNED_GOOD ? 0 : -1;
+	case FL_SIGNED_NONE:
+		break;
+	}
+	return fl_err_set(err, FL_ERR_DENIED, "%s: not signed, and a signature is asked for", digest);
 }

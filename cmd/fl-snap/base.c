@@ -4,6 +4,7 @@
 #include "cmd/fl-snap/inflate.h"
 #include "cmd/fl-snap/layer.h"
 #include "common/alloc.h"
+#include "common/path.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -156,7 +157,7 @@ static int emit(struct build *build, struct fl_disk *disk, struct fl_base_result
 
 		result->entries += load->entries.count;
 		rc = fl_tree_apply(&tree, load->entries.items, load->entries.count,
-				   fl_layer_name(load->layer), err);
+				   fl_path_last(load->layer->path), err);
 	}
 	if (rc == 0) {
 		find_dead(build, &dead);

@@ -14,11 +14,6 @@
 #define SHORTEST_HOLE 16 /* blocks of zeros that are worth a hole */
 #define CHUNK 4096       /* blocks taken when the first region was too small */
 
-const char *fl_layer_name(const struct fl_base_layer *layer)
-{
-	return fl_path_last(layer->path);
-}
-
 /* The file whose data is coming in. */
 struct writing {
 	struct fl_layer_load *load;
@@ -207,7 +202,7 @@ static int damaged(const struct fl_layer_load *load, const char *path, const cha
 		   struct fl_err *err)
 {
 	return fl_err_set(err, FL_ERR_CORRUPT, "layer %s: entry \"%.300s\": %s",
-			  fl_layer_name(load->layer), path, what);
+			  fl_path_last(load->layer->path), path, what);
 }
 
 static int check_stop(struct fl_layer_load *load, struct fl_tar *tar, struct fl_err *err)

@@ -37,6 +37,3 @@ struct fl_layer_load {
 
 int fl_layer_load(struct fl_layer_load *load, struct fl_err *err);
 void fl_layer_finish(struct fl_layer_load *load);
-
-/* The layer's name in messages: the last part of its path. */
-const char *fl_layer_name(const struct fl_base_layer *layer);

@@ -2,6 +2,7 @@
 #include "cmd/fl-snap/tree.h"
 
 #include "common/alloc.h"
+#include "common/path.h"
 #include "common/str.h"
 
 #include <string.h>
@@ -229,13 +230,6 @@ static struct fl_node *parent_of(struct fl_tree *tree, const char *path, bool ma
 	return walk_from(&walk, tree->root, folder);
 }
 
-static const char *last_of(const char *path)
-{
-	const char *slash = strrchr(path, '/');
-
-	return slash ? slash + 1 : path;
-}
-
 static bool is_whiteout(const char *name)
 {
 	return strncmp(name, WHITEOUT, strlen(WHITEOUT)) == 0;
@@ -243,7 +237,7 @@ static bool is_whiteout(const char *name)
 
 static void apply_whiteout(struct fl_tree *tree, const char *path)
 {
-	const char *name = last_of(path);
+	const char *name = fl_path_last(path);
 	struct fl_node *folder = parent_of(tree, path, false), *node;
 
 	if (!folder)
@@ -269,7 +263,7 @@ static int wrong(struct fl_err *err, const char *layer, const char *path, const 
 static struct fl_inode *linked(struct fl_tree *tree, const char *target)
 {
 	struct fl_node *folder = parent_of(tree, target, false);
-	const char *name = last_of(target);
+	const char *name = fl_path_last(target);
 	struct fl_node *node = folder ? fl_tree_child(tree, folder, name, strlen(name)) : NULL;
 
 	return node && !S_ISDIR(node->inode->mode) ? node->inode : NULL;
@@ -278,7 +272,7 @@ static struct fl_inode *linked(struct fl_tree *tree, const char *target)
 static int check_name(const char *path, const struct fl_node *folder, const char *layer,
 		      struct fl_err *err)
 {
-	if (strlen(last_of(path)) > LONGEST_NAME)
+	if (strlen(fl_path_last(path)) > LONGEST_NAME)
 		return wrong(err, layer, path, "the name is longer than 255 bytes");
 	if (!folder || folder->depth >= DEEPEST)
 		return wrong(err, layer, path, "its folder cannot be reached: too deep, a name too "
@@ -335,7 +329,7 @@ static int apply_entry(struct fl_tree *tree, const struct fl_entry *entry, const
 	folder = parent_of(tree, entry->path, true);
 	if (check_name(entry->path, folder, layer, err) < 0)
 		return -1;
-	put(tree, folder, last_of(entry->path), inode);
+	put(tree, folder, fl_path_last(entry->path), inode);
 	return 0;
 }
 
@@ -343,10 +337,10 @@ int fl_tree_apply(struct fl_tree *tree, const struct fl_entry *entries, size_t c
 		  const char *layer, struct fl_err *err)
 {
 	for (size_t i = 0; i < count; i++)
-		if (is_whiteout(last_of(entries[i].path)))
+		if (is_whiteout(fl_path_last(entries[i].path)))
 			apply_whiteout(tree, entries[i].path);
 	for (size_t i = 0; i < count; i++)
-		if (!is_whiteout(last_of(entries[i].path)) &&
+		if (!is_whiteout(fl_path_last(entries[i].path)) &&
 		    apply_entry(tree, &entries[i], layer, err) < 0)
 			return -1;
 	return 0;

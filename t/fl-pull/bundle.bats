@@ -7,12 +7,7 @@ load ../lib
 load registries
 
 setup_file() {
-	export IMAGES=$BATS_FILE_TMPDIR/images KEYS=$BATS_FILE_TMPDIR/keys
-	small_images "$IMAGES"
-	mkdir "$KEYS"
-	key_pairs "$KEYS" right other
-	registry_start "$BATS_FILE_TMPDIR/registry"
-	export REGISTRY_PID
+	signing_setup_file
 	PROXY_LOG=$BATS_FILE_TMPDIR/log
 	python3 "$FL_TOP/t/fl-pull/faulty_proxy.py" "$REGISTRY" "$BATS_FILE_TMPDIR/port" "$PROXY_LOG" 3>&- &
 	export PROXY_PID=$! PROXY_LOG

@@ -61,3 +61,13 @@ key_pairs() {
 		openssl ec -in "$folder/$key.key" -pubout -out "$folder/$key.pub" 2>/dev/null
 	done
 }
+
+# For the files that sign: images, the keys "right" and "other", a registry; once per file.
+signing_setup_file() {
+	export IMAGES=$BATS_FILE_TMPDIR/images KEYS=$BATS_FILE_TMPDIR/keys
+	small_images "$IMAGES"
+	mkdir "$KEYS"
+	key_pairs "$KEYS" right other
+	registry_start "$BATS_FILE_TMPDIR/registry"
+	export REGISTRY_PID
+}

@@ -6,14 +6,9 @@ load ../lib
 load registries
 
 setup_file() {
-	export IMAGES=$BATS_FILE_TMPDIR/images KEYS=$BATS_FILE_TMPDIR/keys
-	small_images "$IMAGES"
-	mkdir "$KEYS"
-	key_pairs "$KEYS" right other
+	signing_setup_file
 	openssl ecparam -name secp384r1 -genkey -noout | openssl ec -pubout -out "$KEYS/p384.pub" 2>/dev/null
 	openssl genrsa 2048 2>/dev/null | openssl rsa -pubout -out "$KEYS/rsa.pub" 2>/dev/null
-	registry_start "$BATS_FILE_TMPDIR/registry"
-	export REGISTRY_PID
 	for name in signed bare wrong mixed lies type altered; do
 		skopeo copy -q --dest-tls-verify=false "oci:$IMAGES/layout:root" "docker://$REGISTRY/$name:1"
 	done
