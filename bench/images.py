@@ -32,7 +32,9 @@ rows = [
     ("  the same, four times the input", "create-xfs-four", "cp-xfs-four", 2.5, 1.2),
     ("fl-snap create / cp --sparse (ext4)", "create-ext4-one", "cp-ext4-one", 1.0, .7),
     ("fl-pull get, already there / curl --version", "have", "curl", 1.5, 1.1),
-    ("one file out of an image / building its base", "file", "file-base", .5, .2),
+    ("one file, in the upper layer / building the base", "above", "above-base", .5, .2),
+    ("  the same, lowest layer", "below", "below-base", .5, .2),
+    ("  the same, nine tenths of the image", "alone", "alone-base", .5, .2),
 ]
 lines = []
 print(f"{'seconds, medians':56} {'ours':>8} {'peer':>8} {'ratio':>6}")

@@ -146,7 +146,10 @@ layout=$("$top/t/images.sh" "$build")
 manifest_of() {
 	jq -r --arg t "$1" '.manifests[] | select(.annotations[] == $t).digest' "$layout/index.json" | cut -d: -f2
 }
-mapfile -t layers < <(jq -r '.layers[].digest' "$layout/blobs/sha256/$(manifest_of root)" | cut -d: -f2)
+layers_of() {
+	jq -r '.layers[].digest' "$layout/blobs/sha256/$(manifest_of "$1")" | cut -d: -f2
+}
+mapfile -t layers < <(layers_of root)
 
 # Twice and four times the input: the whole tree again under other names, as layers.
 more_layers() {
@@ -166,6 +169,9 @@ more_layers
 base=("${layers[@]/#/$layout/blobs/sha256/}")
 fl-pack image -q -t two -o "$work/layout" "${base[@]}" "$work/part1.tar.gz" >/dev/null
 fl-pack image -q -t four -o "$work/layout" "${base[@]}" "$work"/part[123].tar.gz >/dev/null
+kernel=$layout/blobs/sha256/$(layers_of kernel)
+fl-pack image -q -t above -o "$work/layout" "${base[@]}" "$kernel" >/dev/null
+fl-pack image -q -t below -o "$work/layout" "$kernel" "${base[@]}" >/dev/null
 rm "$work"/part?.tar.gz
 push "oci:$layout:root" one
 push "oci:$layout:root" one-zstd --dest-compress-format zstd
@@ -258,14 +264,19 @@ fresh xfs && copies xfs one reflink
 fresh xfs && copies xfs four reflink
 fresh && copies ext4 one sparse
 
-# One file, and the base of the same image.
-fresh
-fl-pull get -q "oci:$layout:kernel" >/dev/null
-for _ in $(seq 5); do
-	rm -rf "$FL_STATE_DIR/files" "$FL_STATE_DIR/bases" out
-	measure file fl-snap file "oci:$layout:kernel" boot/vmlinux out
-	measure file-base fl-snap create --size 1G "oci:$layout:kernel" out
-done
+# one_file NAME REF: a kernel, and the base of the same image.
+one_file() {
+	fresh
+	fl-pull get -q "$2" >/dev/null
+	for _ in $(seq 5); do
+		rm -rf "$FL_STATE_DIR/files" "$FL_STATE_DIR/bases" out
+		measure "$1" fl-snap file "$2" boot/vmlinux out
+		measure "$1-base" fl-snap create --size 2G "$2" out
+	done
+}
+one_file above "oci:$work/layout:above"
+one_file below "oci:$work/layout:below"
+one_file alone "oci:$layout:kernel"
 fl-pull get -q "$REGISTRY/bench/one:1" >/dev/null
 hyperfine -N -w 20 -r 300 --export-json "$work/have.json" "fl-pull get $REGISTRY/bench/one:1" \
 	"curl --version" >/dev/null 2>&1

@@ -22,6 +22,7 @@
 struct fl_base_layer {
 	const char *path;    /* a tar, plain or as gzip or zstd; borrowed */
 	const char *diff_id; /* "sha256:…" of the tar; NULL: not verified; borrowed */
+	const char *digest;  /* "sha256:…" of path as it is; NULL: not known; borrowed */
 };
 
 struct fl_base_options {

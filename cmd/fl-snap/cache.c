@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "cmd/fl-snap/cache.h"
 
+#include "cmd/fl-snap/blob.h"
+#include "cmd/fl-snap/copy.h"
 #include "cmd/fl-snap/extract.h"
 #include "common/alloc.h"
-#include "common/hasher.h"
-#include "common/io.h"
 #include "common/path.h"
 #include "common/slot.h"
 #include "common/state.h"
@@ -15,6 +15,7 @@
 #include <sys/stat.h>
 
 #define DEFAULT_MIB 10240
+#define QUESTION (FL_SHA256_HEX + 3) /* bytes of a link's name */
 
 static int open_folder(const char *dir, const char *name, struct fl_err *err)
 {
@@ -97,6 +98,7 @@ static int layers_of(struct fl_cache *cache, const struct fl_image *image, struc
 		layers->items[i].path = fl_asprintf("%s/blobs/sha256/%s", cache->store.path,
 						    fl_digest_hex(layer->digest));
 		layers->items[i].diff_id = layer->diff_id;
+		layers->items[i].digest = layer->digest;
 	}
 	return 0;
 }
@@ -230,46 +232,39 @@ int fl_cache_base_fd(struct fl_cache *cache, const struct fl_image *image, uint6
 	return fl_steal_fd(&file.fd);
 }
 
-static int hash_file(int fd, char digest[static FL_DIGEST_TEXT], struct fl_err *err)
+/* Writes one file of the image into the empty file fd. */
+static int extract(struct fl_cache *cache, const struct fl_image *image, const char *file, int fd,
+		   const struct fl_cache_watch *watch, struct fl_err *err)
 {
-	struct fl_hasher *hash = fl_hasher_create();
-	fl_cleanup_free char *buffer = fl_alloc(1 << 20);
-	off_t at = 0;
-	ssize_t got;
-
-	while ((got = pread(fd, buffer, 1 << 20, at)) > 0) {
-		fl_hasher_add(hash, buffer, (size_t)got);
-		at += got;
-	}
-	fl_hasher_end(hash, digest);
-	fl_hasher_destroy(hash);
-	return got < 0 ? fl_err_errno(err, errno, "the extracted file cannot be read") : 0;
-}
-
-/* Extracts, then names the file by its content and the question by a symbolic link. */
-static int extract(struct fl_cache *cache, const char *question, const struct fl_image *image,
-		   const char *file, const struct fl_cache_watch *watch, struct fl_err *err)
-{
-	fl_cleanup_durable struct fl_durable durable = FL_DURABLE_INIT;
-	fl_cleanup_atomic struct fl_atomic out = FL_ATOMIC_INIT;
 	fl_cleanup_slot struct fl_slot slot = FL_SLOT_INIT;
 	struct fl_base_options options = options_of(cache, watch);
 	struct layers layers = { 0 };
-	char digest[FL_DIGEST_TEXT];
-	const char *name = fl_digest_hex(digest);
-	int rc, have;
+	int rc;
 
-	if (fl_atomic_open(&out, cache->files, question, 0444, err) < 0)
-		return -1;
 	if (take_place(cache, watch, &slot, err) < 0)
 		return -1;
 	rc = layers_of(cache, image, &layers, err);
 	if (rc == 0)
-		rc = fl_extract_file(layers.items, layers.count, file, out.fd, &options, err);
+		rc = fl_extract_file(layers.items, layers.count, file, fd, &options, err);
 	layers_finish(&layers);
-	fl_slot_give(&slot);
-	if (rc < 0 || hash_file(out.fd, digest, err) < 0)
-		return explain(watch, err);
+	return rc < 0 ? explain(watch, err) : 0;
+}
+
+/* Extracts, then names the file by its content and the question by a symbolic link. */
+static int keep_file(struct fl_cache *cache, const char *question, const struct fl_image *image,
+		     const char *file, const struct fl_cache_watch *watch, struct fl_err *err)
+{
+	fl_cleanup_durable struct fl_durable durable = FL_DURABLE_INIT;
+	fl_cleanup_atomic struct fl_atomic out = FL_ATOMIC_INIT;
+	char digest[FL_DIGEST_TEXT];
+	const char *name = fl_digest_hex(digest);
+	int have;
+
+	if (fl_atomic_open(&out, cache->files, question, 0444, err) < 0 ||
+	    extract(cache, image, file, out.fd, watch, err) < 0)
+		return -1;
+	if (fl_blob_digest(out.fd, NULL, digest, err) < 0)
+		return fl_err_prefix(err, "the extracted file");
 	have = fl_durable_begin(&durable, cache->files, name, true, watch->cancel, err);
 	if (have < 0)
 		return -1;
@@ -293,24 +288,55 @@ static bool find_file(struct fl_cache *cache, const char *question, char name[12
 	return fl_durable_is_good(cache->files, name);
 }
 
+/* The name of the link. By the layers' own digests, which are what was read: what they say of
+ * their tars is not looked at when one file is taken. */
+static void ask(const struct fl_image *image, const char *file, char question[QUESTION])
+{
+	fl_cleanup_str struct fl_str asked = FL_STR_INIT;
+	char hex[FL_SHA256_HEX];
+
+	for (size_t i = 0; i < image->layer_count; i++)
+		fl_str_addf(&asked, "%s\n", image->layers[i].digest);
+	fl_str_add(&asked, file);
+	fl_sha256_hex(asked.data, asked.len, hex);
+	snprintf(question, QUESTION, "of-%s", hex);
+}
+
 int fl_cache_file(struct fl_cache *cache, const struct fl_image *image, const char *file,
 		  const struct fl_cache_watch *watch, char **path, struct fl_err *err)
 {
 	fl_cleanup_close int lock = fl_store_lock(&cache->store, false, err);
-	fl_cleanup_free char *asked = fl_asprintf("%s\n%s", image->chain_id, file);
-	char hex[FL_SHA256_HEX], question[FL_SHA256_HEX + 3], name[128];
+	char question[QUESTION], name[128];
 
-	fl_sha256_hex(asked, strlen(asked), hex);
-	snprintf(question, sizeof(question), "of-%s", hex);
+	ask(image, file, question);
 	if (lock < 0)
 		return -1;
 	if (!find_file(cache, question, name)) {
 		unlinkat(cache->files, question, 0);
-		if (extract(cache, question, image, file, watch, err) < 0)
+		if (keep_file(cache, question, image, file, watch, err) < 0)
 			return -1;
 		if (!find_file(cache, question, name))
 			return fl_err_set(err, FL_ERR_BUSY, "%s: was taken away meanwhile", file);
 	}
 	*path = fl_asprintf("%s/files/%s", cache->dir, name);
 	return 0;
+}
+
+int fl_cache_write_file(struct fl_cache *cache, const struct fl_image *image, const char *file,
+			int fd, const struct fl_cache_watch *watch, struct fl_err *err)
+{
+	fl_cleanup_close int lock = fl_store_lock(&cache->store, false, err);
+	fl_cleanup_close int from = -1;
+	char question[QUESTION], name[128];
+	enum fl_copy_kind how;
+
+	ask(image, file, question);
+	if (lock < 0)
+		return -1;
+	if (!find_file(cache, question, name))
+		return extract(cache, image, file, fd, watch, err);
+	from = openat(cache->files, name, O_RDONLY | O_CLOEXEC);
+	if (from < 0)
+		return fl_err_errno(err, errno, "files/%s: cannot be opened", name);
+	return fl_copy_file(from, fd, file, watch->cancel, &how, err);
 }

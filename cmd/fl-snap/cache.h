@@ -66,6 +66,10 @@ int fl_cache_base_fd(struct fl_cache *cache, const struct fl_image *image, uint6
 int fl_cache_file(struct fl_cache *cache, const struct fl_image *image, const char *file,
 		  const struct fl_cache_watch *watch, char **path, struct fl_err *err);
 
+/* Writes one file of the image into the empty file fd: from that copy if there is one; none is made. */
+int fl_cache_write_file(struct fl_cache *cache, const struct fl_image *image, const char *file,
+			int fd, const struct fl_cache_watch *watch, struct fl_err *err);
+
 /* Builds the file system into the empty file fd; mib 0: as large as the content needs. */
 int fl_cache_build(struct fl_cache *cache, int fd, const char *name, const struct fl_image *image,
 		   uint64_t mib, const struct fl_cache_watch *watch, struct fl_err *err);

@@ -130,30 +130,20 @@ static int run_create(struct fl_args *args, struct fl_err *err)
 	return fl_atomic_publish(&file, false, err);
 }
 
-/* One file out of an image, by way of the cache of such files. */
 static int run_file(struct fl_args *args, struct fl_err *err)
 {
 	const char *ref = args->operands.items[0], *path = args->operands.items[2];
 	fl_cleanup_cache struct fl_cache cache = { .bases = -1, .files = -1 };
 	fl_cleanup_image struct fl_image image = { 0 };
 	fl_cleanup_atomic struct fl_atomic file = FL_ATOMIC_INIT;
-	fl_cleanup_free char *found = NULL;
-	fl_cleanup_close int from = -1;
 	struct fl_cache_watch watch = { 0 };
-	enum fl_copy_kind how;
 
 	if (fl_cache_open(&cache, fl_args_state_dir(args), err) < 0 ||
 	    fl_limits_take(args, &cache.limits, err) < 0 ||
 	    find_image(args, &cache.store, ref, &image, err) < 0 ||
-	    fl_cache_file(&cache, &image, args->operands.items[1], &watch, &found, err) < 0)
+	    fl_atomic_open_path(&file, path, 0644, err) < 0 ||
+	    fl_cache_write_file(&cache, &image, args->operands.items[1], file.fd, &watch, err) < 0)
 		return -1;
-	from = open(found, O_RDONLY | O_CLOEXEC);
-	if (from < 0)
-		return fl_err_errno(err, errno, "%s: cannot be opened", found);
-	if (fl_atomic_open_path(&file, path, 0644, err) < 0 ||
-	    fl_copy_file(from, file.fd, path, NULL, &how, err) < 0)
-		return -1;
-	fl_cache_settle_later(&cache);
 	return fl_atomic_publish(&file, false, err);
 }
 

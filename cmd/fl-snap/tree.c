@@ -8,7 +8,6 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#define WHITEOUT ".wh."
 #define OPAQUE ".wh..wh..opq"
 #define LONGEST_NAME 255
 #define LONGEST_PATH 4095
@@ -232,7 +231,7 @@ static struct fl_node *parent_of(struct fl_tree *tree, const char *path, bool ma
 
 static bool is_whiteout(const char *name)
 {
-	return strncmp(name, WHITEOUT, strlen(WHITEOUT)) == 0;
+	return strncmp(name, FL_TREE_WHITEOUT, strlen(FL_TREE_WHITEOUT)) == 0;
 }
 
 static void apply_whiteout(struct fl_tree *tree, const char *path)
@@ -249,7 +248,7 @@ static void apply_whiteout(struct fl_tree *tree, const char *path)
 		return;
 	}
 	/* Other names of the form .wh..wh.* are aufs's own. */
-	name += strlen(WHITEOUT);
+	name += strlen(FL_TREE_WHITEOUT);
 	node = is_whiteout(name) ? NULL : fl_tree_child(tree, folder, name, strlen(name));
 	if (node)
 		remove_node(node);

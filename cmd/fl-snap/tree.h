@@ -17,6 +17,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* How names begin that take away what lower layers hold. */
+#define FL_TREE_WHITEOUT ".wh."
+
 /* A run of a file's blocks: index is a place among the free blocks of the disk. */
 struct fl_extent {
 	uint64_t index;

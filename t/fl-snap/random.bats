@@ -1,6 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: MPL-2.0
-# Random images: what is built is what umoci unpacks, entry by entry, however it was packed.
+# Random images: what is built is what umoci unpacks, entry by entry, however it was packed; and so
+# is each of its files when it is taken alone.
 # FL_RANDOM_SEED: the first seed; FL_RANDOM_IMAGES: how many.
 
 load ../lib
@@ -17,6 +18,7 @@ teardown() {
 
 # compare COMPRESSION: the image as it is built, with what umoci made of the same layers.
 compare() {
+	local status=0
 	settled "$FL_STATE_DIR"
 	rm -rf layout.other state img
 	# shellcheck disable=SC2046 # names without blanks
@@ -27,7 +29,29 @@ compare() {
 	mount -o loop,ro img mnt
 	xargs -0 -a timeless python3 "$FL_TOP/t/fl-snap/compare_trees.py" bundle/rootfs mnt || status=$?
 	umount mnt
-	[ "${status:-0}" = 0 ]
+	[ "$status" = 0 ]
+}
+
+# Every file that umoci has, taken out by its name; and what it does not have is not found.
+compare_files() {
+	local path files=0 gone=0
+	while IFS= read -r -d '' path; do
+		fl-snap file oci:layout.other:x "$path" one || { echo "$path"; return 1; }
+		cmp one "bundle/rootfs/$path" || { echo "$path"; return 1; }
+		files=$((files + 1))
+	done < <(cd bundle/rootfs && find . -type f -print0 | sed -z 's,^\./,,')
+	[ "$files" -gt 0 ] || return 1
+	while IFS= read -r -d '' path; do
+		if [ -e "bundle/rootfs/$path" ] || [ -L "bundle/rootfs/$path" ]; then continue; fi
+		fails_with 4 "not in the image" fl-snap file oci:layout.other:x "$path" one || return 1
+		gone=$((gone + 1))
+	done < <(python3 -c 'import sys, tarfile
+for path in sys.argv[1:]:
+    with tarfile.open(path, errors="surrogateescape") as tar:
+        for name in tar.getnames():
+            sys.stdout.buffer.write(name.encode("utf-8", "surrogateescape") + b"\0")' ./*.tar |
+		grep -a -z -v -E '(^|/)\.wh\.' | sort -z -u)
+	echo "$files files, $gone gone"
 }
 
 @test "random layers: ext4 as umoci unpacks them, for gzip, zstd and none" {
@@ -46,6 +70,7 @@ compare() {
 		for how in gzip zstd none; do
 			compare "$how" || { echo "seed $seed, $how"; return 1; }
 		done
+		compare_files || { echo "seed $seed"; return 1; }
 	done
 }
 

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+#include "cmd/fl-snap/wanted.h"
+
+#include "common/str.h"
+
+#include <string.h>
+#include <sys/stat.h>
+
+#define MOST_FOLDERS 64
+
+void fl_wanted_init(struct fl_wanted *wanted, const char *path)
+{
+	*wanted = (struct fl_wanted){ .path = path };
+	for (const char *at = path; at && *at; at++)
+		wanted->folders += *at == '/';
+}
+
+/* Of the first len bytes of the wanted path, which end at a "/". */
+static bool is_above(const struct fl_wanted *wanted, const char *path, size_t len)
+{
+	return len && strncmp(path, wanted->path, len) == 0 && wanted->path[len] == '/';
+}
+
+static bool has_component(const char *path, const char *name, size_t len)
+{
+	while (*path) {
+		size_t one = strcspn(path, "/");
+
+		if (one == len && memcmp(path, name, len) == 0)
+			return true;
+		path += one + (path[one] == '/');
+	}
+	return false;
+}
+
+/* By links, any path with one of its names may lead to it: those of the folders above it, where
+ * they are, are no such. A whiteout bears the name of what it takes away. */
+static bool may_mean(const struct fl_wanted *wanted, const char *path)
+{
+	for (const char *at = path; *at;) {
+		size_t len = strcspn(at, "/");
+		bool is_whiteout = fl_str_starts(at, FL_TREE_WHITEOUT);
+		size_t skip = is_whiteout ? strlen(FL_TREE_WHITEOUT) : 0;
+
+		if (is_whiteout && fl_str_starts(at + skip, FL_TREE_WHITEOUT))
+			return true; /* opaque: much goes away */
+		if (!is_above(wanted, path, (size_t)(at - path) + len) &&
+		    has_component(wanted->path, at + skip, len - skip))
+			return true;
+		at += len + (at[len] == '/');
+	}
+	return false;
+}
+
+static void look_at_folder(struct fl_wanted *wanted, const struct fl_entry *entry)
+{
+	unsigned depth = 0;
+
+	for (const char *at = entry->path; *at; at++)
+		depth += *at == '/';
+	if (entry->inode && S_ISDIR(entry->inode->mode) && depth < MOST_FOLDERS)
+		wanted->seen |= 1ull << depth;
+	else
+		wanted->is_bent = true;
+}
+
+void fl_wanted_look(struct fl_wanted *wanted, const struct fl_entry *entry)
+{
+	if (!wanted->path)
+		return;
+	if (is_above(wanted, entry->path, strlen(entry->path)))
+		look_at_folder(wanted, entry);
+	else if (!wanted->is_met)
+		wanted->is_met = may_mean(wanted, entry->path);
+}
+
+bool fl_wanted_is(const struct fl_wanted *wanted, const struct fl_entry *entry)
+{
+	return wanted->path && entry->inode && S_ISREG(entry->inode->mode) &&
+	       strcmp(entry->path, wanted->path) == 0;
+}
+
+bool fl_wanted_is_sure(const struct fl_wanted *wanted, bool is_lowest)
+{
+	uint64_t all = wanted->folders < MOST_FOLDERS ? (1ull << wanted->folders) - 1 : 0;
+
+	return !wanted->is_bent && !wanted->above && wanted->folders < MOST_FOLDERS &&
+	       (is_lowest || (wanted->seen & all) == all);
+}
+
+void fl_wanted_next_layer(struct fl_wanted *wanted)
+{
+	wanted->above |= wanted->is_met;
+	wanted->is_met = false;
+	wanted->seen = 0;
+}
