@@ -53,7 +53,8 @@ int fl_vm_open(const struct fl_state *state, const char *name_space, const char 
 		return fl_err_set(err, FL_ERR_INVALID, "%s/%s/%s: not the identity of a microVM",
 				  name_space, name, uid);
 	vm->path = fl_asprintf("%s/vm/%s/%s/%s", state->dir, name_space, name, uid);
-	vm->dirfd = open(vm->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	vm->dirfd = openat(state->dirfd, vm->path + strlen(state->dir) + 1,
+			   O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (vm->dirfd < 0 || faccessat(vm->dirfd, "record.json", F_OK, 0) < 0) {
 		int saved = errno;
 
@@ -81,21 +82,21 @@ void fl_vm_names_finish(fl_vm_names *names)
 	*names = (fl_vm_names){ 0 };
 }
 
+/* Of a folder below another that is open: short names are found sooner. */
+typedef void entry_fn(void *arg, int dirfd, const char *entry);
+
 /* Calls each for the entries of a folder; a folder that went away holds none. */
-static void each_entry(const char *path, void (*each)(void *arg, const char *path,
-						      const char *entry), void *arg)
+static void each_entry(int parent, const char *name, entry_fn *each, void *arg)
 {
-	fl_cleanup_dir DIR *dir = opendir(path);
+	int fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	fl_cleanup_dir DIR *dir = fd < 0 ? NULL : fdopendir(fd);
 	struct dirent *entry;
 
-	while (dir && (entry = readdir(dir))) {
-		fl_cleanup_free char *below = NULL;
-
-		if (!fl_path_is_name(entry->d_name))
-			continue;
-		below = fl_asprintf("%s/%s", path, entry->d_name);
-		each(arg, below, entry->d_name);
-	}
+	if (fd >= 0 && !dir)
+		close(fd);
+	while (dir && (entry = readdir(dir)))
+		if (fl_path_is_name(entry->d_name))
+			each(arg, fd, entry->d_name);
 }
 
 struct walk {
@@ -105,13 +106,21 @@ struct walk {
 	bool holds_any, holds_uid;
 };
 
-static void take_uid(void *arg, const char *path, const char *entry)
+/* 0 if there is one; else -1 and errno. */
+static int look_for_record(int dirfd, const char *uid)
+{
+	char record[FL_ULID_TEXT + sizeof("/record.json")];
+
+	snprintf(record, sizeof(record), "%s/record.json", uid);
+	return faccessat(dirfd, record, F_OK, 0);
+}
+
+static void take_uid(void *arg, int dirfd, const char *entry)
 {
 	struct walk *walk = arg;
-	fl_cleanup_free char *record = fl_asprintf("%s/record.json", path);
 	struct fl_vm_name one = { 0 };
 
-	if (!fl_ulid_is_valid(entry) || access(record, F_OK) < 0)
+	if (!fl_ulid_is_valid(entry) || look_for_record(dirfd, entry) < 0)
 		return;
 	one.name_space = fl_strdup(walk->name_space);
 	one.name = fl_strdup(walk->name);
@@ -119,20 +128,20 @@ static void take_uid(void *arg, const char *path, const char *entry)
 	FL_VEC_ADD(walk->names, one);
 }
 
-static void take_name(void *arg, const char *path, const char *entry)
+static void take_name(void *arg, int dirfd, const char *entry)
 {
 	struct walk *walk = arg;
 
 	walk->name = entry;
-	each_entry(path, take_uid, walk);
+	each_entry(dirfd, entry, take_uid, walk);
 }
 
-static void take_namespace(void *arg, const char *path, const char *entry)
+static void take_namespace(void *arg, int dirfd, const char *entry)
 {
 	struct walk *walk = arg;
 
 	walk->name_space = entry;
-	each_entry(path, take_name, walk);
+	each_entry(dirfd, entry, take_name, walk);
 }
 
 static int by_name(const void *a, const void *b)
@@ -146,13 +155,12 @@ static int by_name(const void *a, const void *b)
 
 int fl_state_list(const struct fl_state *state, fl_vm_names *names, struct fl_err *err)
 {
-	fl_cleanup_free char *path = fl_asprintf("%s/vm", state->dir);
 	struct walk walk = { .names = names };
 
 	*names = (fl_vm_names){ 0 };
-	if (access(path, R_OK | X_OK) < 0 && errno != ENOENT)
-		return fl_err_errno(err, errno, "%s: cannot be read", path);
-	each_entry(path, take_namespace, &walk);
+	if (faccessat(state->dirfd, "vm", R_OK | X_OK, 0) < 0 && errno != ENOENT)
+		return fl_err_errno(err, errno, "%s/vm: cannot be read", state->dir);
+	each_entry(state->dirfd, "vm", take_namespace, &walk);
 	if (names->count)
 		qsort(names->items, names->count, sizeof(*names->items), by_name);
 	return 0;
@@ -197,14 +205,7 @@ size_t fl_state_staying(const struct fl_state *state, const fl_vm_names *names,
 	return count;
 }
 
-static bool is_left(const char *path, const char *uid)
-{
-	fl_cleanup_free char *record = fl_asprintf("%s/record.json", path);
-
-	return fl_ulid_is_valid(uid) && access(record, F_OK) < 0 && errno == ENOENT;
-}
-
-static void look_for_uid(void *arg, const char *path, const char *entry)
+static void look_for_uid(void *arg, int dirfd, const char *entry)
 {
 	struct walk *walk = arg;
 
@@ -212,35 +213,35 @@ static void look_for_uid(void *arg, const char *path, const char *entry)
 	if (walk->uid)
 		walk->holds_uid |= strcmp(entry, walk->uid) == 0;
 	else
-		walk->holds_uid |= is_left(path, entry);
+		walk->holds_uid |= fl_ulid_is_valid(entry) && look_for_record(dirfd, entry) < 0 &&
+				   errno == ENOENT;
 }
 
 /* The folder of a name may have lost the uid's own already. */
-static void sweep_if_left(void *arg, const char *path, const char *entry)
+static void sweep_if_left(void *arg, int dirfd, const char *entry)
 {
 	struct walk *walk = arg;
 
 	walk->holds_any = walk->holds_uid = false;
-	each_entry(path, look_for_uid, walk);
+	each_entry(dirfd, entry, look_for_uid, walk);
 	if (walk->holds_uid || !walk->holds_any)
 		fl_state_sweep_name(walk->state, walk->name_space, entry);
 }
 
-static void sweep_namespace(void *arg, const char *path, const char *entry)
+static void sweep_namespace(void *arg, int dirfd, const char *entry)
 {
 	struct walk *walk = arg;
 
 	walk->name_space = entry;
-	each_entry(path, sweep_if_left, walk);
-	rmdir(path);
+	each_entry(dirfd, entry, sweep_if_left, walk);
+	unlinkat(dirfd, entry, AT_REMOVEDIR);
 }
 
 void fl_state_sweep_uid(const struct fl_state *state, const char *uid)
 {
-	fl_cleanup_free char *path = fl_asprintf("%s/vm", state->dir);
 	struct walk walk = { .state = state, .uid = uid };
 
-	each_entry(path, sweep_namespace, &walk);
+	each_entry(state->dirfd, "vm", sweep_namespace, &walk);
 }
 
 void fl_state_sweep(const struct fl_state *state)
@@ -251,10 +252,10 @@ void fl_state_sweep(const struct fl_state *state)
 static void match_name(const struct fl_state *state, const char *name_space, const char *name,
 		       fl_vm_names *names)
 {
-	fl_cleanup_free char *path = fl_asprintf("%s/vm/%s/%s", state->dir, name_space, name);
+	fl_cleanup_free char *path = fl_asprintf("vm/%s/%s", name_space, name);
 	struct walk walk = { .names = names, .name_space = name_space, .name = name };
 
-	each_entry(path, take_uid, &walk);
+	each_entry(state->dirfd, path, take_uid, &walk);
 	if (names->count)
 		qsort(names->items, names->count, sizeof(*names->items), by_name);
 }

@@ -107,15 +107,42 @@ static fl_json *row_of(const struct fl_vm *vm, const fl_json *record)
 	return row;
 }
 
+/* Lines are made as the records come: the objects of ten thousand rows would be the most of a
+ * listing's time. */
+struct listing {
+	bool json;
+	struct fl_table table;
+	struct fl_str lines;
+};
+
 /* One unreadable record does not hide the others. */
 static int list_one(void *arg, const struct fl_vm *vm, struct fl_err *err)
 {
+	struct listing *listing = arg;
 	fl_cleanup_json fl_json *record = fl_vm_look(vm, NULL);
+	fl_cleanup_json fl_json *row = record ? row_of(vm, record) : NULL;
 
 	(void)err;
-	if (record)
-		fl_table_row(arg, row_of(vm, record));
+	if (row && !listing->json)
+		fl_table_row(&listing->table, fl_json_ref(row));
+	else if (row) {
+		fl_json_print(row, false, &listing->lines);
+		fl_str_add(&listing->lines, "\n");
+	}
 	return 0;
+}
+
+static int print_listing(const struct listing *listing, struct fl_err *err)
+{
+	return listing->json ? fl_cli_print(listing->lines.data ? listing->lines.data : "",
+					    listing->lines.len, err)
+			     : fl_table_print(&listing->table, false, err);
+}
+
+static void listing_finish(struct listing *listing)
+{
+	fl_table_finish(&listing->table);
+	fl_str_finish(&listing->lines);
 }
 
 int fl_show_ls(struct fl_args *args, struct fl_err *err)
@@ -126,17 +153,17 @@ int fl_show_ls(struct fl_args *args, struct fl_err *err)
 		{ "CPU", "vcpu" },            { "MIB", "memory_in_mb" }, { "IMAGE", "image" },
 		{ "AGE", "age" },             { "REASON", "reason" },
 	};
-	fl_cleanup_table struct fl_table table = FL_TABLE_INIT;
+	FL_CLEANUP(listing_finish) struct listing listing = { .json = fl_args_flag(args, "json") };
 	fl_cleanup_state struct fl_state state = { .dirfd = -1 };
 	struct fl_err missing = { 0 };
 
 	for (size_t i = 0; i < FL_COUNT(columns); i++)
-		fl_table_column(&table, columns[i].title, columns[i].path);
+		fl_table_column(&listing.table, columns[i].title, columns[i].path);
 	if (fl_args_state(args, false, &state, &missing) < 0 && missing.kind != FL_ERR_NOT_FOUND)
 		return fl_err_set(err, missing.kind, "%s", missing.text);
-	if (state.dirfd >= 0 && fl_step_each_selected(args, &state, list_one, &table, err) < 0)
+	if (state.dirfd >= 0 && fl_step_each_selected(args, &state, list_one, &listing, err) < 0)
 		return -1;
-	return fl_table_print(&table, fl_args_flag(args, "json"), err);
+	return print_listing(&listing, err);
 }
 
 static int print_pairs(const fl_json *row, struct fl_err *err)
