@@ -38,6 +38,24 @@ const char *fl_path_last(const char *path)
 	return slash ? slash + 1 : path;
 }
 
+static const char *without_dots(const char *path)
+{
+	while (path[0] == '.' && path[1] == '/')
+		path += 2 + strspn(path + 2, "/");
+	return strcmp(path, ".") == 0 ? "" : path;
+}
+
+char *fl_path_absolute(const char *path)
+{
+	fl_cleanup_free char *folder = *path == '/' ? NULL : getcwd(NULL, 0);
+	const char *rest = without_dots(path);
+
+	/* A working folder that is gone has no name. */
+	if (!folder)
+		return fl_strdup(path);
+	return fl_asprintf("%s%s%s", folder, *rest && strcmp(folder, "/") != 0 ? "/" : "", rest);
+}
+
 int fl_path_make_folders(const char *path, mode_t mode, struct fl_err *err)
 {
 	fl_cleanup_free char *part = fl_strdup(path);

@@ -19,6 +19,10 @@ bool fl_path_is_name(const char *text);
 /* What stands behind the last "/": part of path, which may be NULL. */
 const char *fl_path_last(const char *path);
 
+/* The same from any working folder, without "./"; ".." and links are left as they are. Caller
+ * frees. */
+char *fl_path_absolute(const char *path);
+
 /* Makes path and what is missing above it. An existing folder is fine. */
 int fl_path_make_folders(const char *path, mode_t mode, struct fl_err *err);
 

@@ -3,6 +3,7 @@
 
 #include "common/alloc.h"
 #include "common/digest.h"
+#include "common/path.h"
 #include "common/str.h"
 
 #include <string.h>
@@ -71,6 +72,15 @@ static bool is_tag(const char *tag)
 	return len >= 1 && len <= 128 && strspn(tag, word) == len && !strchr(".-", *tag);
 }
 
+/* Whoever reads the name later has another working folder. */
+static void name_file(struct fl_reference *reference, const char *scheme, const char *path)
+{
+	fl_cleanup_free char *absolute = fl_path_absolute(path);
+
+	reference->text = fl_asprintf("%s%s%s%s", scheme, absolute, reference->tag ? ":" : "",
+				      reference->tag ? reference->tag : "");
+}
+
 static int parse_layout(const char *text, struct fl_reference *reference, struct fl_err *err)
 {
 	const char *path = text + 4, *colon = strrchr(path, ':');
@@ -81,7 +91,7 @@ static int parse_layout(const char *text, struct fl_reference *reference, struct
 	} else {
 		reference->folder = fl_strdup(path);
 	}
-	reference->text = fl_strdup(text);
+	name_file(reference, "oci:", reference->folder);
 	if (!*reference->folder)
 		return wrong(text, "the folder is empty", err);
 	if (reference->tag && !*reference->tag)
@@ -98,7 +108,8 @@ static int parse_archive(const char *text, const char *rest, struct fl_reference
 	reference->archive = fl_strndup(rest, len);
 	if (rest[len])
 		reference->tag = fl_strdup(rest + len + 1);
-	reference->text = fl_strdup(text);
+	name_file(reference, reference->is_docker ? "docker-archive:" : "oci-archive:",
+		  reference->archive);
 	if (!len)
 		return wrong(text, "the file is empty", err);
 	return reference->tag && !*reference->tag ? wrong(text, "the tag is empty", err) : 0;

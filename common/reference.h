@@ -25,7 +25,7 @@ struct fl_reference {
 	char *folder; /* of an OCI layout, or NULL */
 	char *archive; /* a tar, or NULL */
 	bool is_docker; /* the archive is what "docker save" writes */
-	char *text;   /* all of it, in full form */
+	char *text;   /* all of it, in full form: with host and tag, or the whole path */
 };
 
 int fl_reference_parse(const char *text, struct fl_reference *reference, struct fl_err *err);

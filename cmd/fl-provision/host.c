@@ -5,10 +5,10 @@
 
 #include "common/alloc.h"
 #include "common/io.h"
+#include "common/path.h"
 #include "common/yaml.h"
 
 #include <fcntl.h>
-#include <limits.h>
 #include <string.h>
 
 #define LONGEST_FILE (1 << 20)
@@ -124,22 +124,13 @@ static void take_release(const struct fl_args *args, const char *vmm, const char
 	release->sha256 = fl_args_text(args, is_own ? "sha256" : sha256, NULL);
 }
 
-/* Other programs and units are told the state folder; they have another working folder. */
-static const char *absolute(struct fl_host *host, const char *path)
-{
-	char cwd[PATH_MAX];
-
-	if (*path == '/' || !getcwd(cwd, sizeof(cwd)))
-		return path;
-	return keep(host, fl_asprintf("%s/%s", cwd, path));
-}
-
 int fl_host_read(struct fl_host *host, struct fl_args *args, const char *file,
 		 struct fl_err *err)
 {
 	if (read_file(host, args, file, err) < 0)
 		return -1;
-	host->state_dir = absolute(host, fl_args_state_dir(args));
+	/* Other programs and units are told it; they have another working folder. */
+	host->state_dir = keep(host, fl_path_absolute(fl_args_state_dir(args)));
 	host->only = fl_args_text(args, "only", NULL);
 	host->skip = fl_args_text(args, "skip", NULL);
 	if (fl_args_flag(args, "skip-apt"))

@@ -10,7 +10,6 @@
 
 #include <fcntl.h>
 #include <inttypes.h>
-#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -21,14 +20,12 @@
 
 static char *folder_of(const char *state_dir)
 {
-	size_t len = strlen(state_dir);
-	char cwd[PATH_MAX];
+	fl_cleanup_free char *absolute = fl_path_absolute(state_dir);
+	size_t len = strlen(absolute);
 
-	while (len > 1 && state_dir[len - 1] == '/')
+	while (len > 1 && absolute[len - 1] == '/')
 		len--;
-	if (*state_dir == '/' || !getcwd(cwd, sizeof(cwd)))
-		return fl_asprintf("%.*s-provision", (int)len, state_dir);
-	return fl_asprintf("%s/%.*s-provision", cwd, (int)len, state_dir);
+	return fl_asprintf("%.*s-provision", (int)len, absolute);
 }
 
 static int64_t number_of(const fl_json *entry)

@@ -3,6 +3,7 @@
 
 #include "common/base64.h"
 #include "common/io.h"
+#include "common/reference.h"
 #include "common/spec.h"
 
 #include <fcntl.h>
@@ -55,6 +56,25 @@ static int put_text(const struct fl_args *args, const char *option, fl_json *spe
 	if (value)
 		fl_json_put(spec, path, fl_json_new_text(value));
 	return 0;
+}
+
+/* A layout's folder and an archive's file by their whole path: who reads the spec may have another
+ * working folder. Other names stay as they are written. */
+static void put_image(fl_json *json, const char *path, const char *text)
+{
+	fl_cleanup_reference struct fl_reference reference = { 0 };
+	bool is_file = fl_reference_parse(text, &reference, NULL) == 0 && !reference.host;
+
+	fl_json_put(json, path, fl_json_new_text(is_file ? reference.text : text));
+}
+
+static void put_image_option(const struct fl_args *args, const char *option, fl_json *spec,
+			     const char *path)
+{
+	const char *value = fl_args_text(args, option, NULL);
+
+	if (value)
+		put_image(spec, path, value);
 }
 
 static int put_number(const struct fl_args *args, const char *option, fl_json *spec,
@@ -136,7 +156,7 @@ static int put_root(const struct fl_args *args, fl_json *spec, struct fl_err *er
 	fl_json_put(spec, "root_volume.id", fl_json_new_text("root"));
 	if (fl_args_flag(args, "read-only"))
 		fl_json_put(spec, "root_volume.is_read_only", fl_json_new_bool(true));
-	put_text(args, "root", spec, "root_volume.source.container_source");
+	put_image_option(args, "root", spec, "root_volume.source.container_source");
 	if (fl_args_size(args, "root-size", 0, &size, err) < 0)
 		return -1;
 	if (size && size < 1 << 20)
@@ -166,6 +186,7 @@ static const char *find_mount(const char *ref)
 static int put_volume(const char *text, fl_json *list, struct fl_err *err)
 {
 	const char *ref = strchr(text, '='), *path;
+	fl_cleanup_free char *source = NULL;
 	fl_json *volume;
 
 	if (!ref)
@@ -174,8 +195,11 @@ static int put_volume(const char *text, fl_json *list, struct fl_err *err)
 	path = find_mount(++ref);
 	volume = fl_json_new_object();
 	fl_json_set(volume, "id", fl_json_new_text_bytes(text, (size_t)(ref - text) - 1));
-	fl_json_put(volume, *ref == '/' ? "source.virtiofs_source" : "source.container_source",
-		    fl_json_new_text_bytes(ref, path ? (size_t)(path - ref) : strlen(ref)));
+	source = fl_strndup(ref, path ? (size_t)(path - ref) : strlen(ref));
+	if (*ref == '/')
+		fl_json_put(volume, "source.virtiofs_source", fl_json_new_text(source));
+	else
+		put_image(volume, "source.container_source", source);
 	if (path)
 		fl_json_set(volume, "mount_point", fl_json_new_text(path + 1));
 	fl_json_add(list, volume);
@@ -319,13 +343,13 @@ static int put_keys(const struct fl_args *args, fl_json *spec, struct fl_err *er
 
 static void put_kernel(const struct fl_args *args, fl_json *spec)
 {
-	put_text(args, "kernel", spec, "kernel.image");
+	put_image_option(args, "kernel", spec, "kernel.image");
 	put_text(args, "kernel-file", spec, "kernel.filename");
 	put_pairs(args, "cmdline", spec, "kernel.cmdline");
 	fl_json_put(spec, "kernel.add_network_config", fl_json_new_bool(true));
 	if (!fl_args_flag(args, "initrd"))
 		return;
-	put_text(args, "initrd", spec, "initrd.image");
+	put_image_option(args, "initrd", spec, "initrd.image");
 	fl_json_put(spec, "initrd.filename",
 		    fl_json_new_text(fl_args_text(args, "initrd-file", "boot/initrd.img")));
 }

@@ -205,6 +205,20 @@ setup() {
 	[ "$(fl-pull get oci:layout:root)" = "$new" ]
 	cd ../b
 	[ "$(fl-pull get oci:layout:root)" = "$old" ]
-	cd ../c
+	mv layout ../c
 	[ "$(fl-pull get oci:layout:root)" = "$old" ]
+	# From anywhere it is the folder that was meant.
+	cd ../c
+	[ "$(fl-pull get oci:../a/layout:root)" = "$new" ]
+	[ "$(fl-pull get "oci:$BATS_TEST_TMPDIR/a/layout:root")" = "$new" ]
+	[ "$(fl-pull get --pull never "oci:$BATS_TEST_TMPDIR/b/layout:root")" = "$old" ]
+	fails_with 4 "oci:$BATS_TEST_TMPDIR/c/nosuch:root" fl-pull get oci:./nosuch:root
+}
+
+@test "fl spec names folders and files by their whole path" {
+	cd "$BATS_TEST_TMPDIR"
+	fl spec --name a --kernel oci:./k:1 --root oci-archive:r.tar --volume d=oci:v:/data --initrd docker.io/i |
+		jq -r '.kernel.image, .root_volume.source.container_source, .initrd.image,
+			(.additional_volumes[0] | .source.container_source, .mount_point)' >said
+	printf '%s\n' "oci:$PWD/k:1" "oci-archive:$PWD/r.tar" docker.io/i "oci:$PWD/v" /data | diff said -
 }
