@@ -50,6 +50,10 @@ struct fl_program {
 	/* Called for a first word that names no command; NULL: an error. Does not return on
 	 * success. */
 	int (*other)(const struct fl_program *program, int argc, char **argv, struct fl_err *err);
+	/* For help and completion: first words that "other" takes, ended by NULL, and a line about
+	 * them; both or none. */
+	const char *const *others;
+	const char *others_help;
 };
 
 struct fl_args {

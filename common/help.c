@@ -33,6 +33,21 @@ static void add_command(const struct fl_program *program, const struct fl_comman
 	}
 }
 
+/* In lines of up to 76 characters. */
+static void add_others(const struct fl_program *program, struct fl_str *out)
+{
+	size_t width = 0;
+
+	fl_str_addf(out, "\n%s:\n", program->others_help);
+	for (const char *const *word = program->others; *word; word++) {
+		bool is_first = width == 0 || width + strlen(*word) > 74;
+
+		fl_str_addf(out, "%s%s", !is_first ? " " : width ? "\n  " : "  ", *word);
+		width = (is_first ? 2 : width + 1) + strlen(*word);
+	}
+	fl_str_add(out, "\n");
+}
+
 static void add_program(const struct fl_program *program, struct fl_str *out)
 {
 	size_t width = 10;
@@ -43,6 +58,8 @@ static void add_program(const struct fl_program *program, struct fl_str *out)
 		width = strlen(command->name) > width ? strlen(command->name) : width;
 	for (const struct fl_command *command = program->commands; command->name; command++)
 		fl_str_addf(out, "  %-*s  %s\n", (int)width, command->name, command->help);
+	if (program->others)
+		add_others(program, out);
 	fl_str_addf(out, "\n\"%s COMMAND --help\" tells a command's options; the first command is "
 		    "the default.\n", program->name);
 }
@@ -91,6 +108,8 @@ static void complete_bash(const struct fl_program *program, struct fl_str *out)
 	fl_str_add(out, "\tesac\n\t[ \"$COMP_CWORD\" -gt 1 ] || words=\"");
 	for (const struct fl_command *command = program->commands; command->name; command++)
 		fl_str_addf(out, " %s", command->name);
+	for (const char *const *word = program->others; word && *word; word++)
+		fl_str_addf(out, " %s", *word);
 	fl_str_add(out, "\"\n\tmapfile -t COMPREPLY < <(compgen -W \"$words");
 	add_words(fl_common_options, out);
 	fl_str_addf(out, "\" -- \"${COMP_WORDS[COMP_CWORD]}\")\n}\ncomplete -o default -F _%s %s\n",
@@ -121,6 +140,8 @@ static void complete_fish(const struct fl_program *program, struct fl_str *out)
 		fl_str_addf(&condition, " -n \"__fish_seen_subcommand_from %s\"", command->name);
 		add_fish_options(program, condition.data, command->options, out);
 	}
+	for (const char *const *word = program->others; word && *word; word++)
+		fl_str_addf(out, "complete -c %s -n __fish_use_subcommand -a %s\n", program->name, *word);
 	add_fish_options(program, "", fl_common_options, out);
 }
 

@@ -69,7 +69,7 @@ static const struct fl_command commands[] = {
 /* Verbs of fl-run that people look for here. */
 static const char *const of_run[] = { "start", "stop", "pause", "resume",  "reboot",   "wait",
 				      "ls",    "metrics", "logs", "status", "console", "providers",
-				      "top" };
+				      "top",   NULL };
 
 /* "fl NAME …" is "fl-NAME …". Returns only when there is no such program. */
 static int hand_through(const struct fl_program *program, int argc, char **argv,
@@ -80,8 +80,8 @@ static int hand_through(const struct fl_program *program, int argc, char **argv,
 	fl_cleanup_free char **words = fl_alloc_zero((size_t)argc + 1, sizeof(*words));
 	bool is_verb = false;
 
-	for (size_t i = 0; i < FL_COUNT(of_run); i++)
-		is_verb |= strcmp(of_run[i], argv[1]) == 0;
+	for (const char *const *verb = of_run; *verb; verb++)
+		is_verb |= strcmp(*verb, argv[1]) == 0;
 	path = fl_path_beside_program("", is_verb ? "fl-run" : name);
 	memcpy(words, argv + 1, (size_t)argc * sizeof(*words));
 	/* fl-run keeps the verb; another program gets only what follows its name. */
@@ -95,7 +95,8 @@ static int hand_through(const struct fl_program *program, int argc, char **argv,
 }
 
 static const struct fl_program program = { "fl", "microVMs from OCI images", commands,
-					   hand_through };
+					   hand_through, of_run,
+					   "Commands of fl-run; and \"fl NAME\" is the program fl-NAME" };
 
 int main(int argc, char **argv)
 {

@@ -48,6 +48,17 @@ examples() {
 	unshare -n bash -c 'examples fl-net'
 }
 
+@test "what fl hands through is in its help and completion, and is fl-run's" {
+	verbs=$(fl --help | sed -n '/^Commands of fl-run/,/^$/p' | sed 1d)
+	[ "$(wc -w <<<"$verbs")" -gt 10 ]
+	for verb in $verbs; do
+		fl-run --help | grep -q "^  $verb "
+		fl "$verb" --help | grep -q "^usage: fl-run $verb "
+		fl --completion bash | grep -q "words=.* $verb[ \"]"
+		fl --completion fish | grep -q -- "-a $verb\$"
+	done
+}
+
 @test "help, version and completion of every program" {
 	for program in "$FL_BUILD"/bin/*; do
 		name=${program##*/}
