@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 static const char *const order[] = { "pull", "snap", "net", "meta", "run" };
 
@@ -224,6 +225,14 @@ int fl_step_take_first(const struct fl_err *first, struct fl_err *err)
 	return -1;
 }
 
+/* Who typed no more than the command's name would wait for it, and it for him. */
+static void ask_for_input(const struct fl_args *args)
+{
+	if (isatty(STDIN_FILENO) && !fl_args_flag(args, "quiet"))
+		fl_log(FL_LOG_WARN, "a spec or record is read from this terminal; Ctrl-D ends it, and "
+		       "\"--help\" tells what else there is");
+}
+
 static int each_of_stream(struct fl_documents *in, bool none_is_fine,
 			  int (*each)(void *arg, fl_json *document, struct fl_err *err),
 			  void *arg, struct fl_err *first, struct fl_err *err)
@@ -269,6 +278,8 @@ int fl_step_each_document(struct fl_args *args, bool none_is_fine,
 		if (!is_stdin && fd < 0)
 			return fl_err_errno(err, errno, "%s: cannot be opened", names[i]);
 		in.fd = is_stdin ? STDIN_FILENO : fd;
+		if (is_stdin)
+			ask_for_input(args);
 		in.name = is_stdin ? "standard input" : names[i];
 		if (each_of_stream(&in, none_is_fine, each, arg, &first, err) < 0)
 			return -1;

@@ -2,6 +2,7 @@
 #include "cmd/fl-net/lease.h"
 
 #include "common/alloc.h"
+#include "common/log.h"
 
 #include <string.h>
 
@@ -151,6 +152,20 @@ static bool take_recorded(const struct fl_step_call *call, const struct fl_bridg
 	return true;
 }
 
+/* There may be a route to it that is not ours. */
+static void tell_if_outside(const struct fl_bridge *bridge, const struct fl_interface *in,
+			    const struct fl_cidr *address)
+{
+	char net[FL_CIDR_TEXT];
+
+	if (fl_inet_contains(&bridge->address, address))
+		return;
+	fl_inet_print_cidr(&bridge->address, net);
+	fl_log(FL_LOG_WARN, "%s: its address %s lies outside of the net of bridge %s (%s): without a "
+	       "route to it the host does not reach the guest", in->device_id, in->address,
+	       bridge->name, net);
+}
+
 int fl_lease_take(const struct fl_step_call *call, const fl_json *made,
 		  const struct fl_bridge *bridge, const struct fl_interface *in,
 		  struct fl_cidr *address, struct fl_err *err)
@@ -163,5 +178,7 @@ int fl_lease_take(const struct fl_step_call *call, const fl_json *made,
 	else if (rc == 0 && !take_recorded(call, bridge, &table, in->device_id, address))
 		rc = find_free(bridge, &table, address, err);
 	finish(&table);
+	if (rc == 0 && in->address)
+		tell_if_outside(bridge, in, address);
 	return rc;
 }

@@ -97,7 +97,9 @@ field() { # PATH of the record on standard input
 	inside '
 		[ "$(up a --ip 10.7.0.5/29 | field .host.network.eth0.address)" = 10.7.0.5/29 ]
 		status=0; up b --ip 10.7.0.5/29 2>err >/dev/null || status=$?
-		[ "$status" = 5 ]; grep -q "default/a has it" err'
+		[ "$status" = 5 ]; grep -q "default/a has it" err
+		up c --ip 10.8.0.5/24 2>err >/dev/null; grep -q "10.8.0.5/24 lies outside of the net of bridge br0 (10.7.0.1/29)" err
+		up d --ip 10.7.0.6/29 2>err >/dev/null; [ ! -s err ]'
 }
 
 @test "a bridge that is missing, and one that is none" {

@@ -30,6 +30,15 @@ changed() {
 
 bats_require_minimum_version 1.5.0
 
+@test "on a terminal it is said that a spec is waited for" {
+	for command in fl "fl-snap up"; do
+		run script -qec "timeout 1 $command" /dev/null </dev/null
+		[[ "$output" == *"read from this terminal"* ]]
+	done
+	run script -qec "timeout 1 fl-snap up -q" /dev/null </dev/null
+	[[ "$output" != *"read from this terminal"* ]]
+}
+
 @test "not JSON, empty, of wrong types" {
 	refused 3 "not JSON" <<<"nonsense"
 	refused 3 "empty" </dev/null
