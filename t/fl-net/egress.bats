@@ -159,6 +159,7 @@ answers_get_out() {
 frames() {
 	local mac
 	mac=$(jq -r .host.network.eth1.mac record)
+	: >seen # not an earlier one's "ready"
 	"${enter[@]}" ip netns exec other timeout 60 python3 -c '
 import socket, sys
 sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))
