@@ -29,7 +29,7 @@ static int open_and_call(const struct fl_state *state, const struct fl_vm_name *
 		return each(arg, &vm, err);
 	if (none_is_fine && why.kind == FL_ERR_NOT_FOUND)
 		return 0;
-	return fl_err_set(err, why.kind, "%s", why.text);
+	return fl_err_pass(err, &why);
 }
 
 static void sweep(const struct fl_state *state, const char *text)
@@ -68,11 +68,8 @@ static int each_of_name(struct fl_args *args, const struct fl_state *state, cons
 	}
 	for (size_t i = 0; i < names.count; i++)
 		if (open_and_call(state, &names.items[i], none_is_fine, each, arg, &failure) < 0 &&
-		    rc == 0) {
-			rc = -1;
-			if (err)
-				*err = failure;
-		}
+		    rc == 0)
+			rc = fl_err_pass(err, &failure);
 	return rc;
 }
 

@@ -34,7 +34,7 @@ static int down_one(void *arg, const struct fl_vm *vm, struct fl_err *err)
 	int rc;
 
 	if (fl_vm_desire(vm, "deleted", &failure) < 0 && failure.kind != FL_ERR_NOT_FOUND)
-		return fl_err_set(err, failure.kind, "%s", failure.text);
+		return fl_err_pass(err, &failure);
 	rc = undo(down->step, &call, &failure);
 	if (rc < 0 && failure.kind == FL_ERR_NOT_FOUND && !call.record)
 		rc = 0;
@@ -44,7 +44,7 @@ static int down_one(void *arg, const struct fl_vm *vm, struct fl_err *err)
 	if (rc == 0 && (after || call.record))
 		rc = fl_step_print(down->args, after ? after : call.record, &failure);
 	fl_json_unref(call.record);
-	return rc < 0 ? fl_err_set(err, failure.kind, "%s", failure.text) : 0;
+	return rc < 0 ? fl_err_pass(err, &failure) : 0;
 }
 
 int fl_step_down(const struct fl_step *step, struct fl_args *args, struct fl_err *err)

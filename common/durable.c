@@ -85,7 +85,7 @@ int fl_durable_begin(struct fl_durable *durable, int dirfd, const char *name, bo
 		return 1;
 	while ((rc = try_to_begin(durable, &why)) < 0) {
 		if (!wait || why.kind != FL_ERR_BUSY)
-			return fl_err_set(err, why.kind, "%s", why.text);
+			return fl_err_pass(err, &why);
 		if (fl_cancel_wait(cancel, -1, TRY_EVERY_MS, err) < 0)
 			return -1;
 	}
@@ -176,7 +176,7 @@ int fl_durable_settle(int dirfd, const char *name, struct fl_err *err)
 	fl_cleanup_close int fd = -1;
 
 	if (lock < 0)
-		return why.kind == FL_ERR_NONE ? 0 : fl_err_set(err, why.kind, "%s", why.text);
+		return why.kind == FL_ERR_NONE ? 0 : fl_err_pass(err, &why);
 	if (judge(dirfd, name) != 1)
 		return 0;
 	fd = openat(dirfd, name, O_RDONLY | O_CLOEXEC);

@@ -75,6 +75,13 @@ int fl_err_set(struct fl_err *err, enum fl_err_kind kind, const char *fmt, ...)
 	return -1;
 }
 
+int fl_err_pass(struct fl_err *err, const struct fl_err *why)
+{
+	if (err)
+		*err = *why;
+	return -1;
+}
+
 int fl_err_errno(struct fl_err *err, int errnum, const char *fmt, ...)
 {
 	va_list args;

@@ -56,6 +56,9 @@ int fl_err_vset(struct fl_err *err, enum fl_err_kind kind, const char *fmt, va_l
 /* The same, with the kind taken from errnum and ": <its text>" added. */
 int fl_err_errno(struct fl_err *err, int errnum, const char *fmt, ...) FL_PRINTF(3, 4);
 
+/* What another failure is; returns -1. */
+int fl_err_pass(struct fl_err *err, const struct fl_err *why);
+
 /* Puts "context: " in front of the text; returns -1. */
 int fl_err_prefix(struct fl_err *err, const char *fmt, ...) FL_PRINTF(2, 3);
 

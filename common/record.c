@@ -30,8 +30,8 @@ static fl_json *load(const struct fl_vm *vm, size_t longest, struct fl_err *err)
 	if (fl_io_read_file(vm->dirfd, "record.json", RECORD_LIMIT, &text, &why) < 0) {
 		if (why.kind == FL_ERR_NOT_FOUND)
 			gone(vm, err);
-		else if (err)
-			*err = why;
+		else
+			fl_err_pass(err, &why);
 		return NULL;
 	}
 	if (longest < text.len)

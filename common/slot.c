@@ -42,7 +42,7 @@ static int look(struct fl_slot *slot, const char *kind, unsigned most, struct fl
 			return 1;
 		}
 		if (why.kind != FL_ERR_BUSY)
-			return fl_err_set(err, why.kind, "%s", why.text);
+			return fl_err_pass(err, &why);
 	}
 	return 0;
 }
@@ -66,7 +66,7 @@ int fl_slot_take(struct fl_slot *slot, const char *folder, const char *kind, uns
 			continue;
 		}
 		if (rc < 0)
-			return fl_err_set(err, why.kind, "%s", why.text);
+			return fl_err_pass(err, &why);
 		if (!told)
 			fl_log(FL_LOG_INFO, "%u others %s on this host now; waiting for one to end",
 			       most, kind);

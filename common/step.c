@@ -218,11 +218,7 @@ void fl_step_keep_first(struct fl_err *first, const struct fl_err *failure)
 
 int fl_step_take_first(const struct fl_err *first, struct fl_err *err)
 {
-	if (first->kind == FL_ERR_NONE)
-		return 0;
-	if (err)
-		*err = *first;
-	return -1;
+	return first->kind == FL_ERR_NONE ? 0 : fl_err_pass(err, first);
 }
 
 /* Who typed no more than the command's name would wait for it, and it for him. */

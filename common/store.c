@@ -190,7 +190,7 @@ static fl_json *read_index(const struct fl_store *store, struct fl_err *err)
 	if (!index && (why.kind == FL_ERR_INVALID || why.kind == FL_ERR_NOT_FOUND))
 		index = read_index_file(store, INDEX_BEFORE, NULL);
 	if (!index)
-		fl_err_set(err, why.kind, "%s", why.text);
+		fl_err_pass(err, &why);
 	return index;
 }
 

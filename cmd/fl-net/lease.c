@@ -74,7 +74,7 @@ static int add_record(struct table *table, const struct fl_state *state,
 		return 0;
 	/* Without knowing what it has, its address might be given away a second time. */
 	if (!record)
-		return fl_err_set(err, why.kind, "%s", why.text);
+		return fl_err_pass(err, &why);
 	add_network(table, name, fl_json_at(record, "host.network"), except);
 	add_spec(table, name, record, except);
 	return 0;

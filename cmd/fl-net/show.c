@@ -53,7 +53,7 @@ static int show_open(struct show *show, const struct fl_args *args, struct fl_er
 		return -1;
 	if (fl_args_state(args, false, &show->state, &why) == 0)
 		return fl_state_list(&show->state, &show->names, err);
-	return why.kind == FL_ERR_NOT_FOUND ? 0 : fl_err_set(err, why.kind, "%s", why.text);
+	return why.kind == FL_ERR_NOT_FOUND ? 0 : fl_err_pass(err, &why);
 }
 
 static void set_text(fl_json *row, const char *key, const char *text)
@@ -364,5 +364,5 @@ int fl_show_gc(struct fl_args *args, struct fl_err *err)
 	show_finish(&show);
 	if (rc < 0 || networks == 0)
 		return rc;
-	return fl_err_set(err, failure.kind, "%s", failure.text);
+	return fl_err_pass(err, &failure);
 }

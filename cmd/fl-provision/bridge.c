@@ -59,7 +59,7 @@ static int look(const struct fl_site *site, const struct fl_act *act, struct fl_
 
 	(void)why;
 	if (failure.kind != FL_ERR_NONE)
-		return fl_err_set(err, failure.kind, "%s", failure.text);
+		return fl_err_pass(err, &failure);
 	if (strcmp(fl_about_text(row, "state"), "another's") == 0 || (!row && if_nametoindex(name)))
 		return fl_err_set(err, FL_ERR_EXISTS, "%s: a link of that name is there and not ours; "
 				  "choose another name with --bridge%s", name,
@@ -136,7 +136,7 @@ static int undo(const struct fl_site *site, const fl_json *entry, struct fl_str 
 	fl_cleanup_json fl_json *row = known(site, name, &failure);
 
 	if (failure.kind != FL_ERR_NONE)
-		return fl_err_set(err, failure.kind, "%s", failure.text);
+		return fl_err_pass(err, &failure);
 	if (row && strcmp(fl_about_text(row, "state"), "another's") == 0)
 		fl_str_add(kept, "the link of that name is another's now");
 	else if (row && FL_RUN(NULL, err, program, "bridge", "rm", name, "--state-dir",

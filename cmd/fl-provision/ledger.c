@@ -84,7 +84,7 @@ static int read_lines(struct fl_ledger *ledger, char *text, struct fl_err *err)
 		if (line && take(ledger, line, &why) == 0)
 			continue;
 		if (why.kind == FL_ERR_UNSUPPORTED)
-			return fl_err_set(err, why.kind, "%s", why.text);
+			return fl_err_pass(err, &why);
 		return fl_err_set(err, FL_ERR_CORRUPT, "%s/" NAME ": line %zu: %s; mend the line or "
 				  "take it out, and look yourself at what it was about",
 				  ledger->folder, number, why.text);

@@ -121,7 +121,7 @@ static int check_records(const struct fl_args *args, struct fl_err *err)
 	struct fl_err why = { 0 };
 
 	if (fl_args_state(args, false, &state, &why) < 0)
-		return why.kind == FL_ERR_NOT_FOUND ? 0 : fl_err_set(err, why.kind, "%s", why.text);
+		return why.kind == FL_ERR_NOT_FOUND ? 0 : fl_err_pass(err, &why);
 	if (fl_state_list(&state, &names, err) < 0)
 		return -1;
 	if (!names.count)

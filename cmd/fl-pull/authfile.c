@@ -91,7 +91,7 @@ fl_json *fl_authfile_read(const char *path, struct fl_err *err)
 	if (fl_io_read_file(AT_FDCWD, path, FILE_LIMIT, &text, &why) < 0) {
 		if (why.kind == FL_ERR_NOT_FOUND)
 			return fl_json_new_object();
-		fl_err_set(err, why.kind, "%s", why.text);
+		fl_err_pass(err, &why);
 		return NULL;
 	}
 	file = fl_json_parse(text.data, text.len, path, &why);

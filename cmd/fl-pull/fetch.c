@@ -160,7 +160,7 @@ static int choose(struct batch *batch, const struct fl_fetch_blob *blobs, size_t
 		}
 		fl_durable_finish(&one->durable);
 		if (have < 0 && why.kind != FL_ERR_BUSY)
-			return fl_err_set(err, why.kind, "%s", why.text);
+			return fl_err_pass(err, &why);
 		if (have < 0)
 			later[(*later_count)++] = blobs[i];
 	}

@@ -45,7 +45,7 @@ static int try_mirror(const struct fl_origin *origin, const char *mirror, struct
 		return 0;
 	}
 	if (!is_mirrors_fault(why.kind))
-		return fl_err_set(err, why.kind, "%s", why.text);
+		return fl_err_pass(err, &why);
 	fl_log(FL_LOG_DEBUG, "%s: not from the mirror %s: %s", origin->reference->text, mirror,
 	       why.text);
 	return 1;

@@ -50,7 +50,7 @@ static int upload(struct push *push, const char *digest, const struct fl_http_fi
 		if (fl_upload_blob(&push->registry, digest, file, &why) == 0)
 			return 0;
 		if (why.kind != FL_ERR_UNAVAILABLE || tries >= push->options->retries)
-			return fl_err_set(err, why.kind, "%s", why.text);
+			return fl_err_pass(err, &why);
 		pause = pause > 30000 ? 30000 : pause;
 		fl_log(FL_LOG_DEBUG, "%s; try %u of %u in %d ms", why.text, tries + 2,
 		       push->options->retries + 1, pause);

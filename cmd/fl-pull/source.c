@@ -301,7 +301,7 @@ fl_json *fl_source_referrers(struct fl_source *source, const char *digest, struc
 		return other;
 	}
 	if (!index && why.kind != FL_ERR_NOT_FOUND)
-		fl_err_set(err, why.kind, "%s", why.text);
+		fl_err_pass(err, &why);
 	return NULL;
 }
 

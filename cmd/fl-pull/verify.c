@@ -43,7 +43,7 @@ int fl_verify(struct fl_source *source, const char *key, const char *digest, str
 	case FL_SIGNED_GOOD:
 		return 0;
 	case FL_SIGNED_UNKNOWN:
-		return fl_err_set(err, why.kind, "%s", why.text);
+		return fl_err_pass(err, &why);
 	case FL_SIGNED_OTHERWISE:
 		return fl_err_set(err, FL_ERR_DENIED, "%s: of its signatures none is good and made with "
 				  "the key that is asked for", digest);

@@ -37,7 +37,7 @@ fl_json *fl_metrics_all(struct fl_args *args, struct fl_err *err)
 	if (fl_args_state(args, false, &state, &why) < 0) {
 		if (why.kind == FL_ERR_NOT_FOUND && !args->operands.count)
 			return fl_steal(&list);
-		fl_err_set(err, why.kind, "%s", why.text);
+		fl_err_pass(err, &why);
 		return NULL;
 	}
 	rc = args->operands.count ? fl_step_each_vm(args, &state, false, read_one, list, err)

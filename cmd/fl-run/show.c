@@ -160,7 +160,7 @@ int fl_show_ls(struct fl_args *args, struct fl_err *err)
 	for (size_t i = 0; i < FL_COUNT(columns); i++)
 		fl_table_column(&listing.table, columns[i].title, columns[i].path);
 	if (fl_args_state(args, false, &state, &missing) < 0 && missing.kind != FL_ERR_NOT_FOUND)
-		return fl_err_set(err, missing.kind, "%s", missing.text);
+		return fl_err_pass(err, &missing);
 	if (state.dirfd >= 0 && fl_step_each_selected(args, &state, list_one, &listing, err) < 0)
 		return -1;
 	return print_listing(&listing, err);

@@ -187,7 +187,7 @@ static int build_on(struct fl_disk *disk, const struct fl_base_layer *layers, si
 	run_threads(&build);
 	rc = build.err.kind == FL_ERR_NONE
 		     ? emit(&build, disk, result, err)
-		     : fl_err_set(err, build.err.kind, "%s", build.err.text);
+		     : fl_err_pass(err, &build.err);
 	for (size_t i = 0; i < count; i++)
 		fl_layer_finish(&build.loads[i]);
 	pthread_mutex_destroy(&build.mutex);
@@ -244,5 +244,5 @@ int fl_base_build(int fd, const char *name, const struct fl_base_layer *layers, 
 							      : result->entries * PER_INODE;
 		size = (size + MIB - 1) & ~(MIB - 1);
 	}
-	return fl_err_set(err, why.kind, "%s", why.text);
+	return fl_err_pass(err, &why);
 }

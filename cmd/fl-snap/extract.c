@@ -150,7 +150,7 @@ static int scan_layer(struct scan *scan, uint32_t number, struct fl_err *err)
 		atomic_store(&scan->budget.stop, true);
 	if (check && fl_blob_checked(check, rc < 0 && why.kind != FL_ERR_CORRUPT ? NULL : &why) < 0)
 		rc = -1;
-	return rc < 0 ? fl_err_set(err, why.kind, "%s", why.text) : 0;
+	return rc < 0 ? fl_err_pass(err, &why) : 0;
 }
 
 /* The second reading, of one layer only, up to the file. */

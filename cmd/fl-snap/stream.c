@@ -119,7 +119,7 @@ ssize_t fl_stream_next(struct fl_stream *in, const void **data, struct fl_err *e
 		got = fl_inflate_read(in->inflate, in->data[0], PIECE, &in->fault);
 	}
 	if (got < 0)
-		return fl_err_set(err, in->fault.kind, "%s", in->fault.text);
+		return fl_err_pass(err, &in->fault);
 	if (got > 0 && fl_budget_bytes(in->budget, (uint64_t)got, err) < 0)
 		return fl_err_prefix(err, "layer %s", in->name);
 	if (got > 0 && in->hash)

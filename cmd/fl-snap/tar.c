@@ -34,7 +34,7 @@ static int fail(struct fl_tar *tar, struct fl_err *err)
 	const char *why = archive_error_string(tar->archive);
 
 	if (tar->fault.kind != FL_ERR_NONE)
-		return fl_err_set(err, tar->fault.kind, "%s", tar->fault.text);
+		return fl_err_pass(err, &tar->fault);
 	return fl_err_set(err, FL_ERR_CORRUPT, "layer %s: not a good tar: %s", tar->name,
 			  why ? why : "damaged");
 }

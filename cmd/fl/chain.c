@@ -164,7 +164,7 @@ static int read_records(const struct fl_args *args, struct pipeline *pipeline,
 
 		if (!record && fault.kind == FL_ERR_INTERRUPTED) {
 			pass_signal(pipeline);
-			return fl_err_set(err, fault.kind, "%s", fault.text);
+			return fl_err_pass(err, &fault);
 		}
 		if (!record)
 			return 0;

@@ -61,7 +61,7 @@ static int read_file(struct fl_wanted *wanted, int folder, const char *name, str
 		if (add(wanted, name, document, err) < 0)
 			return -1;
 	}
-	return fault.kind == FL_ERR_NONE ? 0 : fl_err_set(err, fault.kind, "%s", fault.text);
+	return fault.kind == FL_ERR_NONE ? 0 : fl_err_pass(err, &fault);
 }
 
 static int is_spec_file(const struct dirent *entry)

@@ -124,7 +124,7 @@ static int check(struct attach *attach, struct fl_err *err)
 			 fl_json_get(attach->claim.document, "result"), &why) == 0)
 		return 1;
 	if (why.kind == FL_ERR_INTERRUPTED || why.kind == FL_ERR_ABORTED)
-		return fl_err_set(err, why.kind, "%s", why.text);
+		return fl_err_pass(err, &why);
 	/* Some plugins complain of what is well: a guest at work is not cut off for that. */
 	if (fl_vm_is_supervised(step->vm)) {
 		fl_log(FL_LOG_WARN, "%s; it is left as it is, as the microVM runs", why.text);
@@ -223,7 +223,7 @@ static int make(struct attach *attach, const fl_json *list, struct fl_err *err)
 	if (why.kind != FL_ERR_INTERRUPTED && why.kind != FL_ERR_ABORTED &&
 	    detach(&attach->claim, NULL, &undo) < 0)
 		fl_log(FL_LOG_WARN, "%s", undo.text);
-	return fl_err_set(err, why.kind, "%s", why.text);
+	return fl_err_pass(err, &why);
 }
 
 static int make_new(struct attach *attach, struct fl_err *err)
@@ -251,7 +251,7 @@ static int make_new(struct attach *attach, struct fl_err *err)
 	free(attach->before);
 	attach->before = NULL;
 	if (attach->claim.document)
-		return fl_err_set(err, why.kind, "%s", why.text);
+		return fl_err_pass(err, &why);
 	return make(attach, list, err);
 }
 

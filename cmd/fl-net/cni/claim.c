@@ -61,7 +61,7 @@ static int take_lock(struct fl_claim *claim, struct fl_err *err)
 	if (claim->lock >= 0)
 		return 0;
 	if (why.kind != FL_ERR_BUSY && why.kind != FL_ERR_TIMEOUT)
-		return fl_err_set(err, why.kind, "%s", why.text);
+		return fl_err_pass(err, &why);
 	fl_log(FL_LOG_WARN, "%s: what a CNI plugin started still runs; going on without it",
 	       claim->container);
 	return 0;
@@ -152,7 +152,7 @@ int fl_claim_lock_all(const struct fl_state *state, enum fl_lock_mode mode,
 		if (fl_cancel_check(cancel, err) < 0)
 			return -1;
 		if (why.kind != FL_ERR_BUSY)
-			return fl_err_set(err, why.kind, "%s", why.text);
+			return fl_err_pass(err, &why);
 	}
 	return fl_steal_fd(&fd);
 }

@@ -180,7 +180,7 @@ fl_json *fl_cni_list_find(const char *folder, const char *name, struct fl_err *e
 	if (list)
 		return list;
 	if (damage.kind != FL_ERR_NONE) {
-		fl_err_set(err, damage.kind, "%s", damage.text);
+		fl_err_pass(err, &damage);
 		fl_err_prefix(err, "CNI network %s", name);
 	} else {
 		fl_err_set(err, FL_ERR_NOT_FOUND, "CNI network %s: no file in %s has it; write "

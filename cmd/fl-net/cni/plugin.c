@@ -145,7 +145,7 @@ static int follow(struct run *run, struct fl_err *err)
 					  OUTPUT_LIMIT);
 		}
 		if (status >= 0 || running.kind != FL_ERR_TIMEOUT)
-			return status < 0 ? fl_err_set(err, running.kind, "%s", running.text) : status;
+			return status < 0 ? fl_err_pass(err, &running) : status;
 	}
 }
 

@@ -25,7 +25,7 @@ static int lock_base(const struct fl_thin_pool *pool, const char *name,
 
 	while ((lock = fl_lock_file(pool->dirfd, file, FL_LOCK_EXCLUSIVE, 0, &why)) < 0) {
 		if (why.kind != FL_ERR_BUSY)
-			return fl_err_set(err, why.kind, "%s", why.text);
+			return fl_err_pass(err, &why);
 		if (fl_cancel_wait(cancel, -1, TRY_EVERY_MS, err) < 0)
 			return -1;
 	}
@@ -51,7 +51,7 @@ static int is_taken(const struct fl_thin_pool *pool, const struct fl_thin_row *b
 	struct fl_err why = { 0 };
 
 	if (fl_thin_on(pool, base, true, &why) < 0)
-		return errno == ENODATA ? 0 : fl_err_set(err, why.kind, "%s", why.text);
+		return errno == ENODATA ? 0 : fl_err_pass(err, &why);
 	return fl_thin_off(base, err) < 0 ? -1 : 1;
 }
 

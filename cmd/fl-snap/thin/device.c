@@ -92,7 +92,7 @@ int fl_thin_is_made(const struct fl_thin_pool *pool, const struct fl_thin_row *r
 	int rc;
 
 	if (fl_thin_on(pool, row, false, &why) < 0)
-		return errno == ENODATA ? 0 : fl_err_set(err, why.kind, "%s", why.text);
+		return errno == ENODATA ? 0 : fl_err_pass(err, &why);
 	rc = row->base ? holds_ours(row, err) : is_empty(row, err);
 	if (rc == 0 && fl_thin_off(row, err) < 0)
 		return -1;

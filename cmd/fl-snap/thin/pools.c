@@ -47,7 +47,7 @@ static int open_key(struct walk *walk, const char *key, struct fl_thin_pool *poo
 	walk->pool = pool;
 	*missing = (struct fl_err){ 0 };
 	if (fl_thin_pool_open_key(pool, walk->site->state_dir, key, missing) < 0 && pool->dirfd < 0)
-		return fl_err_set(err, missing->kind, "%s", missing->text);
+		return fl_err_pass(err, missing);
 	return 0;
 }
 
@@ -80,7 +80,7 @@ static int remove_from(void *arg, const char *key, struct fl_err *err)
 	if (found <= 0)
 		return found;
 	if (missing)
-		return fl_err_set(err, why.kind, "%s", why.text);
+		return fl_err_pass(err, &why);
 	walk->seen = true;
 	return fl_thin_base_delete(&pool, &row, err);
 }

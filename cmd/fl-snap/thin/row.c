@@ -92,7 +92,7 @@ static int read_row(const struct fl_thin_pool *pool, uint32_t id, struct fl_thin
 	if (faccessat(pool->dirfd, name, F_OK, 0) < 0 && errno == ENOENT)
 		return 0;
 	if (fl_io_read_file(pool->dirfd, name, 1 << 16, &text, &why) < 0)
-		return why.kind == FL_ERR_NOT_FOUND ? 0 : fl_err_set(err, why.kind, "%s", why.text);
+		return why.kind == FL_ERR_NOT_FOUND ? 0 : fl_err_pass(err, &why);
 	doc = fl_json_parse(text.len ? text.data : "", text.len, name, err);
 	state = state_of(fl_json_text(fl_json_get(doc, "state")));
 	*row = (struct fl_thin_row){

@@ -138,7 +138,7 @@ static int remove_one(const struct fl_site *site, const struct fl_vm *vm, int fo
 		return found;
 	/* Without a folder the pool is gone for good: whoever removed it said so. */
 	if (fl_thin_pool_open_key(&pool, site->state_dir, key, &why) < 0)
-		return why.kind == FL_ERR_NOT_FOUND ? 0 : fl_err_set(err, why.kind, "%s", why.text);
+		return why.kind == FL_ERR_NOT_FOUND ? 0 : fl_err_pass(err, &why);
 	found = fl_thin_row_find(&pool, name, &row, err);
 	if (found < 0 || (found && fl_thin_delete(&pool, &row, err) < 0))
 		return -1;

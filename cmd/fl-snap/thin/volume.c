@@ -43,7 +43,7 @@ static int create(const struct fl_thin_pool *pool, const struct fl_thin_row *bas
 		if (fl_thin_row_drop(pool, row, err) < 0)
 			return -1;
 		if (errnum != EEXIST)
-			return errnum == ENODATA ? 1 : fl_err_set(err, why.kind, "%s", why.text);
+			return errnum == ENODATA ? 1 : fl_err_pass(err, &why);
 	}
 }
 
