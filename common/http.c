@@ -442,6 +442,17 @@ static int64_t waits_until(const struct running *run)
 	return run->again_ms;
 }
 
+static void let_go_on(struct running *run)
+{
+	if (!run->is_held) {
+		begin_try(run->http, run);
+		return;
+	}
+	/* Bytes may come, and be held again, before it returns. */
+	run->is_held = false;
+	curl_easy_pause(run->easy, CURLPAUSE_CONT);
+}
+
 /* Lets go on what has waited long enough; the time that the rest has to, at most a second. */
 static int go_on(struct fl_http_transfer *transfers, size_t count)
 {
@@ -449,19 +460,14 @@ static int go_on(struct fl_http_transfer *transfers, size_t count)
 
 	for (size_t i = 0; i < count; i++) {
 		struct running *run = transfers[i].state;
-		int64_t left = run && waits_until(run) ? waits_until(run) - fl_clock_ms() : most;
+		int64_t left;
 
-		if (left < most)
-			most = left > 0 ? left : 0;
-		if (left > 0)
+		if (!run || !waits_until(run))
 			continue;
-		if (run->is_held) {
-			/* Bytes may come, and be held again, before it returns. */
-			run->is_held = false;
-			curl_easy_pause(run->easy, CURLPAUSE_CONT);
-		} else {
-			begin_try(run->http, run);
-		}
+		left = waits_until(run) - fl_clock_ms();
+		if (left <= 0)
+			let_go_on(run);
+		most = left > most ? most : left > 0 ? left : 0;
 	}
 	return (int)most;
 }

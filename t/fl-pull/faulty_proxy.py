@@ -14,6 +14,7 @@ import pathlib
 import re
 import sys
 import threading
+import time
 
 target = sys.argv[1]
 # What a repository's first part makes of the list of referrers.
@@ -62,6 +63,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
             return self.refuse(503)
         if fault == "wait" and count == 1:
             return self.refuse(429, ("Retry-After", "1"))
+        if fault == "stall" and "/blobs/" in self.path:
+            seen["stalled"] += 1
+            if seen["stalled"] == 1:
+                return self.refuse(503)
         if fault == "far":
             return self.refuse(429, ("Retry-After", "3600"))
         if "/referrers/" in self.path and fault in REFERRERS:
@@ -86,8 +91,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if is_blob and count <= most:
             body = body[:len(body) // 3] if fault != "always" else body[:0]
             self.close_connection = True
+        if is_blob and fault == "stall":
+            self.wfile.write(body[:len(body) // 2])
+            time.sleep(1.5)
+            body = body[len(body) // 2:]
         self.wfile.write(body)
-
 
     def pass_on(self, body):
         upstream = http.client.HTTPConnection(target)

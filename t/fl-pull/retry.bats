@@ -14,6 +14,11 @@ setup_file() {
 	for fault in fine cut norange otherrange always busy wait far down; do
 		skopeo copy -q --dest-tls-verify=false "oci:$BATS_FILE_TMPDIR/layout:big" "docker://$REGISTRY/$fault/big:1"
 	done
+	head -c 100000 /dev/urandom >"$BATS_FILE_TMPDIR/one/more"
+	mkdir "$BATS_FILE_TMPDIR/two" && echo x >"$BATS_FILE_TMPDIR/two/x"
+	mkdir "$BATS_FILE_TMPDIR/three" && head -c 2000000 /dev/urandom >"$BATS_FILE_TMPDIR/three/y"
+	fl-pack image -q --compression none -t three -o "$BATS_FILE_TMPDIR/layout" "$BATS_FILE_TMPDIR"/{one,two,three} >/dev/null
+	skopeo copy -q --dest-tls-verify=false "oci:$BATS_FILE_TMPDIR/layout:three" "docker://$REGISTRY/stall/three:1"
 	export LOG=$BATS_FILE_TMPDIR/log
 	python3 "$FL_TOP/t/fl-pull/faulty_proxy.py" "$REGISTRY" "$BATS_FILE_TMPDIR/port" "$LOG" 3>&- &
 	export PROXY_PID=$!
@@ -68,6 +73,13 @@ blobs_are_whole() {
 @test "503 twice, for manifest and blobs" {
 	fl-pull get "$PROXY/busy/big:1"
 	[ "$(grep -c " 503$" "$LOG")" = 6 ]
+}
+
+@test "one blob waits to be tried again, the others come on as they are" {
+	fl-pull get -v "$PROXY/stall/three:1" 2>said || { cat said; false; }
+	[ "$(grep -c " 503$" "$LOG")" = 1 ]
+	[ "$(grep -c "^blobs" "$LOG")" = 5 ]
+	blobs_are_whole
 }
 
 @test "503 always: as often as was said, and not more" {

@@ -72,7 +72,7 @@ start_ten() {
 		kill -9 "${pids[i]}"
 	done
 	for i in "${!pids[@]}"; do
-		[[ " ${victims[*]} " == *" $i "* ]] || wait "${pids[i]}"
+		[[ " ${victims[*]} " == *" $i "* ]] || wait "${pids[i]}" || { cat "err.$i"; false; }
 	done
 	fl-snap export "$REGISTRY/big:1" img
 	e2fsck -fn img
