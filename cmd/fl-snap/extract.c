@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
  * Layers are read from the top. What is under the wanted name in one of them is written at once,
- * and when nothing read so far could have changed what that name means, the reading ends there.
- * Else all are read and applied to each other, as a base is made.
+ * and when nothing in the layers so far could have changed what that name means, those below are
+ * not read. Else all are read and applied to each other, as a base is made.
  */
 #include "cmd/fl-snap/extract.h"
 
@@ -128,7 +128,7 @@ static int read_names(struct scan *scan, uint32_t number, struct fl_err *err)
 	uint64_t at = 0;
 	int more = tar ? 1 : -1;
 
-	while (more > 0 && !is_found(scan, number) && (more = fl_tar_next(tar, &entry, err)) > 0)
+	while (more > 0 && (more = fl_tar_next(tar, &entry, err)) > 0)
 		if (fl_budget_entry(&scan->budget, err) < 0 ||
 		    take_entry(scan, &entry, number, at++, err) < 0 ||
 		    keep_data(scan, tar, number, err) < 0)
@@ -248,7 +248,7 @@ int fl_extract_file(const struct fl_base_layer *layers, size_t count, const char
 	};
 	int rc;
 
-	fl_wanted_init(&scan.wanted, fl_tree_clean(&scan.arena, path));
+	fl_wanted_init(&scan.wanted, path, fl_tree_clean(&scan.arena, path));
 	rc = scan_down(&scan, count, err);
 	if (rc == 0)
 		rc = apply_up(&scan, count, path, err);

@@ -11,7 +11,7 @@
 
 /* Writes the file's bytes into the empty file fd; blocks of zeros become holes. Layers whose
  * digest is known are verified by it, the others by their diff_id. Those below the one that
- * has the last word, and what lies behind the file there, are not unpacked.
+ * has the last word are not unpacked.
  * FL_ERR_NOT_FOUND says what lies near the path; a folder or device is FL_ERR_INVALID. */
 int fl_extract_file(const struct fl_base_layer *layers, size_t count, const char *path, int fd,
 		    const struct fl_base_options *options, struct fl_err *err);

@@ -1,19 +1,13 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "cmd/fl-snap/wanted.h"
 
+#include "common/path.h"
 #include "common/str.h"
 
 #include <string.h>
 #include <sys/stat.h>
 
 #define MOST_FOLDERS 64
-
-void fl_wanted_init(struct fl_wanted *wanted, const char *path)
-{
-	*wanted = (struct fl_wanted){ .path = path };
-	for (const char *at = path; at && *at; at++)
-		wanted->folders += *at == '/';
-}
 
 /* Of the first len bytes of the wanted path, which end at a "/". */
 static bool is_above(const struct fl_wanted *wanted, const char *path, size_t len)
@@ -31,6 +25,24 @@ static bool has_component(const char *path, const char *name, size_t len)
 		path += one + (path[one] == '/');
 	}
 	return false;
+}
+
+/* Where ".." leads only the tree knows, and that of "FILE/." is nothing. */
+static bool is_plain(const char *path)
+{
+	size_t len = strlen(path);
+
+	return !has_component(path, "..", 2) && !(len >= 2 && strcmp(path + len - 2, "/.") == 0);
+}
+
+void fl_wanted_init(struct fl_wanted *wanted, const char *path, const char *cleaned)
+{
+	bool can_be = cleaned && *cleaned && is_plain(path) &&
+		      !fl_str_starts(fl_path_last(cleaned), FL_TREE_WHITEOUT);
+
+	*wanted = (struct fl_wanted){ .path = can_be ? cleaned : NULL };
+	for (const char *at = wanted->path; at && *at; at++)
+		wanted->folders += *at == '/';
 }
 
 /* By links, any path with one of its names may lead to it: those of the folders above it, where
@@ -68,10 +80,16 @@ void fl_wanted_look(struct fl_wanted *wanted, const struct fl_entry *entry)
 {
 	if (!wanted->path)
 		return;
-	if (is_above(wanted, entry->path, strlen(entry->path)))
+	if (is_above(wanted, entry->path, strlen(entry->path))) {
 		look_at_folder(wanted, entry);
-	else if (!wanted->is_met)
+	} else if (fl_wanted_is(wanted, entry)) {
+		/* What this layer did before is no matter any more. */
+		wanted->is_found = true;
+		wanted->is_met = false;
+		wanted->before = wanted->seen;
+	} else if (!wanted->is_met) {
 		wanted->is_met = may_mean(wanted, entry->path);
+	}
 }
 
 bool fl_wanted_is(const struct fl_wanted *wanted, const struct fl_entry *entry)
@@ -84,13 +102,13 @@ bool fl_wanted_is_sure(const struct fl_wanted *wanted, bool is_lowest)
 {
 	uint64_t all = wanted->folders < MOST_FOLDERS ? (1ull << wanted->folders) - 1 : 0;
 
-	return !wanted->is_bent && !wanted->above && wanted->folders < MOST_FOLDERS &&
-	       (is_lowest || (wanted->seen & all) == all);
+	return wanted->is_found && !wanted->is_met && !wanted->above && !wanted->is_bent &&
+	       wanted->folders < MOST_FOLDERS && (is_lowest || (wanted->before & all) == all);
 }
 
 void fl_wanted_next_layer(struct fl_wanted *wanted)
 {
-	wanted->above |= wanted->is_met;
-	wanted->is_met = false;
+	wanted->above |= wanted->is_met || wanted->is_found;
+	wanted->is_met = wanted->is_found = false;
 	wanted->seen = 0;
 }

@@ -241,6 +241,52 @@ damage() {
 	[ ! -e other ]
 }
 
+# layers TAR=ENTRY[,ENTRY…]…: an image of tars in which an entry is FOLDER/, NAME=TEXT, NAME>LINK, in
+# that order.
+layers() {
+	python3 -c 'import io, sys, tarfile
+for word in sys.argv[1:]:
+    name, entries = word.split(":", 1)
+    with tarfile.open(name + ".tar", "w") as tar:
+        for entry in entries.split(","):
+            info = tarfile.TarInfo(entry.rstrip("/").split("=")[0].split(">")[0])
+            data = entry.split("=")[1].encode() if "=" in entry else b""
+            info.size = len(data)
+            if entry.endswith("/"):
+                info.type = tarfile.DIRTYPE
+            if ">" in entry:
+                info.type, info.linkname = tarfile.SYMTYPE, entry.split(">")[1]
+            tar.addfile(info, io.BytesIO(data))' "$@"
+	# shellcheck disable=SC2046 # words
+	pack $(printf '%s.tar ' "${@%%:*}")
+}
+
+# has PATH CONTENT: what is taken out, and what the file system of the image has.
+has() {
+	fl-snap file oci:layout:x "$1" out
+	[ "$(cat out)" = "$2" ]
+}
+
+@test "file: what else a layer does with its name counts, before and after it" {
+	layers a:boot/,boot/k=old,boot/k=new && has boot/k new
+	layers a:boot/k=one,other/k=two,boot\>other && has boot/k two
+	layers a:lib\>usr/lib b:lib/modules/k=one,lib/modules/,lib/
+	fails_with 4 "not in the image" fl-snap file oci:layout:x lib/modules/k out
+	layers a:lib\>usr/lib b:usr/,usr/lib/,usr/lib/k=one,lib/k=two && has usr/lib/k two
+	layers a:usr/,usr/lib/,lib\>usr/lib,usr/lib/k=one,lib/k=two && has usr/lib/k two
+	layers a:boot/,boot/k=low b:boot/,boot/x=1 c:boot/,boot/y=2 && has boot/k low
+}
+
+@test "file: paths that only a walk can follow, names that are none" {
+	layers a:d/,d/e/,link\>d/e,b=one,d/b=two,.wh.gone=x
+	has link/../b two
+	has ./b one && has //d//b two
+	for path in nosuch/../b b/../b b/. .wh.gone; do
+		fails_with 4 "not in the image" fl-snap file oci:layout:x "$path" out
+	done
+	fails_with 3 "not a file" fl-snap file oci:layout:x / out
+}
+
 @test "file: one out of an image, through links inside it, and by name when it is not there" {
 	mkdir -p tree/boot && echo kernel >tree/boot/vmlinux-6 && ln -s vmlinux-6 tree/boot/vmlinux && ln -s /boot tree/b
 	pack tree
