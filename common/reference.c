@@ -72,12 +72,15 @@ static bool is_tag(const char *tag)
 	return len >= 1 && len <= 128 && strspn(tag, word) == len && !strchr(".-", *tag);
 }
 
-/* Whoever reads the name later has another working folder. */
+/* Whoever reads the name later has another working folder; but one with a colon would be read
+ * otherwise. */
 static void name_file(struct fl_reference *reference, const char *scheme, const char *path)
 {
 	fl_cleanup_free char *absolute = fl_path_absolute(path);
+	bool is_misread = strchr(absolute, ':') && !strchr(path, ':');
 
-	reference->text = fl_asprintf("%s%s%s%s", scheme, absolute, reference->tag ? ":" : "",
+	reference->text = fl_asprintf("%s%s%s%s", scheme, is_misread ? path : absolute,
+				      reference->tag ? ":" : "",
 				      reference->tag ? reference->tag : "");
 }
 

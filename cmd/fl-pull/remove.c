@@ -52,6 +52,10 @@ static int remove_name(const struct fl_store *store, const char *text, const cha
 		return -1;
 	gone.name = reference.text;
 	removed = fl_store_keep(store, is_other, &gone, err);
+	/* As "fl-pull ls" prints it: of a folder it may have been kept by a relative path. */
+	gone.name = text;
+	if (removed == 0 && !reference.host)
+		removed = fl_store_keep(store, is_other, &gone, err);
 	if (removed == 0)
 		return fl_err_set(err, FL_ERR_NOT_FOUND, "%s: not in the store; see \"fl-pull ls\"",
 				  reference.text);

@@ -215,6 +215,19 @@ setup() {
 	fails_with 4 "oci:$BATS_TEST_TMPDIR/c/nosuch:root" fl-pull get oci:./nosuch:root
 }
 
+@test "in a folder whose name has a colon, and a name that was kept by a relative path" {
+	mkdir "$BATS_TEST_TMPDIR/c:d"
+	cd "$BATS_TEST_TMPDIR/c:d"
+	small_images .
+	fl spec --name a --kernel oci:layout:kernel --root oci:layout:root | jq -r .kernel.image >said
+	[ "$(cat said)" = oci:layout:kernel ]
+	fl-pull get -q oci:layout:root
+	fl-pull ls --json | grep -q '"oci:layout:root"'
+	cd ..
+	fl-pull rm oci:layout:root
+	[ -z "$(fl-pull ls --json)" ]
+}
+
 @test "fl spec names folders and files by their whole path" {
 	cd "$BATS_TEST_TMPDIR"
 	fl spec --name a --kernel oci:./k:1 --root oci-archive:r.tar --volume d=oci:v:/data --initrd docker.io/i |
