@@ -51,7 +51,7 @@ void fl_tree_finish(struct fl_tree *tree)
 
 static void rehash(struct fl_tree *tree)
 {
-	size_t count = tree->bucket_count * 4;
+	size_t count = tree->bucket_count * 2;
 	struct fl_node **buckets = fl_alloc_zero(count, sizeof(*buckets));
 
 	for (size_t i = 0; i < tree->bucket_count; i++)
@@ -102,7 +102,7 @@ static struct fl_node *add(struct fl_tree *tree, struct fl_node *parent, const c
 		parent->children = node;
 		node->in_bucket = tree->buckets[node->hash & (tree->bucket_count - 1)];
 		tree->buckets[node->hash & (tree->bucket_count - 1)] = node;
-		if (++tree->node_count > tree->bucket_count)
+		if (++tree->node_count > tree->bucket_count * 2)
 			rehash(tree);
 	}
 	node->inode = inode;
