@@ -361,7 +361,9 @@ static int last_word(const struct fl_program *program, const struct fl_err *err)
 {
 	if (err->kind == FL_ERR_INTERRUPTED && !fl_cancel_signal())
 		return 128 + SIGPIPE;
-	fprintf(stderr, "%s: %s\n", program->name, err->text);
+	/* Empty: it was told by another. */
+	if (*err->text)
+		fprintf(stderr, "%s: %s\n", program->name, err->text);
 	if (err->kind == FL_ERR_INTERRUPTED && fl_cancel_signal())
 		return 128 + fl_cancel_signal();
 	return fl_err_exit_status(err->kind);

@@ -115,10 +115,11 @@ static int failure_of(const struct fl_args *args, const fl_json *record, struct 
 	const char *name = fl_json_text(fl_json_at(record, "spec.id"));
 	enum fl_err_kind of = fl_err_kind_of(kind ? kind : "");
 
-	if (is_told(args))
-		return fl_err_set(err, of, "%s: left out, as step %s failed", name ? name : "a spec",
-				  fl_json_text(fl_json_get(error, "step")));
-	return fl_err_set(err, of, "%s", text ? text : "failed");
+	if (!is_told(args))
+		return fl_err_set(err, of, "%s", text ? text : "failed");
+	fl_log(FL_LOG_DEBUG, "%s: left out, as step %s failed", name ? name : "a spec",
+	       fl_json_text(fl_json_get(error, "step")));
+	return fl_err_set(err, of, "%s", "");
 }
 
 static bool failed_earlier(const struct fl_step *step, const fl_json *record)
@@ -212,7 +213,7 @@ void fl_step_keep_first(struct fl_err *first, const struct fl_err *failure)
 {
 	if (first->kind == FL_ERR_NONE)
 		*first = *failure;
-	else
+	else if (*failure->text)
 		fl_log(FL_LOG_ERROR, "%s", failure->text);
 }
 
