@@ -404,6 +404,7 @@ static bool put_off(const struct fl_http *http, struct running *run, CURLcode co
 		pause *= 2;
 	pause = wish > 0 ? wish * 1000 : pause < LONGEST_PAUSE_MS ? pause : LONGEST_PAUSE_MS;
 	run->tries++;
+	run->is_held = false; /* what this try held is gone with it */
 	run->again_ms = fl_clock_ms() + pause;
 	fl_log(FL_LOG_DEBUG, "%s: %s (status %ld); try %u of %u in %lld ms, from byte %llu",
 	       transfer->url, code ? curl_easy_strerror(code) : "a fault", status, run->tries + 1,
