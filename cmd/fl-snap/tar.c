@@ -100,7 +100,7 @@ static void take(struct archive_entry *from, struct fl_tar_entry *entry)
 		.mtime_ns = (uint32_t)archive_entry_mtime_nsec(from),
 	};
 	/* "-5.25" is read as -5 and .25; what is meant lies before -5. */
-	if (entry->mtime < 0 && entry->mtime_ns > 0) {
+	if (entry->mtime < 0 && entry->mtime > INT64_MIN && entry->mtime_ns > 0) {
 		entry->mtime--;
 		entry->mtime_ns = 1000000000 - entry->mtime_ns;
 	}

@@ -183,12 +183,16 @@ f = open('sum', 'r+b'); f.seek(-$at, 2); b = f.read(1); f.seek(-$at, 2); f.write
 }
 
 @test "times before 1970 and after 2038, owners beyond 16 bits" {
-	tar_of pax "add('early', mtime=-1.5)" "add('late', mtime=2**33)" "add('owned', uid=2000000000, gid=1500000000)"
+	tar_of pax "add('early', mtime=-1.5)" "add('late', mtime=2**33)" "add('owned', uid=2000000000, gid=1500000000)" \
+		"add('last', mtime=2**62)" "add('first', mtime=-2**62)" "add('past', mtime=2**34 - 2**31)"
 	DIFF=$(sha256sum <1.tar | cut -d' ' -f1)
 	blob_layer 1.tar
 	builds
 	debugfs -R 'stat /late' img 2>/dev/null | grep -q 'mtime.*2242'
 	debugfs -R 'stat /early' img 2>/dev/null | grep -q 'mtime.*1969'
+	# As Linux does with what has no room: the first and the last second that have.
+	for name in last past; do debugfs -R "stat /$name" img 2>/dev/null | grep -q 'mtime: 0x7fffffff:00000003'; done
+	debugfs -R 'stat /first' img 2>/dev/null | grep -q 'mtime: 0x80000000:00000000'
 	debugfs -R 'stat /owned' img 2>/dev/null | grep -q 'User: 2000000000 *Group: 1500000000'
 }
 

@@ -11,6 +11,8 @@
 #define INODE_SIZE 256u
 #define IN_INODE 4        /* extents that fit the inode itself */
 #define LONGEST_EXTENT 32768u
+#define EARLIEST INT32_MIN  /* seconds since 1970 */
+#define LATEST 0x37fffffffll
 #define LAST_RESERVED 10u /* inodes that libext2fs wrote, but for the root */
 
 static int each_run(const struct fl_disk *disk, const struct fl_extent *extent,
@@ -98,11 +100,14 @@ static void put_device(const struct fl_inode *inode, struct ext2_inode_large *ou
 		out->i_block[1] = (minor & 0xff) | major << 8 | (minor & ~0xffu) << 12;
 }
 
-/* Seconds have 34 bits, signed in their low 32; nanoseconds sit above the two others. */
+/* Seconds have 34 bits, signed in their low 32; nanoseconds sit above the two others. What does not
+ * fit is the first or last second that does, as Linux has it. */
 static void put_times(const struct fl_inode *inode, struct ext2_inode_large *out)
 {
-	int64_t seconds = inode->mtime;
-	uint32_t extra = (uint32_t)inode->mtime_ns << 2 | (uint32_t)((seconds - (int32_t)seconds) >> 32 & 3);
+	bool is_early = inode->mtime <= EARLIEST, fits = !is_early && inode->mtime < LATEST;
+	int64_t seconds = fits ? inode->mtime : is_early ? EARLIEST : LATEST;
+	uint32_t nanoseconds = fits ? inode->mtime_ns : 0;
+	uint32_t extra = nanoseconds << 2 | (uint32_t)((seconds - (int32_t)seconds) >> 32 & 3);
 
 	out->i_mtime = out->i_atime = out->i_ctime = out->i_crtime = (uint32_t)seconds;
 	out->i_mtime_extra = out->i_atime_extra = out->i_ctime_extra = out->i_crtime_extra = extra;
