@@ -162,17 +162,6 @@ static size_t on_header(char *data, size_t one, size_t size, void *arg)
 	return size;
 }
 
-/* Logins, as headers and in a proxy's address, and the queries of signed addresses. */
-static bool may_hold_secret(const char *line)
-{
-	static const char *const words[] = { "auth", "cookie", "proxy env variable", "@", "?" };
-
-	for (size_t i = 0; i < FL_COUNT(words); i++)
-		if (strcasestr(line, words[i]))
-			return true;
-	return false;
-}
-
 static int on_debug(CURL *easy, curl_infotype type, char *data, size_t size, void *arg)
 {
 	fl_cleanup_free char *line = fl_strndup(data, size ? size - 1 : 0);
@@ -181,7 +170,7 @@ static int on_debug(CURL *easy, curl_infotype type, char *data, size_t size, voi
 	(void)arg;
 	if (type != CURLINFO_TEXT)
 		return 0;
-	if (!may_hold_secret(line))
+	if (!fl_http_may_hold_secret(line))
 		fl_log(FL_LOG_DEBUG, "http: %s", line);
 	return 0;
 }

@@ -85,5 +85,9 @@ void fl_http_transfer_finish(struct fl_http_transfer *transfer);
  * of one name are joined by commas, as RFC 9110 says of lists. */
 bool fl_http_header(const struct fl_http_transfer *transfer, const char *name, struct fl_str *out);
 
+/* Of a line that is to be logged: logins, as headers and in a proxy's address, and the queries of
+ * signed addresses. */
+bool fl_http_may_hold_secret(const char *line);
+
 /* Adds text with all but unreserved characters percent-encoded (RFC 3986). */
 void fl_http_escape(const char *text, struct fl_str *out);

@@ -41,3 +41,13 @@ void fl_http_escape(const char *text, struct fl_str *out)
 			fl_str_addf(out, "%%%02X", (unsigned char)*text);
 	}
 }
+
+bool fl_http_may_hold_secret(const char *line)
+{
+	static const char *const words[] = { "auth", "cookie", "proxy env variable", "@", "?" };
+
+	for (size_t i = 0; i < FL_COUNT(words); i++)
+		if (strcasestr(line, words[i]))
+			return true;
+	return false;
+}

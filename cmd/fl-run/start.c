@@ -100,8 +100,9 @@ int fl_start_plan(struct fl_step_call *call, struct fl_str *out, struct fl_err *
 		return -1;
 	print_files(call->vm, fl_json_get(launch, "files"), out);
 	argv = fl_json_get(launch, "argv");
-	fl_str_addf(out, "mkdir -p %.*s && ln -sfn %s %s\n", (int)(strrchr(run, '/') - run), run,
-		    call->vm->path, run);
+	/* Some VMMs refuse to start beside the socket of an earlier run. */
+	fl_str_addf(out, "mkdir -p %.*s && ln -sfn %s %s && rm -f %s/*.sock\n",
+		    (int)(strrchr(run, '/') - run), run, call->vm->path, run, run);
 	print_shares(launch, out);
 	fl_jail_print(call->vm, launch, out);
 	for (size_t i = 0; i < fl_json_count(argv); i++) {
