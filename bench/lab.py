@@ -3,6 +3,7 @@
 """The measurements of bench/lab.sh, medians of interleaved runs: lab.py host | lab LAYOUT PROVIDER…"""
 import json
 import os
+import re
 import shlex
 import socket
 import subprocess
@@ -101,12 +102,12 @@ def socket_reader(path):
 def boot_by_hand(text, uid):
     """The plan as it is pasted."""
     out = f"{WORK}/by-hand"
-    console = text.split("'socket=")[1].split("'")[0] if "'socket=" in text else None
+    console = re.search(r"--serial'? '?socket=([^'\s]+)", text)
     with open(out, "wb") as file:
         start = time.monotonic()
         process = subprocess.Popen(["bash", "-c", text], stdin=subprocess.DEVNULL, stdout=file,
                                    stderr=subprocess.DEVNULL, start_new_session=True)
-    reader = socket_reader(console) if console else file_reader(out)
+    reader = socket_reader(console[1]) if console else file_reader(out)
     took = says_ready(reader, start + 60) - start
     os.killpg(process.pid, 9)
     process.wait()

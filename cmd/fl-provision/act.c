@@ -193,8 +193,10 @@ static int print_entries(const struct fl_site *site, struct fl_err *err)
 
 	for (size_t i = fl_json_count(entries); i > 0; i--) {
 		const fl_json *entry = fl_json_item(entries, i - 1);
-		fl_cleanup_free char *line = fl_asprintf("%s %s\n", fl_about_text(entry, "kind"),
-							 fl_about_text(entry, "name"));
+		const struct fl_act_kind *kind = kind_of(entry);
+		fl_cleanup_free char *line = fl_asprintf("%s %s%s\n", fl_about_text(entry, "kind"),
+							 fl_about_text(entry, "name"),
+							 kind && kind->stays ? " (stays)" : "");
 
 		if (fl_cli_print(line, strlen(line), err) < 0)
 			return -1;

@@ -45,6 +45,7 @@ typedef FL_VEC(struct fl_act) fl_acts;
 struct fl_act_kind {
 	const char *name;
 	bool destroys; /* what is on a disk; asked for before it is made */
+	bool stays;    /* undo leaves it */
 	/* A fl_look; -1: it cannot be made so, or must not be. why is for people. */
 	int (*look)(const struct fl_site *site, const struct fl_act *act, struct fl_str *why,
 		    struct fl_err *err);

@@ -46,6 +46,7 @@ const struct fl_option fl_provision_options[] = {
 
 const struct fl_option fl_undo_options[] = {
 	{ "dry-run", 'n', NULL, "print what would be taken back, and do nothing" },
+	{ "unattended", 'y', NULL, "not used: it asks nothing" },
 	{ 0 },
 };
 

@@ -5,6 +5,7 @@
 #include "cmd/fl-provision/program.h"
 
 #include "common/alloc.h"
+#include "common/log.h"
 #include "common/path.h"
 
 #include <stdlib.h>
@@ -43,31 +44,64 @@ static int look(const struct fl_site *site, const struct fl_act *act, struct fl_
 			  "with the host's own means, and give --skip-apt", fl_act_name(act));
 }
 
-static int install(const char *name, struct fl_err *err)
+/* All that are missing come at once: what dpkg does at the end of each run takes minutes. */
+static int before(const struct fl_site *site, struct fl_act *act, fl_json *entry,
+		  struct fl_err *err)
 {
-	return FL_RUN(NULL, err, "apt-get", "-qq", "-y", "--no-install-recommends", "install", name);
+	fl_json *with = fl_json_new_array();
+
+	(void)site;
+	(void)err;
+	for (size_t i = 0; i < FL_COUNT(packages); i++)
+		if (strcmp(packages[i], fl_act_name(act)) != 0 && !is_installed(packages[i]))
+			fl_json_add(with, fl_json_new_text(packages[i]));
+	fl_json_set(entry, "with", with);
+	return 0;
+}
+
+static int install(struct fl_err *err)
+{
+	const char *argv[FL_COUNT(packages) + 6] = { "apt-get", "-qq", "-y",
+						     "--no-install-recommends", "install" };
+	fl_cleanup_str struct fl_str names = FL_STR_INIT;
+	size_t count = 5;
+
+	for (size_t i = 0; i < FL_COUNT(packages); i++)
+		if (!is_installed(packages[i])) {
+			argv[count++] = packages[i];
+			fl_str_addf(&names, "%s%s", names.len ? ", " : "", packages[i]);
+		}
+	fl_log(FL_LOG_INFO, "apt: installing %s", names.data ? names.data : "");
+	return fl_program_run(argv, NULL, err);
 }
 
 /* The lists may be old, or never have been fetched. */
 static int make(const struct fl_site *site, const struct fl_act *act, struct fl_err *err)
 {
 	(void)site;
+	(void)act;
 	setenv("DEBIAN_FRONTEND", "noninteractive", 1);
-	if (install(fl_act_name(act), NULL) == 0)
+	if (install(NULL) == 0)
 		return 0;
 	if (FL_RUN(NULL, err, "apt-get", "-qq", "update") < 0)
 		return -1;
-	return install(fl_act_name(act), err);
+	return install(err);
 }
 
 /* By now others may live by it; a package that nobody needs does no harm. */
 static int undo(const struct fl_site *site, const fl_json *entry, struct fl_str *kept,
 		struct fl_err *err)
 {
+	const fl_json *with = fl_json_get(entry, "with");
+
 	(void)site;
 	(void)err;
-	if (is_installed(fl_about_text(entry, "name")))
-		fl_str_add(kept, "packages stay; remove it with apt-get if nobody needs it");
+	if (!is_installed(fl_about_text(entry, "name")))
+		return 0;
+	fl_str_add(kept, "packages stay");
+	for (size_t i = 0; i < fl_json_count(with); i++)
+		fl_str_addf(kept, "%s%s", i ? ", " : ", as ", fl_json_text(fl_json_item(with, i)));
+	fl_str_addf(kept, "%s; remove what nobody needs with apt-get", fl_json_count(with) ? " do" : "");
 	return 0;
 }
 
@@ -83,7 +117,9 @@ int fl_packages_add(const struct fl_site *site, bool wanted, fl_acts *acts, stru
 
 const struct fl_act_kind fl_act_package = {
 	.name = "package",
+	.stays = true,
 	.look = look,
+	.before = before,
 	.make = make,
 	.undo = undo,
 };

@@ -46,11 +46,14 @@ static int write_tokens(const struct fl_host *host, const fl_json *about,
 void fl_service_add(const struct fl_site *site, fl_acts *acts)
 {
 	static const struct fl_file tokens = { .mode = 0600, .keeps = true, .write = write_tokens };
+	fl_json *about;
 
 	if (!site->host->insecure) {
 		fl_pki_add(acts);
 		fl_file_add(acts, "flintlock", FL_TOKENS_FILE, &tokens);
 	}
 	fl_config_add(acts);
-	fl_acts_add(acts, &fl_act_unit, "flintlock", fl_about("fl-serve.service"));
+	about = fl_about("fl-serve.service");
+	fl_json_set(about, "settings", fl_json_new_text(FL_CONFIG_DIR "/config.yaml"));
+	fl_acts_add(acts, &fl_act_unit, "flintlock", about);
 }

@@ -4,7 +4,10 @@
 #include "cmd/fl-provision/program.h"
 
 #include "common/alloc.h"
+#include "common/num.h"
 
+#include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 /* sd_booted(3). */
@@ -21,6 +24,22 @@ static bool is_enabled(const char *unit)
 static bool is_active(const char *unit)
 {
 	return runs_systemd() && FL_ASK("systemctl", "is-active", "--quiet", unit) == 0;
+}
+
+/* Whether its settings were written since it was started. */
+static bool is_outdated(const struct fl_act *act)
+{
+	const char *settings = fl_about_text(act->about, "settings");
+	fl_cleanup_str struct fl_str since = FL_STR_INIT;
+	uint64_t seconds;
+	struct stat st;
+
+	return *settings && is_active(fl_act_name(act)) && stat(settings, &st) == 0 &&
+	       FL_RUN(&since, NULL, "systemctl", "show", "--property=ActiveEnterTimestamp", "--value",
+		      "--timestamp=unix", fl_act_name(act)) == 0 &&
+	       since.len > 1 && *since.data == '@' &&
+	       fl_num_u64(since.data + 1, 0, INT64_MAX, &seconds, NULL) == 0 &&
+	       st.st_mtim.tv_sec > (time_t)seconds;
 }
 
 /* systemd.unit(5): where units are looked for. */
@@ -53,8 +72,12 @@ static int look(const struct fl_site *site, const struct fl_act *act, struct fl_
 	}
 	if (!runs_systemd())
 		fl_str_add(why, "systemd does not run here: it is not started now");
-	return is_enabled(unit) && (is_active(unit) || !runs_systemd()) ? FL_LOOK_DONE
-									: FL_LOOK_MAKE;
+	if (!is_enabled(unit) || (runs_systemd() && !is_active(unit)))
+		return FL_LOOK_MAKE;
+	if (!is_outdated(act))
+		return FL_LOOK_DONE;
+	fl_str_add(why, "started again, with the settings that it has by now");
+	return FL_LOOK_CHANGE;
 }
 
 static int before(const struct fl_site *site, struct fl_act *act, fl_json *entry,
@@ -79,7 +102,9 @@ static int make(const struct fl_site *site, const struct fl_act *act, struct fl_
 		return -1;
 	if (FL_RUN(NULL, err, "systemctl", "--quiet", "enable", unit) < 0)
 		return -1;
-	return runs_systemd() ? FL_RUN(NULL, err, "systemctl", "start", unit) : 0;
+	if (!runs_systemd())
+		return 0;
+	return FL_RUN(NULL, err, "systemctl", is_outdated(act) ? "restart" : "start", unit);
 }
 
 /* A unit that is gone meanwhile has neither links nor processes. */

@@ -129,6 +129,13 @@ boot)
 		systemctl restart fl-serve.service
 		ask /v1alpha1/microvm | grep -q CREATED
 		[ "$(fl inspect default/vm0 | jq .host.vmm.pid)" = "$vmm" ]
+		# With settings that are new it is started again.
+		for port in 8091 8090; do
+			sleep 1.1
+			sed -i "s/:809[01]/:$port/" /etc/flintlock/config.yaml
+			fl-provision all -s --skip firecracker,cloudhypervisor -y -a 127.0.0.1 -v
+			ss -Hltn | grep -q "127.0.0.1:$port"
+		done
 		systemctl stop fl-serve.service
 		is_alive "$vmm"
 	else

@@ -65,9 +65,9 @@ void fl_check_inotify(const char *state_dir, struct fl_finding *finding)
 	}
 	if (count < FEW_WATCHERS)
 		fl_finding_set(finding, FL_FINDING_POOR, "sysctl fs.inotify.max_user_instances=8192",
-			       "a user may have %" PRIu64 " watchers (inotify): no more microVMs run than "
+			       "a user may have %" PRIu64 " instances of inotify: no more microVMs run than "
 			       "that", count);
 	else
 		fl_finding_set(finding, FL_FINDING_OK, NULL,
-			       "a user may have %" PRIu64 " watchers (inotify)", count);
+			       "a user may have %" PRIu64 " instances of inotify", count);
 }

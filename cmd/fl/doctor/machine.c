@@ -79,19 +79,22 @@ static void add_abilities(const fl_json *provider, struct fl_str *text)
 	fl_str_add(text, ")");
 }
 
-/* qemu alone emulates. */
-static void add_provider(const fl_json *provider, struct fl_str *text)
+/* Whether it is there; qemu alone emulates. */
+static bool add_provider(const fl_json *provider, struct fl_str *text)
 {
 	const char *name = fl_json_text(fl_json_get(provider, "name"));
 	bool has_kvm = fl_json_bool(fl_json_get(provider, "kvm"));
 
+	bool is_there = fl_json_is_text(fl_json_get(provider, "program"));
+
 	fl_str_addf(text, "%s%s", text->len ? "; " : "", name ? name : "");
-	if (!fl_json_is_text(fl_json_get(provider, "program")))
+	if (!is_there)
 		fl_str_add(text, " is not installed");
 	else if (!has_kvm && !fl_str_equal(name, "qemu"))
 		fl_str_add(text, " needs KVM, which does not work here");
 	else
 		add_abilities(provider, text);
+	return is_there;
 }
 
 /* What each VMM can do here, as fl-run knows it. */
@@ -101,7 +104,7 @@ void fl_check_providers(const char *state_dir, struct fl_finding *finding)
 	const char *argv[] = { program, "providers", "--json", NULL };
 	fl_cleanup_str struct fl_str lines = FL_STR_INIT, text = FL_STR_INIT;
 	struct fl_err err = { 0 };
-	size_t at = 0;
+	size_t at = 0, there = 0;
 
 	(void)state_dir;
 	if (fl_proc_ask(argv, 10000, &lines, &err) < 0) {
@@ -115,9 +118,13 @@ void fl_check_providers(const char *state_dir, struct fl_finding *finding)
 
 		if (!one)
 			break;
-		add_provider(one, &text);
+		there += add_provider(one, &text);
 	}
-	fl_finding_set(finding, FL_FINDING_OK, NULL, "%s", text.data ? text.data : "none");
+	if (there)
+		fl_finding_set(finding, FL_FINDING_OK, NULL, "%s", text.data);
+	else
+		fl_finding_set(finding, FL_FINDING_BAD, "fl-provision all, or install one of them",
+			       "no VMM: %s", text.data ? text.data : "none is known");
 }
 
 /* No microVM has that uid. */
