@@ -133,8 +133,8 @@ boot)
 		for port in 8091 8090; do
 			sleep 1.1
 			sed -i "s/:809[01]/:$port/" /etc/flintlock/config.yaml
-			fl-provision all -s --skip firecracker,cloudhypervisor -y -a 127.0.0.1 -v
-			ss -Hltn | grep -q "127.0.0.1:$port"
+			fl-provision all -s --skip firecracker,cloudhypervisor -y -a 127.0.0.1 -f "$note/config.yaml"
+			timeout 10 bash -c "until ss -Hltn | grep -q 127.0.0.1:$port; do sleep 0.1; done"
 		done
 		systemctl stop fl-serve.service
 		is_alive "$vmm"
