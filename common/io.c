@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
 
 int fl_io_write(int fd, const void *data, size_t size, const char *name, struct fl_err *err)
 {
@@ -58,13 +59,26 @@ int fl_io_pread(int fd, void *data, size_t size, uint64_t offset, const char *na
 	return 0;
 }
 
+/* A file's size and a byte more, that its end is seen without another piece; 64 KiB of what has
+ * no size, or a large one. */
+static size_t piece_of(int fd)
+{
+	struct stat st;
+
+	return fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_size > 0 && st.st_size < 1 << 16
+		       ? (size_t)st.st_size + 1
+		       : 1 << 16;
+}
+
 int fl_io_read_all(int fd, size_t limit, struct fl_str *text, const char *name,
 		   struct fl_err *err)
 {
-	size_t total = 0;
+	size_t total = 0, piece = piece_of(fd);
 
 	for (;;) {
-		ssize_t done = read(fd, fl_str_reserve(text, 1 << 16), 1 << 16);
+		size_t left = text->cap - text->len, want = left > 1 ? left - 1 : piece;
+		ssize_t done = read(fd, fl_str_reserve(text, want), want);
+
 		if (done < 0 && errno == EINTR)
 			continue;
 		if (done < 0)
