@@ -76,7 +76,9 @@ blobs_are_whole() {
 }
 
 @test "one blob waits to be tried again, the others come on as they are" {
-	fl-pull get -v "$PROXY/stall/three:1" 2>said || { cat said; false; }
+	run fl-pull get -v "$PROXY/stall/three:1"
+	echo "$output"
+	[ "$status" = 0 ]
 	[ "$(grep -c " 503$" "$LOG")" = 1 ]
 	[ "$(grep -c "^blobs" "$LOG")" = 5 ]
 	blobs_are_whole
