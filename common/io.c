@@ -59,6 +59,13 @@ int fl_io_pread(int fd, void *data, size_t size, uint64_t offset, const char *na
 	return 0;
 }
 
+bool fl_io_is_zero(const void *data, size_t size)
+{
+	const char *bytes = data;
+
+	return !bytes[0] && memcmp(bytes, bytes + 1, size - 1) == 0;
+}
+
 /* A file's size and a byte more, that its end is seen without another piece; 64 KiB of what has
  * no size, or a large one. */
 static size_t piece_of(int fd)

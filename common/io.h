@@ -11,6 +11,7 @@
 #include "common/err.h"
 #include "common/str.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -22,6 +23,9 @@ int fl_io_pwrite(int fd, const void *data, size_t size, uint64_t offset, const c
 /* Reads exactly size bytes at offset; an early end is FL_ERR_CORRUPT. */
 int fl_io_pread(int fd, void *data, size_t size, uint64_t offset, const char *name,
 		struct fl_err *err);
+
+/* Of at least one byte. */
+bool fl_io_is_zero(const void *data, size_t size);
 
 /* Adds all that fd still gives to text; more than limit bytes is FL_ERR_INVALID. */
 int fl_io_read_all(int fd, size_t limit, struct fl_str *text, const char *name,

@@ -76,14 +76,6 @@ static unsigned sum_of(const char block[static FL_TAR_BLOCK])
 	return sum;
 }
 
-static bool is_zero(const char block[static FL_TAR_BLOCK])
-{
-	for (size_t i = 0; i < FL_TAR_BLOCK; i++)
-		if (block[i])
-			return false;
-	return true;
-}
-
 static int check_header(const struct reader *reader, struct fl_err *err)
 {
 	static const struct {
@@ -245,7 +237,7 @@ static int next(struct reader *reader, struct fl_err *err)
 	if (fl_io_pread(reader->tar->fd, reader->block, FL_TAR_BLOCK, reader->at, reader->tar->path,
 			err) < 0)
 		return -1;
-	if (is_zero(reader->block))
+	if (fl_io_is_zero(reader->block, FL_TAR_BLOCK))
 		return 0;
 	if (check_header(reader, err) < 0)
 		return -1;

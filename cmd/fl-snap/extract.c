@@ -62,11 +62,6 @@ static int take_entry(struct scan *scan, const struct fl_tar_entry *from, uint32
 	return fl_budget_memory(&scan->budget, scan->arena.size - before, err);
 }
 
-static bool is_zero(const char *data, size_t size)
-{
-	return !data[0] && memcmp(data, data + 1, size - 1) == 0;
-}
-
 /* Blocks of zeros become holes: kernels are full of them. */
 static int write_data(int fd, const char *data, size_t size, uint64_t offset, struct fl_err *err)
 {
@@ -75,7 +70,7 @@ static int write_data(int fd, const char *data, size_t size, uint64_t offset, st
 	while (at < size) {
 		size_t step = BLOCK - (offset + at) % BLOCK;
 		size_t end = size - at < step ? size : at + step;
-		bool zero = is_zero(data + at, end - at);
+		bool zero = fl_io_is_zero(data + at, end - at);
 
 		if (zero && at > from &&
 		    fl_io_pwrite(fd, data + from, at - from, offset + from, "the file", err) < 0)
@@ -145,10 +140,11 @@ static int scan_layer(struct scan *scan, uint32_t number, struct fl_err *err)
 	struct fl_blob_check *check =
 		layer->digest ? fl_blob_check(layer->path, layer->digest, &scan->budget) : NULL;
 	int rc = read_names(scan, number, &why);
+	bool is_other = rc < 0 && why.kind != FL_ERR_CORRUPT;
 
-	if (rc < 0 && why.kind != FL_ERR_CORRUPT)
+	if (is_other)
 		atomic_store(&scan->budget.stop, true);
-	if (check && fl_blob_checked(check, rc < 0 && why.kind != FL_ERR_CORRUPT ? NULL : &why) < 0)
+	if (check && fl_blob_checked(check, is_other ? NULL : &why) < 0)
 		rc = -1;
 	return rc < 0 ? fl_err_pass(err, &why) : 0;
 }

@@ -3,6 +3,7 @@
 
 #include "cmd/fl-snap/tar.h"
 
+#include "common/io.h"
 #include "common/path.h"
 
 #include <stdlib.h>
@@ -120,18 +121,13 @@ static int settle_zeros(struct writing *file, struct fl_err *err)
 	return 0;
 }
 
-static bool is_zero(const uint8_t *block)
-{
-	return !block[0] && memcmp(block, block + 1, BLOCK - 1) == 0;
-}
-
 static int put_blocks(struct writing *file, const uint8_t *data, uint32_t blocks,
 		      struct fl_err *err)
 {
 	uint32_t from = 0;
 
 	for (uint32_t i = 0; i <= blocks; i++) {
-		bool zero = i < blocks && is_zero(data + (size_t)i * BLOCK);
+		bool zero = i < blocks && fl_io_is_zero(data + (size_t)i * BLOCK, BLOCK);
 
 		if (i < blocks && !zero)
 			continue;

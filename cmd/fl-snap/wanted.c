@@ -7,7 +7,16 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#define MOST_FOLDERS 64
+#define MOST_FOLDERS 63 /* a bit for each */
+
+static unsigned folders_above(const char *path)
+{
+	unsigned count = 0;
+
+	for (; *path; path++)
+		count += *path == '/';
+	return count;
+}
 
 /* Of the first len bytes of the wanted path, which end at a "/". */
 static bool is_above(const struct fl_wanted *wanted, const char *path, size_t len)
@@ -40,9 +49,11 @@ void fl_wanted_init(struct fl_wanted *wanted, const char *path, const char *clea
 	bool can_be = cleaned && *cleaned && is_plain(path) &&
 		      !fl_str_starts(fl_path_last(cleaned), FL_TREE_WHITEOUT);
 
-	*wanted = (struct fl_wanted){ .path = can_be ? cleaned : NULL };
-	for (const char *at = wanted->path; at && *at; at++)
-		wanted->folders += *at == '/';
+	*wanted = (struct fl_wanted){ 0 };
+	if (!can_be || folders_above(cleaned) > MOST_FOLDERS)
+		return;
+	wanted->path = cleaned;
+	wanted->folders = (1ull << folders_above(cleaned)) - 1;
 }
 
 /* By links, any path with one of its names may lead to it: those of the folders above it, where
@@ -66,12 +77,8 @@ static bool may_mean(const struct fl_wanted *wanted, const char *path)
 
 static void look_at_folder(struct fl_wanted *wanted, const struct fl_entry *entry)
 {
-	unsigned depth = 0;
-
-	for (const char *at = entry->path; *at; at++)
-		depth += *at == '/';
-	if (entry->inode && S_ISDIR(entry->inode->mode) && depth < MOST_FOLDERS)
-		wanted->seen |= 1ull << depth;
+	if (entry->inode && S_ISDIR(entry->inode->mode))
+		wanted->seen |= 1ull << folders_above(entry->path);
 	else
 		wanted->is_bent = true;
 }
@@ -100,10 +107,8 @@ bool fl_wanted_is(const struct fl_wanted *wanted, const struct fl_entry *entry)
 
 bool fl_wanted_is_sure(const struct fl_wanted *wanted, bool is_lowest)
 {
-	uint64_t all = wanted->folders < MOST_FOLDERS ? (1ull << wanted->folders) - 1 : 0;
-
 	return wanted->is_found && !wanted->is_met && !wanted->above && !wanted->is_bent &&
-	       wanted->folders < MOST_FOLDERS && (is_lowest || (wanted->before & all) == all);
+	       (is_lowest || wanted->before == wanted->folders);
 }
 
 void fl_wanted_next_layer(struct fl_wanted *wanted)

@@ -2,8 +2,8 @@
 /*
  * Whether a file that was met in a layer is what its path means in the image, while layers
  * are read from the top: then those below need not be read. That it is not sure says nothing.
- * What it does not see is an upper layer that puts a file into a link to this one, as if it were a
- * folder.
+ * What it does not see is a later entry, of the same layer or one above, that goes into a link to
+ * this file as if it were a folder.
  *
  *     struct fl_wanted wanted;
  *     fl_wanted_init(&wanted, "boot/vmlinux", "boot/vmlinux");
@@ -22,8 +22,8 @@
 
 struct fl_wanted {
 	const char *path;   /* cleaned; NULL: nothing can be it */
-	unsigned folders;   /* above it */
-	uint64_t seen;      /* a bit for each of them that this layer held as a folder so far */
+	uint64_t folders;   /* above it, a bit for each */
+	uint64_t seen;      /* those of them that this layer held as folders so far */
 	uint64_t before;    /* the same when the file was met */
 	bool is_found;      /* in this layer */
 	bool is_bent;       /* one of the folders is none in a layer read so far */

@@ -38,21 +38,16 @@ int fl_fill_measure(int from, uint64_t block, uint64_t *bytes, struct fl_err *er
 	return rc;
 }
 
-static bool is_zero(const char *data, size_t size)
-{
-	return !*data && memcmp(data, data + 1, size - 1) == 0;
-}
-
 /* Of size bytes at data, the ones up to the next block of the other kind. */
 static size_t same_kind(const char *data, size_t size, uint64_t block, bool *zero)
 {
 	size_t len = size < block ? size : (size_t)block;
 
-	*zero = is_zero(data, len);
+	*zero = fl_io_is_zero(data, len);
 	while (len < size) {
 		size_t more = size - len < block ? size - len : (size_t)block;
 
-		if (is_zero(data + len, more) != *zero)
+		if (fl_io_is_zero(data + len, more) != *zero)
 			break;
 		len += more;
 	}
