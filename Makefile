@@ -43,7 +43,7 @@ BINARIES := $(filter-out $(LIBEXEC),$(PROGRAMS))
 
 # Foreign libraries, each with the programs that link it. Those of common have
 # their owner there; --as-needed drops them where they are not used.
-PKGS_common := jansson libcurl libcrypto libmd yaml-0.1
+PKGS_common := jansson libcurl libcrypto nettle libmd yaml-0.1
 PKGS_fl-snap := devmapper ext2fs com_err libzstd zlib
 PKGS_fl-pack := libzstd zlib
 PKGS_fl-serve := libnghttp2 libevent libevent_openssl openssl zlib

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
- * SHA-256 of a stream, for blobs, layers and files of any length. The owner of libcrypto's
- * streams, which use what the processor has for them.
+ * SHA-256 of a stream, for blobs, layers and files of any length. The owner of nettle, which uses
+ * what the processor has for it: nine tenths as fast as libcrypto, which would take as long to load as
+ * a short-lived program to run.
  *
  *     struct fl_hasher *hasher = fl_hasher_create();
  *     fl_hasher_add(hasher, data, size);

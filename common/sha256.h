@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
  * SHA-256 (FIPS 180-4) of what is in memory, and small; what is long is read through
- * common/hasher.h. The owner of libmd, which is loaded in a tenth of libcrypto's time:
- * most programs live for about as long as that takes.
+ * common/hasher.h. The owner of libmd.
  *
  *     char hex[FL_SHA256_HEX];
  *     fl_sha256_hex(data, size, hex);

@@ -52,7 +52,7 @@ relative_links() {
 mkdir -p "$(dirname "$out")"
 apt_for "$arch" "$(dirname "$out")/apt-$arch"
 [ "${apt_folder:-}" ] || recipe_die "$arch is this machine's own architecture"
-libraries="libc6-dev $(grep -E '^(lib|zlib).*-dev$' "$list" | grep -vx libprotobuf-dev | tr '\n' ' ')"
+libraries="libc6-dev $(grep -e '-dev$' "$list" | grep -vx libprotobuf-dev | tr '\n' ' ')"
 packages=$(needed)
 [ "$packages" ] || recipe_die "apt finds no way to have these of $arch: $libraries"
 recipe_begin "$out" "$(recipe_key "$0" "$top/images/recipe.sh" "$top/images/apt.sh" "$packages")"

@@ -84,7 +84,7 @@ facades() {
 	done <<-LIST
 		jansson common/json.c
 		curl/ common/http.c
-		openssl/sha common/hasher.c
+		nettle/ common/hasher.c
 		sha[12] common/sha256.c
 		openssl/e[vr] common/ecdsa.c cmd/fl-serve/tls.c cmd/fl-provision/certificate.c
 		openssl/[prx] common/ecdsa.c cmd/fl-provision/certificate.c
