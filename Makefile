@@ -6,7 +6,7 @@
 #   make check      every test; installs what it needs
 #
 #   V=1 shows commands; SAN=address,undefined builds into build-san/; CC=clang
-#   ARCH=arm64 builds for that one into build-arm64/, from any other
+#   ARCH=arm64 builds for that one into build-arm64/, from any other; SHARED=1 links no archives
 
 PREFIX ?= /usr/local
 VERSION := 0.1.0
@@ -54,10 +54,18 @@ ifeq ($(HAVE_ISAL),yes)
 PKGS_fl-snap += libisal
 DEFS_fl-snap := -DFL_HAVE_ISAL
 endif
-# Of libarchive only tar is used, and its archive holds just that; the shared one brings
-# libxml2, ICU and a dozen more, which take longer to load than most commands to run.
-# SHARED_LIBARCHIVE=1 for those who must not link statically.
-ARCHIVE_A := $(if $(SHARED_LIBARCHIVE),,$(filter /%,$(shell $(CC) -print-file-name=libarchive.a)))
+# Programs that run for a millisecond or two spend most of it on loading libraries: small ones
+# are linked statically, and so is libarchive, of which only tar is used; the shared one brings
+# libxml2, ICU and a dozen more. SHARED=1 for those who must not.
+SMALL := jansson md nettle
+archive_of = $(if $(SHARED)$(SAN),,$(filter /%,$(shell $(CC) -print-file-name=lib$(1).a)))
+linked = $(foreach word,$(1),$(or $(if $(filter $(SMALL:%=-l%),$(word)),$(call archive_of,$(word:-l%=%))),$(word)))
+ARCHIVE_A := $(call archive_of,archive)
+# A seed is made in less time than libc takes to load, so fl-meta needs no shared library at all:
+# all of its own are archives, where they are to be had.
+INSTEAD_fl-meta := jansson libmd yaml-0.1
+ALONE_fl-meta := $(if $(filter 4,$(words $(foreach lib,c jansson md yaml,$(call archive_of,$(lib))))),yes)
+$(B)/bin/fl-meta: PIE := $(if $(ALONE_fl-meta),-static-pie,-pie)
 ifneq ($(ARCHIVE_A),)
 ARCHIVES_fl-snap := $(ARCHIVE_A)
 ARCHIVES_fl-pack := $(ARCHIVE_A) -llzma -lbz2
@@ -65,7 +73,7 @@ else
 PKGS_fl-snap += libarchive
 PKGS_fl-pack += libarchive
 endif
-pkgs_of = $(PKGS_$(1)) $(PKGS_common)
+pkgs_of = $(or $(INSTEAD_$(1)),$(PKGS_$(1)) $(PKGS_common))
 
 WARN := -Wall -Wextra -Wshadow -Wpointer-arith -Wstrict-prototypes -Wmissing-prototypes -Wvla \
 	-Wwrite-strings -Wno-missing-field-initializers -Wno-format-truncation $(WERROR)
@@ -73,7 +81,9 @@ ifneq (,$(findstring clang,$(CC)))
 WARN += -Wno-unknown-warning-option -Wno-missing-braces
 endif
 HARDEN := -fstack-protector-strong -fPIE -fno-plt
-HARDEN_LD := -pie -Wl,-z,relro,-z,now
+PIE := -pie
+# What is linked statically is nobody else's: a shared library that uses jansson has its own.
+HARDEN_LD = $(PIE) -Wl,-z,relro,-z,now -Wl,--exclude-libs,ALL
 ifdef SAN
 OPT := -O1 -g -fno-omit-frame-pointer
 HARDEN := -fsanitize=$(SAN) -fno-sanitize-recover=undefined
@@ -106,7 +116,7 @@ $(LIB): $(COMMON_OBJ)
 	$(Q)rm -f $@ && $(AR) rcs $@ $^
 
 cflags_of = $(shell $(PKG_CONFIG) --cflags $(call pkgs_of,$(1)) 2>/dev/null)
-libs_of = $(ARCHIVES_$(1)) $(shell $(PKG_CONFIG) --libs $(call pkgs_of,$(1)))
+libs_of = $(ARCHIVES_$(1)) $(call linked,$(shell $(PKG_CONFIG) --libs $(call pkgs_of,$(1))))
 
 COMMON_CFLAGS := $(call cflags_of,common)
 
@@ -183,7 +193,13 @@ endef
 $(foreach t,$(FUZZERS),$(eval $(call fuzz_rules,$(t))))
 fuzzers: $(FUZZERS:%=$(B)/fuzz/%)
 
-EXECUTABLES := $(BINARIES:%=bin/%) $(LIBEXEC:%=libexec/flintlock/%) $(FUZZERS:%=fuzz/%) \
+# What tests preload to kill a program at a call of libc wants a shared one.
+$(B)/killable/fl-meta: $(OBJ_fl-meta) $(LIB)
+	@mkdir -p $(@D)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS_fl-meta)
+
+EXECUTABLES := killable/fl-meta $(BINARIES:%=bin/%) $(LIBEXEC:%=libexec/flintlock/%) $(FUZZERS:%=fuzz/%) \
 	$(TESTS:%=unit/%) $(DRIVERS:%=drivers/%)
 tests: all $(EXECUTABLES:%=$(B)/%) $(if $(CROSS),$(EXECUTABLES:%=$(B)/emulated/%))
 

@@ -80,7 +80,7 @@ walk_down() {
 
 inside() {
 	export -f chain_up was_killed everything_left walk_up walk_down what_is_left quick_up small_spec
-	${OWN:-} bash -c '
+	${OWN:-} env PATH="$FL_BUILD/killable:$PATH" bash -c '
 		set -o pipefail
 		[ -z "$OWN" ] || { fl-net bridge create br0 --address 10.7.0.1/24; bridge="--bridge br0"; }
 		small_spec walked ${bridge:-} >"$BATS_FILE_TMPDIR/spec"

@@ -174,11 +174,14 @@ guest() { # NAME COMMAND…
 	is_sanitized && skip "a preloaded library and the sanitizers exclude each other"
 	cc -shared -fPIC -D_GNU_SOURCE -o "$BATS_TEST_TMPDIR/kill-at.so" "$FL_TOP/t/preload/kill-at.c" -ldl
 	debian walked >"$BATS_TEST_TMPDIR/spec"
-	local program at before uid killed=0
+	local program at before uid killed=0 earlier=0 programs=$BATS_TEST_TMPDIR/programs
+	mkdir "$programs"
+	cp -r "$FL_BUILD/bin" "$FL_BUILD/libexec" "$FL_BUILD/share" "$programs/"
+	cp "$FL_BUILD/killable/fl-meta" "$programs/bin/"
 	for program in fl-pull fl-snap fl-net fl-meta fl-run fl-supervise; do
 		for at in 3 11 24; do
 			inside env LD_PRELOAD="$BATS_TEST_TMPDIR/kill-at.so" FL_KILL_IN=$program FL_KILL_AT=$at \
-				fl up -q --accel tcg --settle 300ms "$BATS_TEST_TMPDIR/spec" >"$BATS_TEST_TMPDIR/out" 2>&1 ||
+				"$programs/bin/fl" up -q --accel tcg --settle 300ms "$BATS_TEST_TMPDIR/spec" >"$BATS_TEST_TMPDIR/out" 2>&1 ||
 				killed=$((killed + 1))
 			before=$(fl-run ls --json | jq -r .uid)
 			uid=$(inside fl up -q --accel tcg --settle 300ms "$BATS_TEST_TMPDIR/spec" | jq -r .spec.uid)
@@ -186,12 +189,14 @@ guest() { # NAME COMMAND…
 			[ -z "$before" ] || [ "$before" = "$uid" ]
 			[ "$(fl-run status --json "$uid" | jq -r .vmm_state)" = running ]
 			inside env LD_PRELOAD="$BATS_TEST_TMPDIR/kill-at.so" FL_KILL_IN=$program FL_KILL_AT=$at \
-				fl down -q "$uid" >/dev/null 2>&1 || true
+				"$programs/bin/fl" down -q "$uid" >/dev/null 2>&1 || true
 			inside fl down -q "$uid" >/dev/null
 			left=$(what_is_left; inside ip -o link | grep fltap || true; ls -A "$FL_STATE_DIR/vm")
 			echo "left: $left"
 			[ -z "$left" ]
 		done
+		echo "$program was killed $((killed - earlier)) times"
+		[ "$killed" -gt "$earlier" ]
+		earlier=$killed
 	done
-	[ "$killed" -ge 6 ]
 }
