@@ -49,9 +49,11 @@ static int judge(int dirfd, const char *name)
 
 	if (fd < 0 && errno != ENOENT)
 		return 0;
-	fl_boot_id(boot);
-	if (fd >= 0 && (pread(fd, text, sizeof(text) - 1, 0) < 0 || strcmp(text, boot) != 0))
-		return 0;
+	if (fd >= 0) {
+		fl_boot_id(boot);
+		if (pread(fd, text, sizeof(text) - 1, 0) < 0 || strcmp(text, boot) != 0)
+			return 0;
+	}
 	return faccessat(dirfd, name, F_OK, 0) == 0;
 }
 

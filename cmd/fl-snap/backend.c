@@ -3,6 +3,7 @@
 
 #include "cmd/fl-snap/thin/pool.h"
 
+#include <stdio.h>
 #include <string.h>
 
 /* Thin first: what is left of a volume in a pool stands in the folder that goes with files. */
@@ -32,8 +33,10 @@ int fl_backend_site(const struct fl_args *args, struct fl_site *site, struct fl_
 	const char *asked = fl_args_text(args, "backend", NULL);
 	const char *word = asked ? asked : set ? set : "auto";
 
-	*site = (struct fl_site){ fl_args_state_dir(args), word,
-				  fl_args_text(args, "pool", in_environment("FL_POOL")) };
+	*site = (struct fl_site){
+		.state_dir = fl_args_state_dir(args), .backend = word,
+		.pool = fl_args_text(args, "pool", in_environment("FL_POOL")),
+	};
 	if (fl_place_is_known(word))
 		return 0;
 	return fl_err_set(err, FL_ERR_USAGE, "%s: " FL_PLACES " belongs here, not \"%s\"",
@@ -54,7 +57,7 @@ static const struct fl_backend *no_pool(const struct fl_site *site, struct fl_er
 	return NULL;
 }
 
-const struct fl_backend *fl_backend_choose(const struct fl_site *site, struct fl_err *err)
+const struct fl_backend *fl_backend_choose(struct fl_site *site, struct fl_err *err)
 {
 	bool optional = strcmp(site->backend, "auto") == 0 && !site->pool;
 	struct fl_thin_pool pool = FL_THIN_POOL_INIT;
@@ -63,8 +66,10 @@ const struct fl_backend *fl_backend_choose(const struct fl_site *site, struct fl
 	if (strcmp(site->backend, "auto") != 0 && strcmp(site->backend, "thin") != 0)
 		return find(site->backend);
 	found = fl_thin_pool_find(site->pool, &pool, optional ? NULL : err);
-	if (found > 0)
+	if (found > 0) {
+		snprintf(site->found, sizeof(site->found), "%s", pool.name);
 		return &fl_backend_thin;
+	}
 	if (optional)
 		return &fl_backend_file;
 	return found < 0 ? NULL : no_pool(site, err);

@@ -11,6 +11,7 @@
 #pragma once
 
 #include "cmd/fl-snap/cache.h"
+#include "cmd/fl-snap/thin/mapper.h"
 #include "common/cli.h"
 #include "common/places.h"
 #include "common/table.h"
@@ -20,6 +21,7 @@ struct fl_site {
 	const char *state_dir;
 	const char *backend; /* "auto", or the name of one */
 	const char *pool;    /* the thin pool that is asked for; NULL: one of the known names */
+	char found[FL_MAPPER_NAME]; /* the device of the pool that was chosen */
 };
 
 #define FL_VOLUMES_FOLDER "volumes" /* of a microVM's folder */
@@ -98,7 +100,7 @@ int fl_backend_site(const struct fl_args *args, struct fl_site *site, struct fl_
 
 /* The back end of new volumes: for "auto" the thin pool that is asked for or has a known name,
  * else files. */
-const struct fl_backend *fl_backend_choose(const struct fl_site *site, struct fl_err *err);
+const struct fl_backend *fl_backend_choose(struct fl_site *site, struct fl_err *err);
 
 /* For back ends. Whether the microVM's folder has the file: 1, 0, -1. */
 int fl_backend_has_file(const struct fl_volume_call *call, const char *name, struct fl_err *err);

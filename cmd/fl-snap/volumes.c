@@ -292,7 +292,7 @@ int fl_volumes_down(struct fl_step_call *call, struct fl_err *err)
 	return 0;
 }
 
-static int plan_volume(const struct fl_site *site, const struct fl_volume *volume,
+static int plan_volume(struct fl_site *site, const struct fl_volume *volume,
 		       struct fl_str *out, struct fl_err *err)
 {
 	const struct fl_backend *backend = fl_backend_choose(site, err);

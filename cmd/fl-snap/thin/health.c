@@ -112,31 +112,39 @@ static int check_metadata(const struct fl_thin_pool *pool,
 			  "(fl down) and bases (fl-snap gc)", pool->name, left_text, want_text);
 }
 
-int fl_thin_pool_check(const struct fl_thin_pool *pool, uint64_t bytes, struct fl_err *err)
+static int check(const struct fl_thin_pool *pool, const struct fl_thin_pool_state *state,
+		 uint64_t bytes, struct fl_err *err)
 {
-	struct fl_thin_pool_state state;
 	char want[16], have[16];
 
-	if (fl_thin_pool_state(pool, &state, err) < 0)
-		return -1;
-	if (state.health >= FL_THIN_FULL)
-		return fl_err_set(err, state.health == FL_THIN_FULL ? FL_ERR_EXHAUSTED
+	if (state->health >= FL_THIN_FULL)
+		return fl_err_set(err, state->health == FL_THIN_FULL ? FL_ERR_EXHAUSTED
 								    : FL_ERR_PRECONDITION,
-				  "thin pool %s is %s", pool->name, state.text);
-	if (bytes > state.free) {
+				  "thin pool %s is %s", pool->name, state->text);
+	if (bytes > state->free) {
 		fl_num_print_size(bytes, want);
-		fl_num_print_size(state.free, have);
+		fl_num_print_size(state->free, have);
 		return fl_err_set(err, FL_ERR_EXHAUSTED, "thin pool %s has %s left where %s are "
 				  "needed; extend it (lvextend), or take microVMs away (fl down) "
 				  "and bases (fl-snap gc)", pool->name, have, want);
 	}
-	return check_metadata(pool, &state.status, bytes, err);
+	return check_metadata(pool, &state->status, bytes, err);
 }
 
-void fl_thin_pool_warn(const struct fl_thin_pool *pool)
+int fl_thin_pool_check(const struct fl_thin_pool *pool, uint64_t bytes, struct fl_err *err)
 {
 	struct fl_thin_pool_state state;
 
-	if (fl_thin_pool_state(pool, &state, NULL) == 0 && state.health == FL_THIN_LOW)
+	return fl_thin_pool_state(pool, &state, err) < 0 ? -1 : check(pool, &state, bytes, err);
+}
+
+int fl_thin_pool_admit(const struct fl_thin_pool *pool, uint64_t bytes, struct fl_err *err)
+{
+	struct fl_thin_pool_state state;
+
+	if (fl_thin_pool_state(pool, &state, err) < 0)
+		return -1;
+	if (state.health == FL_THIN_LOW)
 		fl_log(FL_LOG_WARN, "thin pool %s is %s", pool->name, state.text);
+	return check(pool, &state, bytes, err);
 }

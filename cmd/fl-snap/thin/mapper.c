@@ -84,8 +84,11 @@ static int no_mapper(struct fl_err *err)
 
 int fl_mapper_ready(struct fl_err *err)
 {
+	static bool is_ready; /* of the process, as the library's own state is */
 	struct dm_task *task cleanup_task = NULL;
 
+	if (is_ready)
+		return 0;
 	dm_log_with_errno_init(say_nothing);
 	/* Without this the library says that there is none, also to who may not use it. */
 	if (access(FL_MAPPER_FOLDER "/control", F_OK) == 0 &&
@@ -94,9 +97,8 @@ int fl_mapper_ready(struct fl_err *err)
 	if (!is_known())
 		return no_mapper(err);
 	task = new_task(DM_DEVICE_VERSION, NULL);
-	if (task && dm_task_run(task))
-		return 0;
-	return no_mapper(err);
+	is_ready = task && dm_task_run(task);
+	return is_ready ? 0 : no_mapper(err);
 }
 
 static void note_target(struct dm_task *task, struct fl_mapper_info *info)

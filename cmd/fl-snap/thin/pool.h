@@ -79,5 +79,5 @@ const char *fl_thin_health_name(enum fl_thin_health health);
 /* 0 when something of that many bytes can be made in it; FL_ERR_EXHAUSTED, FL_ERR_PRECONDITION. */
 int fl_thin_pool_check(const struct fl_thin_pool *pool, uint64_t bytes, struct fl_err *err);
 
-/* Logs that space is low. */
-void fl_thin_pool_warn(const struct fl_thin_pool *pool);
+/* Likewise before a new volume: it logs, too, that space is low. */
+int fl_thin_pool_admit(const struct fl_thin_pool *pool, uint64_t bytes, struct fl_err *err);

@@ -46,7 +46,7 @@ static int has(const struct fl_volume_call *call, struct fl_err *err)
 
 static int find_pool(const struct fl_site *site, struct fl_thin_pool *pool, struct fl_err *err)
 {
-	int found = fl_thin_pool_find(site->pool, pool, err);
+	int found = fl_thin_pool_find(*site->found ? site->found : site->pool, pool, err);
 
 	return found == 0 ? fl_err_set(err, FL_ERR_PRECONDITION, "the thin pool is gone") : found;
 }
@@ -75,7 +75,6 @@ static int open_pool(const struct fl_volume_call *call, struct fl_thin_pool *poo
 	if (find_pool(call->site, pool, err) < 0 ||
 	    fl_thin_pool_open(pool, call->site->state_dir, true, err) < 0)
 		return -1;
-	fl_thin_pool_warn(pool);
 	return make_link(call, pool, err);
 }
 

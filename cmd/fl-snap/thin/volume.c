@@ -52,7 +52,7 @@ static int create_from(const struct fl_thin_pool *pool, const struct fl_volume_c
 		       const char *name, struct fl_thin_row *row, struct fl_err *err)
 {
 	/* A full pool would let the first write wait. */
-	if (fl_thin_pool_check(pool, SUPERBLOCKS * pool->block, err) < 0)
+	if (fl_thin_pool_admit(pool, SUPERBLOCKS * pool->block, err) < 0)
 		return -1;
 	for (int tries = 0; tries < 2; tries++) {
 		fl_cleanup_thin_row struct fl_thin_row base = { 0 };
@@ -111,7 +111,9 @@ static int switch_on(const struct fl_thin_pool *pool, const struct fl_thin_row *
 			return errno == ENODATA ? lost(pool, row, err) : -1;
 		if (set_uuid(row, err) < 0)
 			return -1;
-		if (row->read_only && fl_thin_off(row, err) < 0)
+		if (!row->read_only)
+			return 0;
+		if (fl_thin_off(row, err) < 0)
 			return -1;
 	}
 	return fl_thin_on(pool, row, row->read_only, err);
