@@ -138,7 +138,7 @@ def boot_rows(layout, providers):
         text = plan(record, options)
         folder = f"{os.environ['FL_STATE_DIR']}/vm/default/{name}/{uid}"
         ours, by_hand = [], []
-        for _ in range(5):
+        for _ in range(9):
             by_hand.append(boot_by_hand(text, uid))
             ours.append(boot_by_us(record, options, f"{folder}/{provider}.stdout"))
             run("fl", "stop", "-f", name)
@@ -197,7 +197,7 @@ def disk_rows():
         snap(pulled("first", size=size))
         base = base_id()
         ours, least = [], []
-        for i in range(9):
+        for i in range(25):
             record = pulled(f"disk{i}", size=size)
             ours.append(seconds(lambda one=record: snap(one)))
             least.append(by_ioctls(base, 100 + i, int(size[:-1]) * 2048))

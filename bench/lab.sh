@@ -26,8 +26,21 @@ prepare() {
 	ln -s "$top/t/fl-run/api.py" "$work/cloud-hypervisor"
 }
 
+# What the lab adds to every start, and a host does not: its own files are asked of the host at each
+# open, and code at another address is translated anew.
+as_on_a_host() {
+	local folder=$work/programs
+	mkdir -p "$folder/libraries"
+	cp -r "$FL_BUILD/bin" "$FL_BUILD/libexec" "$FL_BUILD/share" "$folder/"
+	ldd "$folder"/bin/* | awk '$3 ~ "^/" { print $3 }' | sort -u |
+		xargs cp -L -t "$folder/libraries"
+	export PATH=$folder/bin:$PATH LD_LIBRARY_PATH=$folder/libraries
+	echo 0 >/proc/sys/kernel/randomize_va_space
+}
+
 inside() {
 	prepare
+	as_on_a_host
 	cc -O2 -o "$work/ioctls" "$top/bench/ioctls.c" -ldevmapper
 	mkdir "$work/large"
 	head -c 48M /dev/urandom >"$work/large/file"
