@@ -252,6 +252,7 @@ static int resolve_bare(const struct fl_state *state, const fl_json *input, bool
 	rc = another ? 0 : adopt(state, &names, spec, vm, err);
 	if (rc != 0)
 		return rc < 0 ? -1 : 0;
+	fl_spec_warn(spec);
 	return create(state, name_fd, spec, NULL, vm, err);
 }
 

@@ -7,6 +7,8 @@
 #include <ctype.h>
 #include <string.h>
 
+#define ALIKE 4 /* letters with which two names begin that may be meant for each other */
+
 enum type { TEXT, INT32, BOOL, TIME, ENUM, MESSAGE, LIST, MAP, TEXT_LIST, TEXT_MAP, RAW };
 
 struct message;
@@ -301,12 +303,13 @@ static int take_field(const struct field *field, const fl_json *in, fl_json *out
 	return 0;
 }
 
-static bool is_known(const struct message *message, const char *key)
+/* NULL: none is called that. */
+static const struct field *find(const struct message *message, const char *key)
 {
 	for (const struct field *field = message->fields; field->name; field++)
 		if (is_named(field, key))
-			return true;
-	return false;
+			return field;
+	return NULL;
 }
 
 static fl_json *take_message(const struct message *message, const fl_json *in, const char *path,
@@ -322,13 +325,70 @@ static fl_json *take_message(const struct message *message, const fl_json *in, c
 		if (take_field(field, in, out, path, err) < 0)
 			return NULL;
 	for (void *i = fl_json_first(in); i; i = fl_json_next(in, i))
-		if (!is_known(message, fl_json_key(i)))
+		if (!find(message, fl_json_key(i)))
 			fl_json_set(out, fl_json_key(i), fl_json_copy(fl_json_value(i)));
 	return fl_json_ref(out);
+}
+
+static const struct message *top(enum fl_schema_message message)
+{
+	return message == FL_SCHEMA_SPEC ? &spec : &microvm;
 }
 
 fl_json *fl_schema_canonical(enum fl_schema_message message, const fl_json *input,
 			     struct fl_err *err)
 {
-	return take_message(message == FL_SCHEMA_SPEC ? &spec : &microvm, input, "", err);
+	return take_message(top(message), input, "", err);
+}
+
+struct strangers {
+	void (*each)(void *arg, const char *path, const char *meant);
+	void *arg;
+};
+
+/* "memory" may be meant for "memory_in_mb"; NULL: for nothing. */
+static const char *near(const struct message *message, const char *key)
+{
+	for (const struct field *field = message->fields; field->name; field++)
+		if (strncmp(field->name, key, ALIKE) == 0)
+			return field->name;
+	return NULL;
+}
+
+static void look_in(const struct strangers *strangers, const struct message *message,
+		    const fl_json *in, const char *path);
+
+static void look_at(const struct strangers *strangers, const struct field *field,
+		    const fl_json *in, const char *path)
+{
+	if (field->type == MESSAGE)
+		look_in(strangers, field->message, in, path);
+	for (size_t i = 0; field->type == LIST && i < fl_json_count(in); i++) {
+		fl_cleanup_free char *below = fl_asprintf("%s[%zu]", path, i);
+
+		look_in(strangers, field->message, fl_json_item(in, i), below);
+	}
+}
+
+static void look_in(const struct strangers *strangers, const struct message *message,
+		    const fl_json *in, const char *path)
+{
+	for (void *i = fl_json_first(in); i; i = fl_json_next(in, i)) {
+		const char *key = fl_json_key(i);
+		const struct field *field = find(message, key);
+		fl_cleanup_free char *below = fl_asprintf("%s%s%s", path, *path ? "." : "", key);
+
+		if (field)
+			look_at(strangers, field, fl_json_value(i), below);
+		else
+			strangers->each(strangers->arg, below, near(message, key));
+	}
+}
+
+void fl_schema_strangers(enum fl_schema_message message, const fl_json *canonical,
+			 void (*each)(void *arg, const char *path, const char *meant), void *arg)
+{
+	const struct strangers strangers = { each, arg };
+
+	look_in(&strangers, top(message), canonical, "");
 }

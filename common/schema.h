@@ -17,3 +17,8 @@ enum fl_schema_message { FL_SCHEMA_MICROVM, FL_SCHEMA_SPEC };
  * style failure: NULL, FL_ERR_INVALID naming the member by its path. Caller owns it. */
 fl_json *fl_schema_canonical(enum fl_schema_message message, const fl_json *input,
 			     struct fl_err *err);
+
+/* Calls each for every member of a canonical document that the table does not have: with its path
+ * and the known name that it may have been meant for, NULL when none is near. */
+void fl_schema_strangers(enum fl_schema_message message, const fl_json *canonical,
+			 void (*each)(void *arg, const char *path, const char *meant), void *arg);

@@ -2,9 +2,12 @@
 #include "common/spec.h"
 
 #include "common/alloc.h"
+#include "common/log.h"
 #include "common/schema.h"
 
 #include <string.h>
+
+#define MOST_TOLD 10 /* unknown members */
 
 static const char *text_or(const fl_json *object, const char *key, const char *otherwise)
 {
@@ -74,6 +77,26 @@ fl_json *fl_spec_read(const fl_json *input, struct fl_err *err)
 		default_text(fl_json_get(spec, "root_volume"), "id", "root");
 	default_metadata_interface(spec);
 	return spec;
+}
+
+static void tell_stranger(void *arg, const char *path, const char *meant)
+{
+	unsigned *count = arg;
+
+	if ((*count)++ >= MOST_TOLD)
+		return;
+	fl_log(FL_LOG_WARN, "spec: \"%.200s\" is unknown, and does nothing; %s%s%s", path,
+	       meant ? "did you mean " : "fl-record(5) has the names", meant ? meant : "",
+	       meant ? "?" : "");
+}
+
+void fl_spec_warn(const fl_json *spec)
+{
+	unsigned count = 0;
+
+	fl_schema_strangers(FL_SCHEMA_SPEC, spec, tell_stranger, &count);
+	if (count > MOST_TOLD)
+		fl_log(FL_LOG_WARN, "spec: %u more members are unknown", count - MOST_TOLD);
 }
 
 static struct fl_volume view_volume(const fl_json *in)

@@ -76,6 +76,9 @@ struct fl_spec {
  * (FL_ERR_INVALID). */
 fl_json *fl_spec_read(const fl_json *input, struct fl_err *err);
 
+/* Logs a warning for each member of a canonical spec that is unknown: most often a slip. */
+void fl_spec_warn(const fl_json *spec);
+
 /* All that is wrong with a spec, as a list of {"path":…,"text":…}; empty when it is right. */
 fl_json *fl_spec_violations(const fl_json *spec);
 

@@ -96,6 +96,20 @@ bats_require_minimum_version 1.5.0
 	[ "$(jq -r '.spec | .memory_in_mb, .interfaces[0].type, .interfaces[0].guest_mac, .mystery.x[0]' record | xargs)" = "128 TAP 02:00:00:00:00:09 1" ]
 }
 
+@test "what is unknown in a spec is told once, with what may have been meant" {
+	local doc
+	changed '.memory = 3 | .interfaces = [{"device_id": "eth1", "type": "TAP", "mac": "x"}]' >spec.json
+	run --separate-stderr fl-pull up <spec.json
+	[ "$status" = 0 ]
+	[[ "$stderr" == *'spec: "memory" is unknown, and does nothing; did you mean memory_in_mb?'* ]]
+	[[ "$stderr" == *'spec: "interfaces[0].mac" is unknown'* ]]
+	doc=$output
+	run --separate-stderr fl-snap up <<<"$doc"
+	[ "$status" = 0 ]
+	[[ "$stderr" != *unknown* ]]
+	fl down -q vm
+}
+
 @test "a file that the image does not hold: its folder's names help" {
 	small_spec vm --kernel-file boot/vmlinuz | fl-pull up -q >record
 	run --separate-stderr fl-snap up <record
