@@ -2,11 +2,15 @@
 #include "cmd/fl-serve/tls.h"
 
 #include "common/alloc.h"
+#include "common/log.h"
 
+#include <arpa/inet.h>
 #include <event2/bufferevent_ssl.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 struct fl_tls {
@@ -37,6 +41,38 @@ static int choose(SSL *ssl, const unsigned char **out, unsigned char *out_size,
 				return SSL_TLSEXT_ERR_OK;
 			}
 	return SSL_TLSEXT_ERR_ALERT_FATAL;
+}
+
+static void print_peer(const SSL *ssl, char text[static INET6_ADDRSTRLEN])
+{
+	union {
+		struct sockaddr any;
+		struct sockaddr_in v4;
+		struct sockaddr_in6 v6;
+	} peer = { 0 };
+	socklen_t size = sizeof(peer);
+
+	snprintf(text, INET6_ADDRSTRLEN, "a client");
+	if (getpeername(SSL_get_fd(ssl), &peer.any, &size) < 0)
+		return;
+	if (peer.any.sa_family == AF_INET)
+		inet_ntop(AF_INET, &peer.v4.sin_addr, text, INET6_ADDRSTRLEN);
+	if (peer.any.sa_family == AF_INET6)
+		inet_ntop(AF_INET6, &peer.v6.sin6_addr, text, INET6_ADDRSTRLEN);
+}
+
+/* Who never gets as far as a request is in no other log. A client that just closes, as the probes of a
+ * load balancer do, is not spoken of. */
+static void on_info(const SSL *ssl, int where, int rc)
+{
+	unsigned long code = ERR_peek_last_error();
+	char peer[INET6_ADDRSTRLEN];
+
+	if (where != SSL_CB_ACCEPT_EXIT || rc > 0 || !code ||
+	    ERR_GET_REASON(code) == SSL_R_UNEXPECTED_EOF_WHILE_READING)
+		return;
+	print_peer(ssl, peer);
+	fl_log(FL_LOG_WARN, "%s: turned away, TLS: %s", peer, ERR_reason_error_string(code));
 }
 
 /* OpenSSL's words for a file that is not there are about itself. */
@@ -81,6 +117,7 @@ struct fl_tls *fl_tls_create(const struct fl_tls_files *files, struct fl_err *er
 	tls = fl_alloc_zero(1, sizeof(*tls));
 	tls->context = context;
 	SSL_CTX_set_min_proto_version(context, TLS1_3_VERSION);
+	SSL_CTX_set_info_callback(context, on_info);
 	SSL_CTX_set_alpn_select_cb(context, choose, (void *)files->alpn);
 	/* A connection that rests needs no buffers; tickets would only cost memory. */
 	SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS);

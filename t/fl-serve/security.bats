@@ -60,6 +60,12 @@ s_client() {
 @test "client certificates: wanted, in date, of the right authority" {
 	serve_start "${server[@]}" --tls-client-validate --tls-client-ca "$CERTS/ca.pem"
 	checks security mutual
+	curl -s "http://$SERVE/" || true
+	for why in "peer did not return a certificate" "certificate verify failed" "http request"; do
+		grep -q "127.0.0.1: turned away, TLS: $why" "$BATS_FILE_TMPDIR/serve.log"
+	done
+	[ "$(grep -c "turned away" "$BATS_FILE_TMPDIR/serve.log")" -ge 4 ]
+	run ! grep eof "$BATS_FILE_TMPDIR/serve.log"
 }
 
 @test "Cluster API's calls, by grpc-go" {
