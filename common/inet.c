@@ -114,3 +114,42 @@ bool fl_inet_equal(const struct fl_cidr *a, const struct fl_cidr *b)
 {
 	return a->family == b->family && memcmp(a->byte, b->byte, bits_of(a->family) / 8) == 0;
 }
+
+bool fl_inet_gives(const struct fl_cidr *net, const struct fl_cidr *address)
+{
+	struct fl_cidr base, next = *address;
+
+	fl_inet_nth(net, 0, &base);
+	if (!fl_inet_contains(net, address) || fl_inet_equal(&base, address))
+		return false;
+	if (address->family == AF_INET6)
+		return true;
+	/* The last of an IPv4 net, behind which it ends, is for all of it. */
+	for (int i = 3; i >= 0 && ++next.byte[i] == 0; i--)
+		;
+	return fl_inet_contains(net, &next);
+}
+
+/* Neither "this host", loopback, link-local IPv6 nor multicast. */
+static bool is_ordinary(const struct fl_cidr *address)
+{
+	const uint8_t *b = address->byte;
+
+	if (address->family == AF_INET)
+		return b[0] != 0 && b[0] != 127 && b[0] < 224;
+	return b[0] != 0 && b[0] != 0xff && !(b[0] == 0xfe && (b[1] & 0xc0) == 0x80);
+}
+
+int fl_inet_parse_bridge(const char *text, struct fl_cidr *address, struct fl_err *err)
+{
+	unsigned most;
+
+	if (fl_inet_parse_cidr(text, address, err) < 0)
+		return -1;
+	most = address->family == AF_INET ? 30 : 126;
+	if (address->prefix >= 8 && address->prefix <= most && is_ordinary(address) &&
+	    fl_inet_gives(address, address))
+		return 0;
+	return fl_err_set(err, FL_ERR_INVALID, "%s: give the bridge's own address in a net with "
+			  "room for guests, such as 10.77.0.1/24", text);
+}

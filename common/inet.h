@@ -41,3 +41,10 @@ bool fl_inet_contains(const struct fl_cidr *net, const struct fl_cidr *address);
 bool fl_inet_nth(const struct fl_cidr *net, uint32_t nth, struct fl_cidr *address);
 
 bool fl_inet_equal(const struct fl_cidr *a, const struct fl_cidr *b); /* addresses only */
+
+/* Whether the address is one of net's that a host may have: neither the network's own nor, of an
+ * IPv4 net, the last, which is for all of it. */
+bool fl_inet_gives(const struct fl_cidr *net, const struct fl_cidr *address);
+
+/* A bridge's own address with its net's prefix, which leaves room for guests; FL_ERR_INVALID. */
+int fl_inet_parse_bridge(const char *text, struct fl_cidr *address, struct fl_err *err);

@@ -184,31 +184,6 @@ int fl_bridge_restore(const struct fl_state *state, struct fl_links *links,
 	return create(state, links, &bridge, known, err) < 0 ? -1 : 1;
 }
 
-bool fl_bridge_gives(const struct fl_cidr *net, const struct fl_cidr *address)
-{
-	struct fl_cidr base, next = *address;
-
-	fl_inet_nth(net, 0, &base);
-	if (!fl_inet_contains(net, address) || fl_inet_equal(&base, address))
-		return false;
-	if (address->family == AF_INET6)
-		return true;
-	/* The last of an IPv4 net, behind which it ends, is for all of it. */
-	for (int i = 3; i >= 0 && ++next.byte[i] == 0; i--)
-		;
-	return fl_inet_contains(net, &next);
-}
-
-/* Neither "this host", loopback, link-local IPv6 nor multicast. */
-static bool is_ordinary(const struct fl_cidr *address)
-{
-	const uint8_t *b = address->byte;
-
-	if (address->family == AF_INET)
-		return b[0] != 0 && b[0] != 127 && b[0] < 224;
-	return b[0] != 0 && b[0] != 0xff && !(b[0] == 0xfe && (b[1] & 0xc0) == 0x80);
-}
-
 static int take_domain(const char *domain, struct fl_bridge *bridge, struct fl_err *err)
 {
 	if (!domain || strcmp(domain, FL_BRIDGE_NO_DOMAIN) == 0)
@@ -221,20 +196,12 @@ static int take_domain(const char *domain, struct fl_bridge *bridge, struct fl_e
 
 static int parse(const struct fl_bridge_wish *wish, struct fl_bridge *bridge, struct fl_err *err)
 {
-	unsigned most;
-
 	*bridge = (struct fl_bridge){ .nat = wish->nat };
 	if (fl_known_check_name(wish->name, err) < 0)
 		return -1;
-	if (fl_inet_parse_cidr(wish->address, &bridge->address, err) < 0)
+	if (fl_inet_parse_bridge(wish->address, &bridge->address, err) < 0)
 		return fl_err_prefix(err, "--address");
 	snprintf(bridge->name, sizeof(bridge->name), "%s", wish->name);
-	most = bridge->address.family == AF_INET ? 30 : 126;
-	if (bridge->address.prefix < 8 || bridge->address.prefix > most ||
-	    !is_ordinary(&bridge->address) || !fl_bridge_gives(&bridge->address, &bridge->address))
-		return fl_err_set(err, FL_ERR_INVALID,
-				  "--address %s: give the bridge's own address in a net with "
-				  "room for guests, such as 10.77.0.1/24", wish->address);
 	return take_domain(wish->domain, bridge, err);
 }
 

@@ -41,9 +41,6 @@ const char *fl_bridge_of(const fl_json *record, const struct fl_interface *in);
 /* Whether the link is the bridge that we made under its name. */
 bool fl_bridge_is_ours(const struct fl_link *link);
 
-/* Whether a guest may have the address: in net, and neither the net's own nor its broadcast. */
-bool fl_bridge_gives(const struct fl_cidr *net, const struct fl_cidr *address);
-
 struct fl_bridge_wish {
 	const char *name, *address; /* a CIDR */
 	bool nat;

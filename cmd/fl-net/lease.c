@@ -114,7 +114,7 @@ static int find_free(const struct fl_bridge *bridge, const struct table *table,
 	const struct fl_cidr *net = &bridge->address;
 
 	for (uint32_t nth = 1; nth < MOST_TRIED && fl_inet_nth(net, nth, address); nth++)
-		if (fl_bridge_gives(net, address) && !fl_inet_equal(address, net) &&
+		if (fl_inet_gives(net, address) && !fl_inet_equal(address, net) &&
 		    !owner_of(table, address, true))
 			return 0;
 	return fl_err_set(err, FL_ERR_EXHAUSTED, "%s: no address is free; take microVMs down, or "
@@ -146,7 +146,7 @@ static bool take_recorded(const struct fl_step_call *call, const struct fl_bridg
 
 	if (!text || !fl_str_equal(fl_json_text(fl_json_get(was, "bridge")), bridge->name) ||
 	    take_wanted(bridge, table, text, address, NULL) < 0 ||
-	    !fl_bridge_gives(&bridge->address, address))
+	    !fl_inet_gives(&bridge->address, address))
 		return false;
 	address->prefix = bridge->address.prefix;
 	return true;

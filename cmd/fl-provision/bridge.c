@@ -38,11 +38,8 @@ static int check_net(const fl_json *about, struct fl_err *err)
 	fl_cleanup_free char *other = NULL;
 	struct fl_cidr net;
 
-	if (fl_inet_parse_cidr(text, &net, err) < 0)
+	if (fl_inet_parse_bridge(text, &net, err) < 0)
 		return fl_err_prefix(err, "--bridge-address");
-	if (net.prefix > (net.family == AF_INET ? 30 : 126))
-		return fl_err_set(err, FL_ERR_INVALID, "--bridge-address %s: give the bridge's own "
-				  "address in a net with room for guests, such as 10.77.0.1/24", text);
 	other = fl_route_overlap(&net, name);
 	if (!other)
 		return FL_LOOK_MAKE;

@@ -163,8 +163,10 @@ keep" ]
 		rc=0; fl-provision bridge --bridge-address 192.168.0.1/16 2>said || rc=$?
 		[ $rc = 5 ]
 		grep -q "overlaps with that of up0" said
-		rc=0; fl-provision plan --only bridge --bridge-address 10.99.0.1 >said || rc=$?
-		grep -q "10.99.0.1: give the bridge.s own address in a net" said
+		for address in 10.99.0.1 10.99.0.0/24 127.9.0.1/24; do
+			rc=0; fl-provision plan --only bridge --bridge-address "$address" >said || rc=$?
+			grep -q "$address: give the bridge.s own address in a net" said
+		done
 		fl-provision bridge -q
 		rc=0; fl-provision bridge --bridge-address 10.78.0.1/24 2>said || rc=$?
 		[ $rc = 5 ]
