@@ -27,6 +27,11 @@ setup() {
 }
 
 teardown() {
+	if [ -e /run/netns/jailnet ]; then
+		nsenter --net=/run/netns/jailnet fl down -q --all >/dev/null
+		nsenter --net=/run/netns/jailnet fl-net bridge rm jailbr0 || true
+		ip netns del jailnet
+	fi
 	fl down -q --all >/dev/null
 	[ ! -e "$POOLS/data" ] || { fl-snap gc -q >/dev/null 2>&1; pool_off; }
 	[ -z "$(what_is_left)" ]
@@ -125,6 +130,25 @@ status_of() {
 	said jailed 'lab-guest: ready'
 	[ "$(status_of Uid | cut -f1)" = 0 ]
 	dd if="$(folder)/volumes/root.img" bs=512 skip=1 count=1 status=none | grep -a written-by-guest
+}
+
+@test "in a network namespace of its own" {
+	local inside=(nsenter --net=/run/netns/jailnet)
+	ip netns add jailnet
+	"${inside[@]}" ip link set lo up
+	"${inside[@]}" fl-net bridge create jailbr0 --address 10.9.0.1/24
+	lab_spec firecracker jailed --bridge jailbr0 |
+		"${inside[@]}" fl up -q --accel kvm --settle 3s --jailer "$LAB_JAILER" >/dev/null
+	said jailed 'lab-guest: ready'
+	[ "$(readlink "/proc/$(field jailed pid)/ns/net")" = "$("${inside[@]}" readlink /proc/self/ns/net)" ]
+	[ "$(readlink "/proc/$(field jailed pid)/ns/net")" != "$(readlink /proc/self/ns/net)" ]
+	address=$(field jailed address)
+	type_at jailed "address=$address/24"
+	said jailed 'lab-guest: address set'
+	type_at jailed serve
+	said jailed 'lab-guest: serves'
+	greeted "$address" "${inside[@]}"
+	run ! greeted "$address"
 }
 
 @test "power-off and panic mean the same" {
