@@ -357,8 +357,9 @@ static int check_word(const struct fl_program *program, const char *word, struct
 			  program->name);
 }
 
-static int last_word(const struct fl_program *program, const struct fl_err *err)
+static int last_word(const struct fl_program *program, struct fl_err *err)
 {
+	fl_log_tame(err->text, "\t\n");
 	if (err->kind == FL_ERR_INTERRUPTED && !fl_cancel_signal())
 		return 128 + SIGPIPE;
 	/* Empty: it was told by another. */

@@ -19,5 +19,9 @@ typedef void fl_log_sink(void *arg, enum fl_log_level level, const char *line);
 /* Lines up to and including level go to sink; arg is borrowed. */
 void fl_log_set_sink(fl_log_sink *sink, void *arg, enum fl_log_level level);
 
-/* May be called from any thread; keeps errno. */
+/* Control characters but those become '?': what came from outside, such as a name, moves no cursor
+ * and forges no line. */
+void fl_log_tame(char *text, const char *but);
+
+/* May be called from any thread; keeps errno. The line is tamed. */
 void fl_log(enum fl_log_level level, const char *fmt, ...) FL_PRINTF(2, 3);

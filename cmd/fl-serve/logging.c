@@ -51,9 +51,7 @@ static void write_text(const struct line *line)
 		if (is_said(&line->fields[i]))
 			fl_str_addf(&text, " %s=%s", line->fields[i].name, line->fields[i].value);
 	/* What a client sent may stand in it: it forges no lines. */
-	for (char *at = text.data; *at; at++)
-		if (iscntrl((unsigned char)*at))
-			*at = '?';
+	fl_log_tame(text.data, "");
 	put(&text);
 }
 
