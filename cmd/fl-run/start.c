@@ -95,14 +95,20 @@ int fl_start_plan(struct fl_step_call *call, struct fl_str *out, struct fl_err *
 	fl_cleanup_json fl_json *launch = NULL;
 	fl_cleanup_free char *run = fl_vm_run_path(call->vm);
 	const fl_json *argv;
+	const char *events;
 
 	if (compose(call, false, &launch, err) < 0)
 		return -1;
 	print_files(call->vm, fl_json_get(launch, "files"), out);
 	argv = fl_json_get(launch, "argv");
-	/* Some VMMs refuse to start beside the socket of an earlier run. */
-	fl_str_addf(out, "mkdir -p %.*s && ln -sfn %s %s && rm -f %s/*.sock\n",
+	events = fl_json_text(fl_json_get(launch, "events"));
+	/* Some VMMs refuse to start beside the socket of an earlier run, or wait for who reads its
+	 * fifo. */
+	fl_str_addf(out, "mkdir -p %.*s && ln -sfn %s %s && rm -f %s/*.sock",
 		    (int)(strrchr(run, '/') - run), run, call->vm->path, run, run);
+	if (events)
+		fl_str_addf(out, " %s/%s", run, events);
+	fl_str_add(out, "\n");
 	print_shares(launch, out);
 	fl_jail_print(call->vm, launch, out);
 	for (size_t i = 0; i < fl_json_count(argv); i++) {

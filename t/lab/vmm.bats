@@ -208,6 +208,10 @@ refused() { # WORDS CHANGE UP-OPTIONS…
 @test "what a dry run prints starts the same guest by hand" {
 	for provider in $(providers); do
 		record=$(lab_spec "$provider" hand | fl-pull up -q | fl-snap up -q | fl-meta up -q)
+		# What a run of the supervisor's leaves.
+		for fifo in cloudhypervisor.events firecracker.metrics; do
+			mkfifo "$(echo "$FL_STATE_DIR"/vm/default/hand/*)/$fifo"
+		done
 		fl-run up --dry-run --accel kvm <<<"$record" >"$BATS_TEST_TMPDIR/plan"
 		timeout 25 bash "$BATS_TEST_TMPDIR/plan" >"$BATS_TEST_TMPDIR/out" 2>&1 </dev/null 3>&- &
 		hand=$!
