@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
  * SHA-256 (FIPS 180-4) of what is in memory, and small; what is long is read through
- * common/hasher.h. The owner of libmd.
+ * common/hasher.h. The owner of libmd, which sets nothing up when a program starts (nettle asks the
+ * processor what it can do).
  *
  *     char hex[FL_SHA256_HEX];
  *     fl_sha256_hex(data, size, hex);
