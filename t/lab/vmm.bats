@@ -213,15 +213,15 @@ refused() { # WORDS CHANGE UP-OPTIONS…
 			mkfifo "$(echo "$FL_STATE_DIR"/vm/default/hand/*)/$fifo"
 		done
 		fl-run up --dry-run --accel kvm <<<"$record" >"$BATS_TEST_TMPDIR/plan"
-		timeout 25 bash "$BATS_TEST_TMPDIR/plan" >"$BATS_TEST_TMPDIR/out" 2>&1 </dev/null 3>&- &
+		timeout 60 bash "$BATS_TEST_TMPDIR/plan" >"$BATS_TEST_TMPDIR/out" 2>&1 </dev/null 3>&- &
 		hand=$!
 		sleep 4
 		socket=$(sed -n "s/.*'socket=\([^']*\)'.*/\1/p" "$BATS_TEST_TMPDIR/plan")
-		[ -z "$socket" ] || timeout 20 python3 -c "
+		[ -z "$socket" ] || timeout 50 python3 -c "
 import socket, sys
 s = socket.socket(socket.AF_UNIX); s.connect('$socket')
 while b'ready' not in (d := s.recv(4096)) and d: sys.stdout.write(d.decode('ascii', 'ignore')); sys.stdout.flush()
 print('lab-guest: ready')" >>"$BATS_TEST_TMPDIR/out" || true
-		by_hand_is_ready "$BATS_TEST_TMPDIR" 50 "$record"
+		by_hand_is_ready "$BATS_TEST_TMPDIR" 100 "$record"
 	done
 }
