@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "cmd/fl-serve/listener.h"
 
+#include "cmd/fl-serve/peer.h"
 #include "common/alloc.h"
 #include "common/cleanup.h"
 #include "common/num.h"
@@ -32,12 +33,11 @@ static void accepted(struct evconnlistener *socket, evutil_socket_t fd, struct s
 		     int size, void *arg)
 {
 	struct fl_listener *listener = arg;
-	char host[NI_MAXHOST] = "local";
+	char peer[FL_PEER_TEXT];
 
 	(void)socket;
-	if (from->sa_family != AF_UNIX)
-		getnameinfo(from, (socklen_t)size, host, sizeof(host), NULL, 0, NI_NUMERICHOST);
-	listener->take(listener->arg, fd, host);
+	fl_peer_print(from, (socklen_t)size, peer);
+	listener->take(listener->arg, fd, peer);
 }
 
 /* Answers leave at once, and a peer that vanished is noticed; connections inherit both from the

@@ -1,16 +1,14 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "cmd/fl-serve/tls.h"
 
+#include "cmd/fl-serve/peer.h"
 #include "common/alloc.h"
 #include "common/log.h"
 
-#include <arpa/inet.h>
 #include <event2/bufferevent_ssl.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
-#include <stdio.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 struct fl_tls {
@@ -43,22 +41,15 @@ static int choose(SSL *ssl, const unsigned char **out, unsigned char *out_size,
 	return SSL_TLSEXT_ERR_ALERT_FATAL;
 }
 
-static void print_peer(const SSL *ssl, char text[static INET6_ADDRSTRLEN])
+static void print_peer(const SSL *ssl, char text[static FL_PEER_TEXT])
 {
-	union {
-		struct sockaddr any;
-		struct sockaddr_in v4;
-		struct sockaddr_in6 v6;
-	} peer = { 0 };
+	struct sockaddr_storage peer;
 	socklen_t size = sizeof(peer);
 
-	snprintf(text, INET6_ADDRSTRLEN, "a client");
-	if (getpeername(SSL_get_fd(ssl), &peer.any, &size) < 0)
-		return;
-	if (peer.any.sa_family == AF_INET)
-		inet_ntop(AF_INET, &peer.v4.sin_addr, text, INET6_ADDRSTRLEN);
-	if (peer.any.sa_family == AF_INET6)
-		inet_ntop(AF_INET6, &peer.v6.sin6_addr, text, INET6_ADDRSTRLEN);
+	if (getpeername(SSL_get_fd(ssl), (struct sockaddr *)&peer, &size) == 0)
+		fl_peer_print((struct sockaddr *)&peer, size, text);
+	else
+		strcpy(text, "a client"); /* which has left */
 }
 
 /* Who never gets as far as a request is in no other log. A client that just closes, as the probes of a
@@ -66,7 +57,7 @@ static void print_peer(const SSL *ssl, char text[static INET6_ADDRSTRLEN])
 static void on_info(const SSL *ssl, int where, int rc)
 {
 	unsigned long code = ERR_peek_last_error();
-	char peer[INET6_ADDRSTRLEN];
+	char peer[FL_PEER_TEXT];
 
 	if (where != SSL_CB_ACCEPT_EXIT || rc > 0 || !code ||
 	    ERR_GET_REASON(code) == SSL_R_UNEXPECTED_EOF_WHILE_READING)
