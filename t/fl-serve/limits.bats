@@ -139,6 +139,11 @@ teardown() {
 	serve_start --enable-http --http-endpoint "unix:$PWD/http"
 	curl -s --unix-socket http -d '{"uid": "x\nfl-serve: forged\u001b[31m"}' \
 		http://localhost/microvm.services.api.v1alpha1.MicroVM/GetMicroVM | jq -e '.code == 5'
+	# The line is written after the answer.
+	for _ in $(seq 50); do
+		! grep -q 'x?fl-serve: forged?\[31m' serve.log || break
+		sleep 0.1
+	done
 	grep -q 'x?fl-serve: forged?\[31m' serve.log
 	run -1 grep -q '^fl-serve: forged' serve.log
 }
