@@ -78,33 +78,82 @@ static size_t end_of_string(const char *text, size_t size, size_t start)
 	return size;
 }
 
-/* What is named by a string is kept apart by it. */
-static bool is_key(const struct fl_str *text, size_t end)
+/* Where the list that opens at start is closed: its bracket, or the end of the text. */
+static size_t end_of_list(const char *text, size_t size, size_t start)
+{
+	size_t depth = 0;
+
+	for (size_t at = start; at < size; at++)
+		if (text[at] == '"')
+			at = end_of_string(text, size, at + 1);
+		else if (text[at] == '[')
+			depth++;
+		else if (text[at] == ']' && --depth == 0)
+			return at;
+	return size;
+}
+
+/* The value of what is named by the string that ends there; the end of the text: it names nothing. */
+static size_t value_of_key(const struct fl_str *text, size_t end)
 {
 	while (++end < text->len && is_space(text->data[end]))
 		;
-	return end < text->len && text->data[end] == ':';
+	if (end >= text->len || text->data[end] != ':')
+		return text->len;
+	while (++end < text->len && is_space(text->data[end]))
+		;
+	return end;
+}
+
+struct skim {
+	struct fl_str *text;
+	size_t at, kept;
+};
+
+static void keep_until(struct skim *skim, size_t end)
+{
+	memmove(skim->text->data + skim->kept, skim->text->data + skim->at, end - skim->at);
+	skim->kept += end - skim->at;
+	skim->at = end;
+}
+
+/* The string from start to end, and the list that it is the name of. What is named by a string is
+ * kept apart by it, so names stay as they are. */
+static void skim_string(struct skim *skim, size_t start, size_t end, size_t longest,
+			const char *list)
+{
+	const char *data = skim->text->data;
+	size_t len = end - start, size = skim->text->len;
+	bool is_list = len == strlen(list) && memcmp(data + start, list, len) == 0;
+	size_t value = is_list || len > longest ? value_of_key(skim->text, end) : size;
+
+	if (value == size && len > longest) {
+		keep_until(skim, start);
+		skim->at = end;
+	} else if (is_list && value < size && data[value] == '[') {
+		keep_until(skim, value + 1);
+		skim->at = end_of_list(data, size, value);
+	} else {
+		keep_until(skim, end);
+	}
 }
 
 /* Outside of strings, JSON has no quotes. */
-void fl_json_empty_long(struct fl_str *text, size_t longest)
+void fl_json_skim(struct fl_str *text, size_t longest, const char *list)
 {
-	size_t at = 0, kept = 0;
+	struct skim skim = { text, 0, 0 };
 
-	while (at < text->len) {
-		const char *quote = memchr(text->data + at, '"', text->len - at);
+	while (skim.at < text->len) {
+		const char *quote = memchr(text->data + skim.at, '"', text->len - skim.at);
 		size_t start = quote ? (size_t)(quote - text->data) + 1 : text->len;
-		size_t end = end_of_string(text->data, text->len, start);
-		size_t last = end - start > longest && !is_key(text, end) ? start : end;
 
-		memmove(text->data + kept, text->data + at, last - at);
-		kept += last - at;
-		at = end;
-		if (at < text->len)
-			text->data[kept++] = text->data[at++];
+		skim_string(&skim, start, end_of_string(text->data, text->len, start), longest,
+			    list);
+		if (skim.at < text->len)
+			keep_until(&skim, skim.at + 1);
 	}
 	if (text->data)
-		text->data[text->len = kept] = 0;
+		text->data[text->len = skim.kept] = 0;
 }
 
 fl_json *fl_json_parse_next(const char *text, size_t size, size_t *at, const char *name,

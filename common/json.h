@@ -30,9 +30,10 @@ void fl_json_cleanup(fl_json **value);
  * name is what the error calls the text. */
 fl_json *fl_json_parse(const char *text, size_t size, const char *name, struct fl_err *err);
 
-/* Empties strings of more than longest bytes, but for keys, in a document that is yet to be parsed: for who looks at
- * many, and does not need what is long in them. */
-void fl_json_empty_long(struct fl_str *text, size_t longest);
+/* Empties, in a document that is yet to be parsed, strings of more than longest bytes, but for
+ * names, and what has the name of list and is a list: for who looks at many documents, and does not
+ * need what is long in them. */
+void fl_json_skim(struct fl_str *text, size_t longest, const char *list);
 
 /* The next of several documents in text (JSON Lines, or simply one behind the other).
  * Moves *at; NULL with *at == size at the end, NULL with err set on a fault. */

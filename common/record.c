@@ -20,8 +20,7 @@ static int gone(const struct fl_vm *vm, struct fl_err *err)
 			  vm->name_space, vm->name, vm->uid);
 }
 
-/* longest: of a string. */
-static fl_json *load(const struct fl_vm *vm, size_t longest, struct fl_err *err)
+static fl_json *load(const struct fl_vm *vm, bool skimmed, struct fl_err *err)
 {
 	fl_cleanup_str struct fl_str text = FL_STR_INIT;
 	fl_cleanup_json fl_json *record = NULL;
@@ -34,8 +33,8 @@ static fl_json *load(const struct fl_vm *vm, size_t longest, struct fl_err *err)
 			fl_err_pass(err, &why);
 		return NULL;
 	}
-	if (longest < text.len)
-		fl_json_empty_long(&text, longest);
+	if (skimmed)
+		fl_json_skim(&text, FL_VM_LOOK_LONGEST, "argv");
 	record = fl_json_parse(text.data, text.len, "record.json", err);
 	if (!record) {
 		fl_err_prefix(err, "%s", vm->path);
@@ -54,12 +53,12 @@ static fl_json *load(const struct fl_vm *vm, size_t longest, struct fl_err *err)
 
 fl_json *fl_vm_load(const struct fl_vm *vm, struct fl_err *err)
 {
-	return load(vm, RECORD_LIMIT, err);
+	return load(vm, false, err);
 }
 
 fl_json *fl_vm_look(const struct fl_vm *vm, struct fl_err *err)
 {
-	return load(vm, FL_VM_LOOK_LONGEST, err);
+	return load(vm, true, err);
 }
 
 static const char *request_of(const fl_json *record)

@@ -95,8 +95,8 @@ int fl_vm_create(const struct fl_state *state, const fl_json *spec, const fl_jso
 /* The record as saved. Caller owns it. */
 fl_json *fl_vm_load(const struct fl_vm *vm, struct fl_err *err);
 
-/* The same in a tenth of the time: longer texts, which is metadata, are empty. Not to be saved, nor
- * compared with a spec. */
+/* The same in a tenth of the time: longer texts, which is metadata, are empty, and so is the VMM's
+ * command line. Not to be saved, nor compared with a spec. */
 #define FL_VM_LOOK_LONGEST 8192
 fl_json *fl_vm_look(const struct fl_vm *vm, struct fl_err *err);
 

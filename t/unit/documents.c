@@ -168,27 +168,39 @@ static void specs(void)
 	CHECK_STR(names.data, "vcpu, labels");
 }
 
-static void check_emptied(const char *text, size_t longest, const char *expected)
+static void check_skimmed(const char *text, size_t longest, const char *expected)
 {
 	fl_cleanup_str struct fl_str copy = FL_STR_INIT;
 
 	fl_str_add(&copy, text);
-	fl_json_empty_long(&copy, longest);
+	fl_json_skim(&copy, longest, "argv");
 	CHECK_STR(copy.data, expected);
 	CHECK_INT(copy.len, strlen(expected));
 }
 
 static void long_texts(void)
 {
-	check_emptied("{\"a\":\"1234\",\"b\":\"12345\",\"c\":[\"123456\"]}", 4,
+	check_skimmed("{\"a\":\"1234\",\"b\":\"12345\",\"c\":[\"123456\"]}", 4,
 		      "{\"a\":\"1234\",\"b\":\"\",\"c\":[\"\"]}");
 	/* A quote in a string does not end it, behind whichever number of backslashes. */
-	check_emptied("[\"12\\\"34\",\"\\\\\",\"\\\\\\\"567\",1]", 4, "[\"\",\"\\\\\",\"\",1]");
-	check_emptied("{\"a key\" : \"12345\"}", 4, "{\"a key\" : \"\"}");
-	check_emptied("{\"a\":\"unfinished", 4, "{\"a\":\"");
-	check_emptied("\"", 4, "\"");
-	check_emptied("", 4, "");
-	check_emptied(" [1, 2] ", 0, " [1, 2] ");
+	check_skimmed("[\"12\\\"34\",\"\\\\\",\"\\\\\\\"567\",1]", 4, "[\"\",\"\\\\\",\"\",1]");
+	check_skimmed("{\"a key\" : \"12345\"}", 4, "{\"a key\" : \"\"}");
+	check_skimmed("{\"a\":\"unfinished", 4, "{\"a\":\"");
+	check_skimmed("\"", 4, "\"");
+	check_skimmed("", 4, "");
+	check_skimmed(" [1, 2] ", 0, " [1, 2] ");
+}
+
+static void lists_of_a_name(void)
+{
+	check_skimmed("{\"argv\":[\"-a\",[1,\"]\\\"\"]],\"b\":[1]}", 9, "{\"argv\":[],\"b\":[1]}");
+	check_skimmed("{\"argv\" :\n[ 1 ] }", 9, "{\"argv\" :\n[] }");
+	/* Neither what is no list, nor a text that says so. */
+	check_skimmed("{\"argv\":\"a\",\"b\":[\"argv\",[1]]}", 9, "{\"argv\":\"a\",\"b\":[\"argv\",[1]]}");
+	check_skimmed("{\"argv\":{\"argv\":[1]}}", 9, "{\"argv\":{\"argv\":[]}}");
+	check_skimmed("{\"argv\":[\"unfinished", 9, "{\"argv\":[");
+	check_skimmed("{\"argv\"", 9, "{\"argv\"");
+	check_skimmed("{\"argv\":", 9, "{\"argv\":");
 }
 
 int main(void)
@@ -201,6 +213,7 @@ int main(void)
 						    { "keys are added to YAML", yaml_additions },
 						    { "YAML as JSON", yaml_tree },
 						    { "long texts are left out", long_texts },
+						    { "lists of a name are left out", lists_of_a_name },
 						    { "specs", specs },
 						    { 0 } });
 }
