@@ -66,6 +66,15 @@ bool fl_io_is_zero(const void *data, size_t size)
 	return !bytes[0] && memcmp(bytes, bytes + 1, size - 1) == 0;
 }
 
+int fl_io_make_empty(int fd, const char *name, struct fl_err *err)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) == 0 && st.st_size == 0)
+		return 0;
+	return ftruncate(fd, 0) < 0 ? fl_err_errno(err, errno, "%s: cannot be written", name) : 0;
+}
+
 /* A file's size and a byte more, that its end is seen without another piece; 64 KiB of what has
  * no size, or a large one. */
 static size_t piece_of(int fd)

@@ -27,6 +27,10 @@ int fl_io_pread(int fd, void *data, size_t size, uint64_t offset, const char *na
 /* Of at least one byte. */
 bool fl_io_is_zero(const void *data, size_t size);
 
+/* Takes away what a file holds. One that is empty is left alone: ext4 takes the truncation of any to
+ * nothing for the beginning of its replacement, and writes what follows to the disk when it is closed. */
+int fl_io_make_empty(int fd, const char *name, struct fl_err *err);
+
 /* Adds all that fd still gives to text; more than limit bytes is FL_ERR_INVALID. */
 int fl_io_read_all(int fd, size_t limit, struct fl_str *text, const char *name,
 		   struct fl_err *err);

@@ -4,6 +4,7 @@
 #include "cmd/fl-snap/inflate.h"
 #include "cmd/fl-snap/layer.h"
 #include "common/alloc.h"
+#include "common/io.h"
 #include "common/path.h"
 
 #include <errno.h>
@@ -130,6 +131,18 @@ static void give_regions(struct build *build, struct fl_disk *disk,
 
 typedef FL_VEC(struct fl_extent) extents;
 
+/* Neighbours become one: each is a call to the kernel. */
+static void add_dead(extents *dead, const struct fl_extent *extent)
+{
+	struct fl_extent *last = dead->count ? &dead->items[dead->count - 1] : NULL;
+
+	if (last && last->index + last->count == extent->index &&
+	    last->count <= UINT32_MAX - extent->count)
+		last->count += extent->count;
+	else
+		FL_VEC_ADD(dead, *extent);
+}
+
 /* Data of files that an upper layer hid: their inodes got no number. */
 static void find_dead(const struct build *build, extents *dead)
 {
@@ -140,7 +153,7 @@ static void find_dead(const struct build *build, extents *dead)
 			if (!inode || !S_ISREG(inode->mode) || inode->links)
 				continue;
 			for (uint32_t e = 0; e < inode->extent_count; e++)
-				FL_VEC_ADD(dead, inode->extents[e]);
+				add_dead(dead, &inode->extents[e]);
 		}
 }
 
@@ -214,8 +227,8 @@ static int build_at(int fd, const char *name, uint64_t size, const struct fl_bas
 	int rc;
 
 	*result = (struct fl_base_result){ .size = size };
-	if (ftruncate(fd, 0) < 0)
-		return fl_err_errno(err, errno, "%s: cannot be written", name);
+	if (fl_io_make_empty(fd, name, err) < 0)
+		return -1;
 	disk = fl_disk_create(fd, name, size, options->uuid, err);
 	if (!disk)
 		return -1;

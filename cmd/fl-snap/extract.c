@@ -87,7 +87,9 @@ static int copy_data(struct fl_tar *tar, uint64_t size, int fd, struct fl_err *e
 	uint64_t offset;
 	ssize_t got;
 
-	if (ftruncate(fd, 0) < 0 || ftruncate(fd, (off_t)size) < 0)
+	if (fl_io_make_empty(fd, "the file", err) < 0)
+		return -1;
+	if (ftruncate(fd, (off_t)size) < 0)
 		return fl_err_errno(err, errno, "the file cannot be written");
 	while ((got = fl_tar_data(tar, &data, &offset, err)) > 0)
 		if (write_data(fd, data, (size_t)got, offset, err) < 0)
