@@ -9,11 +9,13 @@
 
 #include <fcntl.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 #define PENDING ".pending"
 #define GATE_MS 10000
 #define TRY_EVERY_MS 20
+#define NICEST 19
 #define MOST_INHERITED 256 /* descriptors of a program that settles */
 
 static int open_pending(int dirfd, struct fl_err *err)
@@ -105,7 +107,6 @@ int fl_durable_publish(struct fl_durable *durable, struct fl_atomic *file, struc
 		return fl_err_errno(err, errno, "%s: its mark cannot be written", durable->name);
 	if (fl_io_pwrite(durable->lock, boot, strlen(boot), 0, durable->name, err) < 0)
 		return -1;
-	sync_file_range(file->fd, 0, 0, SYNC_FILE_RANGE_WRITE);
 	return fl_atomic_publish(file, false, err);
 }
 
@@ -214,6 +215,17 @@ static bool is_among(int fd, const int *fds, size_t count)
 	return false;
 }
 
+/* Whoever goes on with what was published needs the processors more. Where a session has a share of
+ * them to itself, the kernel wants to be told for all of it. */
+static void give_way(void)
+{
+	fl_cleanup_close int group = open("/proc/self/autogroup", O_WRONLY | O_CLOEXEC);
+
+	setpriority(PRIO_PROCESS, 0, NICEST);
+	if (group >= 0)
+		dprintf(group, "%d", NICEST);
+}
+
 static FL_NORETURN void settle_all(const int *dirfds, size_t count)
 {
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
@@ -225,6 +237,7 @@ static FL_NORETURN void settle_all(const int *dirfds, size_t count)
 		if (!is_among(fd, dirfds, count))
 			close(fd);
 	setsid();
+	give_way();
 	for (size_t i = 0; i < count; i++)
 		each_pending(dirfds[i], true);
 	_exit(0);

@@ -32,7 +32,7 @@ struct fl_durable {
 int fl_durable_begin(struct fl_durable *durable, int dirfd, const char *name, bool wait,
 		     const struct fl_cancel *cancel, struct fl_err *err);
 
-/* Gives file its name. Writing it to disk starts in the background. */
+/* Gives file its name. It is not on disk yet: fl_durable_settle_later. */
 int fl_durable_publish(struct fl_durable *durable, struct fl_atomic *file, struct fl_err *err);
 
 void fl_durable_finish(struct fl_durable *durable);
@@ -47,8 +47,8 @@ bool fl_durable_is_good(int dirfd, const char *name);
 int fl_durable_note(int dirfd, const char *name, struct fl_err *err);
 bool fl_durable_is_noted(int dirfd, const char *name);
 
-/* Settles in a process of its own all that waits for it in the folders, so that nobody
- * else has to wait for the disk. For programs with one thread. */
+/* Settles in a process of its own, of the lowest priority, all that waits for it in the folders, so
+ * that nobody else has to wait for the disk. For programs with one thread. */
 void fl_durable_settle_later(const int *dirfds, size_t count);
 
 /* Notes that NAME was of use now, as its time of modification; fine where that cannot be. */
