@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "cmd/fl-pull/fetch.h"
 
+#include "cmd/fl-pull/follow.h"
 #include "common/alloc.h"
-#include "common/hasher.h"
 #include "common/io.h"
 
 #include <string.h>
@@ -21,22 +21,24 @@ struct incoming {
 	const struct fl_fetch_blob *blob;
 	struct fl_durable durable;
 	struct fl_atomic file;
-	struct fl_hasher *hash;
+	struct fl_follow *follow;
 	uint64_t received;
 };
 
 static int open_incoming(struct incoming *in, struct fl_err *err)
 {
-	in->hash = fl_hasher_create();
-	return fl_atomic_open(&in->file, in->batch->store->blobs, fl_digest_hex(in->blob->digest),
-			      0444, err);
+	if (fl_atomic_open(&in->file, in->batch->store->blobs, fl_digest_hex(in->blob->digest), 0444,
+			   err) < 0)
+		return -1;
+	in->follow = fl_follow_start(in->file.fd);
+	return 0;
 }
 
 static void close_incoming(struct incoming *in)
 {
+	fl_follow_destroy(in->follow);
 	fl_atomic_finish(&in->file);
 	fl_durable_finish(&in->durable);
-	fl_hasher_destroy(in->hash);
 }
 
 static int take_bytes(void *arg, const void *data, size_t size, struct fl_err *err)
@@ -44,12 +46,14 @@ static int take_bytes(void *arg, const void *data, size_t size, struct fl_err *e
 	struct incoming *in = arg;
 	const struct fl_get_options *options = in->batch->options;
 
-	fl_hasher_add(in->hash, data, size);
+	if (fl_io_write(in->file.fd, data, size, in->blob->digest, err) < 0)
+		return -1;
 	in->received += size;
 	in->batch->done += size;
+	fl_follow_grown(in->follow, in->received);
 	if (options->progress)
 		options->progress(options->arg, in->batch->done, in->batch->total);
-	return fl_io_write(in->file.fd, data, size, in->blob->digest, err);
+	return 0;
 }
 
 static int publish(struct incoming *in, struct fl_err *err)
@@ -60,7 +64,8 @@ static int publish(struct incoming *in, struct fl_err *err)
 		return fl_err_set(err, FL_ERR_CORRUPT, "%s: %llu bytes came, %llu were announced",
 				  in->blob->digest, (unsigned long long)in->received,
 				  (unsigned long long)in->blob->size);
-	fl_hasher_end(in->hash, real);
+	if (fl_follow_end(in->follow, in->blob->digest, real, err) < 0)
+		return -1;
 	if (strcmp(real, in->blob->digest) != 0)
 		return fl_err_set(err, FL_ERR_CORRUPT, "%s: what came has another digest, %s",
 				  in->blob->digest, real);
