@@ -86,7 +86,10 @@ static int resolve_known(const struct fl_state *state, const fl_json *input, con
 	if (fl_spec_equal(fl_json_get(record, "spec"), spec))
 		return 0;
 	revision = (struct revision){ vm, spec };
-	return fl_vm_change(vm, FL_SAVE_SYNC, change_spec, &revision, err);
+	if (fl_vm_change(vm, FL_SAVE_SYNC, change_spec, &revision, err) < 0)
+		return -1;
+	fl_spec_warn(spec);
+	return 0;
 }
 
 static fl_json *new_record(const fl_json *spec, const char *uid)

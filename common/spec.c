@@ -155,6 +155,28 @@ static void view_lists(struct fl_spec *view, const fl_json *spec)
 			view_interface(fl_json_item(interfaces, i));
 }
 
+size_t fl_spec_images(const struct fl_spec *spec, const char **images)
+{
+	size_t count = 0;
+
+	images[count++] = spec->kernel_image;
+	if (spec->initrd_image)
+		images[count++] = spec->initrd_image;
+	for (size_t i = 0; i < spec->volume_count; i++)
+		if (spec->volumes[i].image)
+			images[count++] = spec->volumes[i].image;
+	for (size_t i = 0, kept = 0, all = count; i < all; i++) {
+		size_t k = 0;
+
+		while (k < kept && strcmp(images[k], images[i]) != 0)
+			k++;
+		if (k == kept)
+			images[kept++] = images[i];
+		count = kept;
+	}
+	return count;
+}
+
 char *fl_spec_volume_path(const struct fl_spec *spec, size_t number)
 {
 	if (number == 0 && spec->has_root)

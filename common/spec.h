@@ -89,6 +89,10 @@ struct fl_spec fl_spec_view(const fl_json *spec);
 void fl_spec_finish(struct fl_spec *spec);
 #define fl_cleanup_spec FL_CLEANUP(fl_spec_finish)
 
+/* The images that it names, each once, in the order kernel, initrd, volumes; borrowed. images has
+ * room for two more than there are volumes. How many there are. */
+size_t fl_spec_images(const struct fl_spec *spec, const char **images);
+
 /* Where the volume stands in the spec: "root_volume" or "additional_volumes[N]". Caller frees. */
 char *fl_spec_volume_path(const struct fl_spec *spec, size_t number);
 

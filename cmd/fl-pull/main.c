@@ -66,29 +66,6 @@ static int run_get(struct fl_args *args, struct fl_err *err)
 	return 0;
 }
 
-/* The images of a spec, each once, in the order kernel, initrd, volumes. */
-static size_t images_of(const struct fl_spec *spec, const char **images)
-{
-	size_t count = 0;
-
-	images[count++] = spec->kernel_image;
-	if (spec->initrd_image)
-		images[count++] = spec->initrd_image;
-	for (size_t i = 0; i < spec->volume_count; i++)
-		if (spec->volumes[i].image)
-			images[count++] = spec->volumes[i].image;
-	for (size_t i = 0, kept = 0, all = count; i < all; i++) {
-		size_t k = 0;
-
-		while (k < kept && strcmp(images[k], images[i]) != 0)
-			k++;
-		if (k == kept)
-			images[kept++] = images[i];
-		count = kept;
-	}
-	return count;
-}
-
 /* A platform that is said, else the spec's, else the one for which the image was there before: what
  * a microVM was made of is for the same machine when it is brought again. */
 static const char *platform_for(const struct fl_step_call *call, const char *image)
@@ -126,7 +103,7 @@ static int step_up(struct fl_step_call *call, struct fl_err *err)
 	fl_cleanup_free const char **images =
 		fl_alloc_zero(call->spec.volume_count + 2, sizeof(*images));
 	fl_cleanup_json fl_json *made = fl_json_new_object();
-	size_t count = images_of(&call->spec, images);
+	size_t count = fl_spec_images(&call->spec, images);
 
 	if (fl_options_get(call->args, &options, err) < 0 ||
 	    fl_store_open(&store, call->vm->state->dir, true, err) < 0)
@@ -149,7 +126,7 @@ static int step_plan(struct fl_step_call *call, struct fl_str *out, struct fl_er
 {
 	fl_cleanup_free const char **images =
 		fl_alloc_zero(call->spec.volume_count + 2, sizeof(*images));
-	size_t count = images_of(&call->spec, images);
+	size_t count = fl_spec_images(&call->spec, images);
 
 	(void)err;
 	for (size_t i = 0; i < count; i++)

@@ -24,6 +24,7 @@ struct plan {
 	struct fl_table table;
 	struct fl_str documents;    /* for "up", as JSON Lines */
 	FL_VEC(char *) stops, gone; /* uids */
+	FL_VEC(char *) images;      /* of those that are stopped for it */
 };
 
 static void texts_free(char **items, size_t count)
@@ -41,6 +42,7 @@ static void plan_finish(struct plan *plan)
 	fl_str_finish(&plan->documents);
 	texts_free(plan->stops.items, plan->stops.count);
 	texts_free(plan->gone.items, plan->gone.count);
+	texts_free(plan->images.items, plan->images.count);
 }
 #define cleanup_plan FL_CLEANUP(plan_finish)
 
@@ -84,6 +86,15 @@ static int find(struct plan *plan, const struct fl_spec *spec, struct fl_vm *vm,
 	return fl_vm_open(&plan->state, spec->name_space, spec->name, one->uid, vm, err) < 0 ? -1 : 1;
 }
 
+static void add_images(struct plan *plan, const struct fl_spec *spec)
+{
+	fl_cleanup_free const char **images = fl_alloc_zero(spec->volume_count + 2, sizeof(*images));
+	size_t count = fl_spec_images(spec, images);
+
+	for (size_t i = 0; i < count; i++)
+		FL_VEC_ADD(&plan->images, fl_strdup(images[i]));
+}
+
 /* It is stopped first: only then it takes another spec, and keeps its disks. */
 static void plan_change(struct plan *plan, const struct fl_vm *vm, fl_json *spec,
 			const char *what)
@@ -115,6 +126,7 @@ static int plan_one(void *arg, fl_json *document, struct fl_err *err)
 		return -1;
 	fl_spec_difference(fl_json_get(record, "spec"), document, &what);
 	if (what.len) {
+		add_images(plan, &spec);
 		plan_change(plan, &vm, document, what.data);
 		return 0;
 	}
@@ -180,6 +192,14 @@ static int mark(void *arg, fl_json *document, struct fl_err *err)
 	return found > 0 ? fl_vm_put(&vm, "host.applied", fl_json_new_text(plan->folder), err) : found;
 }
 
+/* What runs is not stopped for an image that cannot be had. As fl_chain_get. */
+static int get_images(const struct plan *plan, const struct fl_args *args, struct fl_err *err)
+{
+	return plan->images.count ? fl_chain_get(args, (const char *const *)plan->images.items,
+						 plan->images.count, err)
+				  : 0;
+}
+
 /* What did not come up is there all the same, and the folder's. */
 static int do_plan(struct plan *plan, const struct fl_wanted *wanted, struct fl_args *args,
 		   struct fl_err *err)
@@ -207,8 +227,12 @@ int fl_apply(struct fl_args *args, struct fl_err *err)
 	fl_table_column(&plan.table, "NAME", "name");
 	fl_table_column(&plan.table, "CHANGES", "changes");
 	if (fl_wanted_each(&wanted, plan_one, &plan, err) < 0 ||
-	    (fl_args_flag(args, "prune") && plan_prune(&plan, &wanted, err) < 0) ||
-	    (!is_dry && do_plan(&plan, &wanted, args, err) < 0))
+	    (fl_args_flag(args, "prune") && plan_prune(&plan, &wanted, err) < 0))
+		return -1;
+	args->exit_status = is_dry ? 0 : get_images(&plan, args, err);
+	if (args->exit_status)
+		return args->exit_status < 0 ? -1 : 0;
+	if (!is_dry && do_plan(&plan, &wanted, args, err) < 0)
 		return -1;
 	return fl_table_print(&plan.table, fl_args_flag(args, "json"), err);
 }

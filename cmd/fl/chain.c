@@ -197,6 +197,12 @@ static void outcome_finish(struct outcome *outcome)
 	free(outcome->uids.items);
 }
 
+/* Of what fl_proc_wait says, as a shell tells of a signal. */
+static int exit_status(int status)
+{
+	return status >= 256 ? 128 + status - 256 : status;
+}
+
 int fl_chain_run(const char *const *argv, struct fl_err *err)
 {
 	fl_cleanup_close int null = open("/dev/null", O_RDWR | O_CLOEXEC);
@@ -212,6 +218,23 @@ int fl_chain_run(const char *const *argv, struct fl_err *err)
 		rc = fl_proc_wait(&child, 20000, err);
 	}
 	return rc;
+}
+
+int fl_chain_get(const struct fl_args *args, const char *const *images, size_t count,
+		 struct fl_err *err)
+{
+	words argv = { 0 };
+	int status;
+
+	FL_VEC_ADD(&argv, fl_path_beside_program("", "fl-pull"));
+	FL_VEC_ADD(&argv, fl_strdup("get"));
+	add_options(args, "fl-pull", &argv);
+	for (size_t i = 0; i < count; i++)
+		FL_VEC_ADD(&argv, fl_strdup(images[i]));
+	FL_VEC_ADD(&argv, NULL);
+	status = fl_chain_run(argv.items, err);
+	words_finish(&argv);
+	return exit_status(status);
 }
 
 /* "fl-run wait" for all that came up; standard output is the records' alone. */
@@ -233,7 +256,7 @@ static int wait_for(struct fl_args *args, const struct outcome *outcome, struct 
 	rc = fl_chain_run(argv.items, err);
 	words_finish(&argv);
 	if (rc >= 0)
-		args->exit_status = rc >= 256 ? 128 + rc - 256 : rc;
+		args->exit_status = exit_status(rc);
 	return rc < 0 ? -1 : 0;
 }
 
@@ -255,8 +278,7 @@ static int run_programs(struct fl_args *args, const char *const *programs, size_
 	if (strcmp(verb, "down") == 0)
 		outcome->kind = FL_ERR_NONE;
 	args->exit_status = outcome->kind != FL_ERR_NONE ? fl_err_exit_status(outcome->kind)
-			    : status >= 256              ? 128 + status - 256
-							 : status;
+							 : exit_status(status);
 	return 0;
 }
 

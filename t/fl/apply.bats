@@ -61,6 +61,30 @@ runs() {
 	[ "$(runs)" = "a b" ]
 }
 
+@test "what runs is not stopped for an image that is not to be had" {
+	small_spec a >specs/a.json
+	apply specs >/dev/null
+	jq -c '.root_volume.source.container_source = "oci:'"$IMAGES"'/layout:nosuch"' specs/a.json >new
+	small_spec b >specs/b.json
+	mv new specs/a.json
+	run --separate-stderr apply specs
+	[ "$status" = 4 ]
+	[ -z "$output" ]
+	[[ "$stderr" == *nosuch* ]]
+	[ "$(runs)" = a ]
+	[ "$(fl inspect --json a | jq -r .spec.root_volume.source.container_source)" = "oci:$IMAGES/layout:root" ]
+}
+
+@test "what is unknown in a changed spec is told" {
+	small_spec a >specs/a.json
+	apply specs >/dev/null
+	jq -c '.memory = 3' specs/a.json >new
+	mv new specs/a.json
+	run --separate-stderr apply specs
+	[ "$status" = 0 ]
+	[[ "$stderr" == *'"memory" is unknown'*"did you mean memory_in_mb"* ]]
+}
+
 @test "prune takes only what this folder brought" {
 	small_spec a >specs/a.json
 	small_spec by-hand | quick_up >/dev/null
