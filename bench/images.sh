@@ -78,6 +78,7 @@ fresh() {
 	xfs) mkfs.xfs -q -m reflink=1 "$work/disk" ;;
 	esac
 	mount -o loop "$work/disk" "$work/mnt"
+	sync # what others left is not for who comes next to write
 	warm
 	cd "$work/mnt"
 }
