@@ -80,9 +80,9 @@ int fl_cp(struct fl_args *args, struct fl_err *err)
 	fl_cleanup_ssh struct fl_ssh_guest guest = FL_SSH_GUEST_INIT;
 	fl_cleanup_free char *name = NULL;
 
-	if (choose_guest(args, &name, err) < 0 || fl_ssh_find(args, name, &guest, err) < 0)
+	if (choose_guest(args, &name, err) < 0 || fl_ssh_find(args, name, &guest, err) < 0 ||
+	    fl_ssh_begin(args, &guest, "scp", err) < 0)
 		return -1;
-	fl_ssh_begin(args, &guest, "scp");
 	for (size_t i = 0; i < FL_COUNT(flags); i++)
 		if (fl_args_flag(args, flags[i][0]))
 			fl_ssh_add(&guest, flags[i][1]);

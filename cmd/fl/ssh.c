@@ -3,6 +3,7 @@
 
 #include "common/alloc.h"
 
+#include <fcntl.h>
 #include <string.h>
 
 const struct fl_option fl_ssh_options[] = { FL_SSH_OPTIONS, { 0 } };
@@ -56,10 +57,21 @@ void fl_ssh_add(struct fl_ssh_guest *guest, const char *word)
 	FL_VEC_ADD(&guest->argv, fl_strdup(word));
 }
 
-void fl_ssh_begin(const struct fl_args *args, struct fl_ssh_guest *guest, const char *program)
+/* ssh would go on without the key, and say in the end that the guest denies access. */
+static int check_identity(const char *path, struct fl_err *err)
+{
+	fl_cleanup_close int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	return fd < 0 ? fl_err_errno(err, errno, "%s: the private key cannot be read", path) : 0;
+}
+
+int fl_ssh_begin(const struct fl_args *args, struct fl_ssh_guest *guest, const char *program,
+		 struct fl_err *err)
 {
 	const char *identity = fl_args_text(args, "identity", NULL);
 
+	if (identity && check_identity(identity, err) < 0)
+		return -1;
 	fl_ssh_add(guest, program);
 	/* A microVM's host key is known by the microVM, not by an address that others get. */
 	FL_VEC_ADD(&guest->argv, fl_asprintf("-oUserKnownHostsFile=%s/known_hosts", guest->vm.path));
@@ -72,6 +84,7 @@ void fl_ssh_begin(const struct fl_args *args, struct fl_ssh_guest *guest, const 
 		fl_ssh_add(guest, "-i");
 		fl_ssh_add(guest, identity);
 	}
+	return 0;
 }
 
 int fl_ssh_become(struct fl_ssh_guest *guest, struct fl_err *err)
@@ -87,9 +100,9 @@ int fl_ssh(struct fl_args *args, struct fl_err *err)
 {
 	fl_cleanup_ssh struct fl_ssh_guest guest = FL_SSH_GUEST_INIT;
 
-	if (fl_ssh_find(args, args->operands.items[0], &guest, err) < 0)
+	if (fl_ssh_find(args, args->operands.items[0], &guest, err) < 0 ||
+	    fl_ssh_begin(args, &guest, "ssh", err) < 0)
 		return -1;
-	fl_ssh_begin(args, &guest, "ssh");
 	fl_ssh_add(&guest, "--");
 	fl_ssh_add(&guest, guest.address);
 	for (size_t i = 1; i < args->operands.count; i++)

@@ -4,8 +4,9 @@
  * what every program of ssh's family is told for it.
  *
  *     fl_cleanup_ssh struct fl_ssh_guest guest = FL_SSH_GUEST_INIT;
- *     if (fl_ssh_find(args, "default/mvm0", &guest, err) < 0) return -1;
- *     fl_ssh_begin(args, &guest, "sftp");
+ *     if (fl_ssh_find(args, "default/mvm0", &guest, err) < 0 ||
+ *         fl_ssh_begin(args, &guest, "sftp", err) < 0)
+ *             return -1;
  *     fl_ssh_add(&guest, guest.address);
  *     return fl_ssh_become(&guest, err);
  */
@@ -34,8 +35,10 @@ void fl_ssh_finish(struct fl_ssh_guest *guest);
 int fl_ssh_find(const struct fl_args *args, const char *text, struct fl_ssh_guest *guest,
 		struct fl_err *err);
 
-/* The program, whose key it is, who logs in, and the host key, which is known by the microVM. */
-void fl_ssh_begin(const struct fl_args *args, struct fl_ssh_guest *guest, const char *program);
+/* The program, whose key it is, who logs in, and the host key, which is known by the microVM. A key
+ * that cannot be read is an error. */
+int fl_ssh_begin(const struct fl_args *args, struct fl_ssh_guest *guest, const char *program,
+		 struct fl_err *err);
 void fl_ssh_add(struct fl_ssh_guest *guest, const char *word);
 
 /* Becomes the program. Returns only when that fails. */

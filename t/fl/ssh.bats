@@ -15,6 +15,8 @@ setup() {
 		chmod +x "$BATS_TEST_TMPDIR/bin/$tool"
 	done
 	PATH=$BATS_TEST_TMPDIR/bin:$PATH
+	cd "$BATS_TEST_TMPDIR"
+	: >key
 	fl-pull up -q < <(small_spec a) >/dev/null
 	record=$(echo "$FL_STATE_DIR"/vm/default/a/*/record.json)
 	uid=$(jq -r .spec.uid "$record")
@@ -43,6 +45,15 @@ told() {
 	[[ "$options" == *"-oHostKeyAlias=$uid"*"-oUser=me"*"key"* ]]
 	run -0 fl cp -i key -l me f "$uid:/tmp"
 	[ "$(sed '1d;/^--$/,$d' <<<"$output")" = "$options" ]
+}
+
+@test "a key that cannot be read is told, and nobody is asked to log in" {
+	run -4 fl ssh -i nosuch a
+	[[ "$output" == *"nosuch: the private key cannot be read: No such file"* ]]
+	run -4 fl cp -i nosuch f a:
+	[[ "$output" != *scp* ]]
+	chmod 0 key
+	[ "$(id -u)" = 0 ] || run -6 fl ssh -i key a
 }
 
 @test "cp in, out, of several files" {
