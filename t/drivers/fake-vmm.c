@@ -6,7 +6,7 @@
  *     fake=panic | poweroff | reboot | noroot | exit3 | deaf | cloud-init | prompt | once-panic
  *     fake=asleep                 the guest reads nothing that is typed
  *     fake=busy                   it uses a processor
- *     fake=mute | nonsense        the monitor does not answer, or not as QEMU does
+ *     fake=mute | nonsense | half the monitor does not answer, not as QEMU does, or stops in a line
  */
 #include <poll.h>
 #include <stdio.h>
@@ -63,7 +63,9 @@ static void tell_blocks(int client, const char *how)
 {
 	if (strstr(how, "fake=mute"))
 		return;
-	if (strstr(how, "fake=nonsense"))
+	if (strstr(how, "fake=half"))
+		say(client, "{\"return\":[{\"device\":");
+	else if (strstr(how, "fake=nonsense"))
 		say(client, "}{\n[1]\n{\"return\":[7,{\"device\":3,\"stats\":[]}]}\n");
 	else
 		say(client, "{\"return\":[{\"device\":\"disk-root\",\"stats\":{\"rd_bytes\":512,"

@@ -115,6 +115,45 @@ runs() {
 	wait "$viewer" "$reader" || true
 }
 
+# Hours of a guest that talks: what is kept is its end.
+@test "output that nobody reads is kept up to a bound, and the guest goes on" {
+	small_spec vm0 | quick_up >/dev/null
+	folder=$(echo "$FL_STATE_DIR"/vm/default/vm0/*)
+	for _ in 1 2 3; do
+		echo flood | fl console vm0 --linger 0 >/dev/null
+		sleep 0.1
+	done
+	echo the-last | fl console vm0 --linger 0 >/dev/null
+	for _ in $(seq 300); do
+		! tail -n 1 "$folder/qemu.stdout" | grep -q the-last || break
+		sleep 0.1
+	done
+	tail -n 2 "$folder/qemu.stdout" | grep -q "^00089999 "
+	[ "$(cat "$folder"/qemu.stdout* | wc -c)" -gt $((4 << 20)) ]
+	[ "$(cat "$folder"/qemu.stdout* | wc -c)" -le $((8 << 20)) ]
+	[ "$(fl status --json vm0 | jq -r .vmm_state)" = running ]
+	fl stop vm0
+}
+
+@test "a full disk loses what the guest says, and nothing else" {
+	unshare -m true 2>/dev/null || skip "no right to mount a small file system"
+	small_spec vm0 >spec.json
+	unshare -m bash -euc '
+		. "$FL_TOP/t/lib.bash"
+		fl-pull up -q <spec.json >/dev/null
+		fl down -q vm0 >/dev/null
+		mount -t tmpfs -o size=64m tmpfs "$FL_STATE_DIR"
+		quick_up spec.json >/dev/null
+		dd if=/dev/zero of="$FL_STATE_DIR/fill" bs=4k 2>/dev/null || true
+		echo flood | fl console vm0 --linger 1s >/dev/null
+		[ "$(fl status --json vm0 | jq -r .vmm_state)" = running ]
+		rm "$FL_STATE_DIR/fill"
+		echo heard | fl console vm0 --linger 1s | grep -qa heard
+		grep -qa heard "$FL_STATE_DIR"/vm/default/vm0/*/qemu.stdout
+		fl down -q vm0 >/dev/null
+		[ -z "$(what_is_left)" ]'
+}
+
 @test "keys and signals are heard while nobody takes the output; without a reader it ends" {
 	small_spec vm0 | quick_up >/dev/null
 	echo flood | fl console vm0 --linger 300ms >/dev/null

@@ -78,8 +78,36 @@ walk_down() {
 	[ "$n" -gt 1 ]
 }
 
+# Kills PROGRAM at its calls in COMMAND; done again it reaches its end, which CHECK is about. BACK leads
+# to where the next begins.
+walk_verb() { # PROGRAM COMMAND CHECK BACK
+	local program=$1 n status
+	for ((n = 1; n < 400; n++)); do
+		status=0
+		LD_PRELOAD=$BATS_FILE_TMPDIR/kill-at.so FL_KILL_IN=$program FL_KILL_AT=$n bash -c "$2" >/dev/null 2>&1 || status=$?
+		if ! bash -c "$2" >/dev/null || ! bash -c "$3"; then
+			echo "$2: killed at call $n, then done again:"
+			fl-run status walked
+			return 1
+		fi
+		bash -c "$4" >/dev/null
+		[ "$status" = 137 ] || break
+	done
+	echo "$2: $n calls"
+	[ "$n" -gt 1 ]
+}
+
+# That its state, and whether it has gone on since, are told as they are.
+is() {
+	[ "$(fl-run status --json walked | jq -r .vmm_state)" = "$1" ]
+}
+
+has_size() {
+	[ "$(stat -c %s "$(fl inspect --json walked | jq -r .host.volumes.root.path)")" = $(("$1" << 20)) ]
+}
+
 inside() {
-	export -f chain_up was_killed everything_left walk_up walk_down what_is_left quick_up small_spec
+	export -f walk_verb is has_size chain_up was_killed everything_left walk_up walk_down what_is_left quick_up small_spec
 	${OWN:-} env PATH="$FL_BUILD/killable:$PATH" bash -c '
 		set -o pipefail
 		[ -z "$OWN" ] || { fl-net bridge create br0 --address 10.7.0.1/24; bridge="--bridge br0"; }
@@ -118,4 +146,22 @@ inside() {
 
 @test "down: fl-meta, fl-net, fl-snap" {
 	inside 'walk_down fl-meta && { [ -z "$OWN" ] || walk_down fl-net; } && walk_down fl-snap'
+}
+
+@test "pause, resume, grow" {
+	inside '
+		set -e
+		quick_up "$BATS_FILE_TMPDIR/spec" >/dev/null
+		walk_verb fl-run "fl-run pause walked" "is paused" "fl-run resume walked"
+		fl-run pause walked
+		walk_verb fl-run "fl-run resume walked" "is running" "fl-run pause walked"
+		fl-run resume walked
+		echo 24 >"$BATS_TEST_TMPDIR/mib"
+		export MIB=$BATS_TEST_TMPDIR/mib
+		walk_verb fl-snap "fl-snap grow walked root \$(cat \$MIB)M" "has_size \$(cat \$MIB)" \
+			"echo \$((\$(cat \$MIB) + 8)) >\$MIB"
+		is running
+		fl down -q walked >/dev/null
+		left=$(everything_left)
+		[ -z "$left" ] || { echo "left: $left"; exit 1; }'
 }
