@@ -84,8 +84,8 @@ void fl_check_space(const char *state_dir, struct fl_finding *finding)
 {
 	fl_cleanup_free char *there = nearest(state_dir);
 	struct statvfs fs = { 0 };
-	uint64_t room;
-	char text[16];
+	uint64_t room, wanted;
+	char text[16], least[16];
 
 	if (statvfs(there, &fs) < 0) {
 		fl_finding_set(finding, FL_FINDING_BAD, "mend the file system", "%s: %s", there,
@@ -93,14 +93,15 @@ void fl_check_space(const char *state_dir, struct fl_finding *finding)
 		return;
 	}
 	room = (uint64_t)fs.f_bavail * fs.f_frsize;
+	wanted = room < HARDLY_ANY ? HARDLY_ANY : LITTLE;
 	fl_num_print_size(room, text);
-	fl_finding_set(finding,
-		       room < HARDLY_ANY ? FL_FINDING_BAD
-		       : room < LITTLE   ? FL_FINDING_POOR
-					 : FL_FINDING_OK,
-		       room < LITTLE ? "make room, or put the state folder elsewhere"
-				     : NULL,
-		       "%s: %s free", there, text);
+	fl_num_print_size(wanted, least);
+	if (room >= wanted)
+		fl_finding_set(finding, FL_FINDING_OK, NULL, "%s: %s free", there, text);
+	else
+		fl_finding_set(finding, wanted == HARDLY_ANY ? FL_FINDING_BAD : FL_FINDING_POOR,
+			       "make room, or put the state folder elsewhere",
+			       "%s: %s free, less than %s", there, text, least);
 }
 
 /* The worst pool is the one that is told. */
