@@ -243,8 +243,13 @@ static int resolve_bare(const struct fl_state *state, const fl_json *input, bool
 	fl_cleanup_close int name_fd = -1;
 	int rc;
 
-	if (!spec || fl_spec_check(spec, err) < 0)
+	if (!spec)
 		return -1;
+	/* What is missed may be there under a name that is none. */
+	if (fl_spec_check(spec, err) < 0) {
+		fl_spec_warn(spec);
+		return -1;
+	}
 	view = fl_spec_view(spec);
 	name_fd = open_name(state, &view, err);
 	if (name_fd < 0)

@@ -63,6 +63,17 @@ static int unit_shift(const char *unit)
 	return 10 * (int)(at - units + 1);
 }
 
+static int out_of_range(const char *text, uint64_t bytes, uint64_t min, struct fl_err *err)
+{
+	char least[16];
+
+	fl_num_print_size(min, least);
+	if (bytes < min)
+		return fl_err_set(err, FL_ERR_INVALID, "size %s is less than %s; bytes are meant where "
+				  "neither K, M, G nor T is behind it", text, least);
+	return fl_err_set(err, FL_ERR_INVALID, "size %s is out of range", text);
+}
+
 int fl_num_size(const char *text, uint64_t min, uint64_t max, uint64_t *bytes,
 		struct fl_err *err)
 {
@@ -78,7 +89,8 @@ int fl_num_size(const char *text, uint64_t min, uint64_t max, uint64_t *bytes,
 				  "\"%s\" is not a size; write bytes, or a number with K, M, G or T",
 				  text);
 	if (value > (UINT64_MAX >> shift) || value << shift < min || value << shift > max)
-		return fl_err_set(err, FL_ERR_INVALID, "size %s is out of range", text);
+		return out_of_range(text, value > (UINT64_MAX >> shift) ? UINT64_MAX : value << shift, min,
+				    err);
 	*bytes = value << shift;
 	return 0;
 }

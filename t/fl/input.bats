@@ -108,6 +108,10 @@ bats_require_minimum_version 1.5.0
 	[ "$status" = 0 ]
 	[[ "$stderr" != *unknown* ]]
 	fl down -q vm
+	# Also where something is missed for it.
+	run --separate-stderr fl-pull up < <(changed '.kernle = .kernel | del(.kernel)')
+	[ "$status" = 3 ]
+	[[ "$stderr" == *'"kernle" is unknown, and does nothing; did you mean kernel?'*"kernel.image: an image is required"* ]]
 }
 
 @test "a file that the image does not hold: its folder's names help" {
@@ -332,6 +336,8 @@ bats_require_minimum_version 1.5.0
 }
 
 @test "a size that lacks its unit is not taken for bytes" {
+	run -3 fl-snap grow vm root 13
+	[[ "$output" == *"size 13 is less than 1.0 MiB"*"K, M, G"* ]]
 	fails_with 2 "write such as 10G" small_spec vm --root-size 10
 	[ "$(small_spec vm --root-size 1M | jq .root_volume.size_in_mb)" = 1 ]
 }
