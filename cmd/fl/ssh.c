@@ -99,13 +99,15 @@ int fl_ssh_become(struct fl_ssh_guest *guest, struct fl_err *err)
 int fl_ssh(struct fl_args *args, struct fl_err *err)
 {
 	fl_cleanup_ssh struct fl_ssh_guest guest = FL_SSH_GUEST_INIT;
+	const char *first = args->operands.count > 1 ? args->operands.items[1] : "";
 
 	if (fl_ssh_find(args, args->operands.items[0], &guest, err) < 0 ||
 	    fl_ssh_begin(args, &guest, "ssh", err) < 0)
 		return -1;
 	fl_ssh_add(&guest, "--");
 	fl_ssh_add(&guest, guest.address);
-	for (size_t i = 1; i < args->operands.count; i++)
+	/* As ssh takes it: "fl ssh NAME -- COMMAND". */
+	for (size_t i = strcmp(first, "--") == 0 ? 2 : 1; i < args->operands.count; i++)
 		fl_ssh_add(&guest, args->operands.items[i]);
 	return fl_ssh_become(&guest, err);
 }

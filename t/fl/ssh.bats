@@ -42,6 +42,8 @@ told() {
 	run -0 fl ssh -i key -l me a ls -l
 	[ "$(told)" = "10.1.2.3 ls -l" ]
 	options=$(sed '1d;/^--$/,$d' <<<"$output")
+	run -0 fl ssh a -- ls -- -l
+	[ "$(told)" = "10.1.2.3 ls -- -l" ]
 	[[ "$options" == *"-oHostKeyAlias=$uid"*"-oUser=me"*"key"* ]]
 	run -0 fl cp -i key -l me f "$uid:/tmp"
 	[ "$(sed '1d;/^--$/,$d' <<<"$output")" = "$options" ]
