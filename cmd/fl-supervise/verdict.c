@@ -78,6 +78,8 @@ struct fl_verdict fl_verdict_of(const struct fl_machine *machine, int status)
 	} else if (machine->refused_stop) {
 		say(&verdict, "the guest could not be asked to power off, and was killed: %s",
 		    machine->monitor.refusal);
+	} else if (machine->deaf && !machine->stop_ms) {
+		say(&verdict, "the VMM was killed, as was asked");
 	} else if (machine->deaf) {
 		say(&verdict, "the guest did not power off within %llu s, and was killed",
 		    (unsigned long long)machine->stop_ms / 1000);

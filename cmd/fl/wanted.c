@@ -77,6 +77,8 @@ int fl_wanted_read(struct fl_wanted *wanted, const char *folder, struct fl_err *
 	int count = fd < 0 ? -1 : scandir(folder, &entries, is_spec_file, alphasort);
 	int rc = 0;
 
+	if (count < 0 && errno == ENOTDIR)
+		return fl_err_set(err, FL_ERR_USAGE, "%s: no folder; \"fl up\" takes files", folder);
 	if (count < 0)
 		return fl_err_errno(err, errno, "%s: the folder cannot be read", folder);
 	for (int i = 0; i < count; i++) {

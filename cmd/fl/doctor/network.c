@@ -24,7 +24,9 @@ void fl_check_tun(const char *state_dir, struct fl_finding *finding)
 
 	(void)state_dir;
 	if (fd < 0)
-		fl_finding_set(finding, FL_FINDING_BAD, "modprobe tun, as root",
+		fl_finding_set(finding, FL_FINDING_BAD,
+			       errno == EACCES ? "be root, or let all open it: chmod 0666 /dev/net/tun"
+					       : "modprobe tun, as root",
 			       "/dev/net/tun cannot be opened: %s", strerror(errno));
 	else if (ioctl(fd, TUNSETIFF, &request) < 0)
 		fl_finding_set(finding, FL_FINDING_BAD,
