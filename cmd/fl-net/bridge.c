@@ -85,6 +85,13 @@ static int find_link(struct fl_links *links, const char *name, struct fl_link *l
 			  "ours; choose another name", name, *link->kind ? link->kind : "a device");
 }
 
+static int open_ways(const struct fl_bridge *bridge, struct fl_err *err)
+{
+	if (fl_nat_forwarding(bridge->address.family, true, true, err) < 0)
+		return -1;
+	return fl_nat_add(bridge->name, &bridge->address, err);
+}
+
 static int make(struct fl_links *links, const struct fl_bridge *bridge, struct fl_err *err)
 {
 	struct fl_link_change change = { .alias = ALIAS, .master = -1, .up = true };
@@ -96,11 +103,17 @@ static int make(struct fl_links *links, const struct fl_bridge *bridge, struct f
 	    fl_links_change(links, bridge->name, &change, err) < 0 ||
 	    fl_links_add_address(links, bridge->name, &bridge->address, err) < 0)
 		return -1;
-	if (!bridge->nat)
-		return 0;
-	if (fl_nat_forwarding(bridge->address.family, true, true, err) < 0)
-		return -1;
-	return fl_nat_add(bridge->name, &bridge->address, err);
+	return bridge->nat ? open_ways(bridge, err) : 0;
+}
+
+int fl_bridge_mend(const struct fl_bridge *known, struct fl_err *err)
+{
+	int is_there = known->nat ? fl_nat_is_there(known->name, err) : 1;
+
+	if (is_there != 0)
+		return is_there < 0 ? -1 : 0;
+	fl_log(FL_LOG_INFO, "%s: the rules of the bridge are missing and made again", known->name);
+	return open_ways(known, err);
 }
 
 /* The other bridge here that wants forwarding too. */

@@ -13,6 +13,8 @@ static enum fl_err_kind kind_of(const char *why)
 {
 	if (strstr(why, "not permitted"))
 		return FL_ERR_DENIED;
+	if (strstr(why, "No such file"))
+		return FL_ERR_NOT_FOUND;
 	return strstr(why, "not supported") ? FL_ERR_UNSUPPORTED : FL_ERR_SYSTEM;
 }
 
@@ -56,6 +58,16 @@ int fl_rules_remove(const char *name, const char *family, const char *table, str
 
 	fl_rules_add_none(&rules, family, table);
 	return fl_rules_run(name, rules.data, err);
+}
+
+int fl_rules_are_there(const char *name, const char *family, const char *table, struct fl_err *err)
+{
+	fl_cleanup_free char *rules = fl_asprintf("list table %s %s\n", family, table);
+	struct fl_err why = { 0 };
+
+	if (ask(name, rules, NULL, &why) == 0)
+		return 1;
+	return why.kind == FL_ERR_NOT_FOUND ? 0 : fl_err_pass(err, &why);
 }
 
 char *fl_rules_table_of(const char *uid)

@@ -145,7 +145,7 @@ static int find_bridge(struct tap *tap, const char *name, struct fl_err *err)
 				  *tap->on.kind ? tap->on.kind : "a device");
 	tap->is_ours = known && fl_bridge_is_ours(&tap->on);
 	tap->mtu = tap->on.mtu;
-	return 0;
+	return tap->is_ours ? fl_bridge_mend(&tap->bridge, err) : 0;
 }
 
 /* With no alias and no bridge, a kill came between making and naming: our name says the rest. */

@@ -308,6 +308,23 @@ print("fltap" + base64.b32encode(hashlib.sha256(sys.argv[1].encode()).digest()).
 	[ "$(forwarding)" = 1 ]
 }
 
+@test "nat: rules that somebody flushed come back with the next up" {
+	ns fl-net bridge create br0 --address 10.9.8.1/24 --nat
+	rules=$(ns nft list table inet flintlock_br0)
+	ns nft flush ruleset
+	ns sysctl -qw net.ipv4.ip_forward=0
+	up a br0 >/dev/null
+	[ "$(ns nft list table inet flintlock_br0)" = "$rules" ]
+	[ "$(forwarding)" = 1 ]
+	# What is there stays as it is.
+	ns nft add rule inet flintlock_br0 forward accept comment mine
+	up a br0 >/dev/null
+	[[ "$(ns nft list table inet flintlock_br0)" == *'comment "mine"'* ]]
+	ns fl-net down default/a >/dev/null
+	ns fl-net bridge rm br0
+	[ -z "$(ns nft list tables)" ]
+}
+
 @test "two bridges: forwarding stays until the last has gone, whichever that is" {
 	for order in "br0 br1" "br1 br0"; do
 		ns sysctl -qw net.ipv4.ip_forward=0

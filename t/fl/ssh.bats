@@ -15,7 +15,7 @@ setup() {
 		chmod +x "$BATS_TEST_TMPDIR/bin/$tool"
 	done
 	PATH=$BATS_TEST_TMPDIR/bin:$PATH
-	cd "$BATS_TEST_TMPDIR"
+	cd "$BATS_TEST_TMPDIR" || return 1
 	: >key
 	fl-pull up -q < <(small_spec a) >/dev/null
 	record=$(echo "$FL_STATE_DIR"/vm/default/a/*/record.json)
