@@ -108,7 +108,8 @@ static int make(struct fl_links *links, const struct fl_bridge *bridge, struct f
 
 int fl_bridge_mend(const struct fl_bridge *known, struct fl_err *err)
 {
-	int is_there = known->nat ? fl_nat_is_there(known->name, err) : 1;
+	bool is_wanted = known->nat && fl_known_is_here(known);
+	int is_there = is_wanted ? fl_nat_is_there(known->name, err) : 1;
 
 	if (is_there != 0)
 		return is_there < 0 ? -1 : 0;

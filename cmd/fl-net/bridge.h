@@ -58,7 +58,7 @@ int fl_bridge_create(const struct fl_state *state, const struct fl_bridge_wish *
 int fl_bridge_restore(const struct fl_state *state, struct fl_links *links,
 		      const struct fl_bridge *known, struct fl_err *err);
 
-/* Makes the rules of a known bridge again, where somebody has flushed them. */
+/* Makes the rules of a known bridge that is here again, where somebody took its table away. */
 int fl_bridge_mend(const struct fl_bridge *known, struct fl_err *err);
 
 /* What does not exist is fine; what is not ours, in use, or served, is FL_ERR_PRECONDITION. */

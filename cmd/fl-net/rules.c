@@ -13,8 +13,6 @@ static enum fl_err_kind kind_of(const char *why)
 {
 	if (strstr(why, "not permitted"))
 		return FL_ERR_DENIED;
-	if (strstr(why, "No such file"))
-		return FL_ERR_NOT_FOUND;
 	return strstr(why, "not supported") ? FL_ERR_UNSUPPORTED : FL_ERR_SYSTEM;
 }
 
@@ -67,7 +65,7 @@ int fl_rules_are_there(const char *name, const char *family, const char *table, 
 
 	if (ask(name, rules, NULL, &why) == 0)
 		return 1;
-	return why.kind == FL_ERR_NOT_FOUND ? 0 : fl_err_pass(err, &why);
+	return strstr(why.text, "No such file") ? 0 : fl_err_pass(err, &why);
 }
 
 char *fl_rules_table_of(const char *uid)
