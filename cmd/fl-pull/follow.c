@@ -52,7 +52,8 @@ static void flush(struct fl_follow *follow)
 	follow->flushed = follow->hashed;
 }
 
-/* What is there in whole pieces, once there are more; 0: there will be none. */
+/* What is there in whole pieces, once there are more, and no more than is done without looking again; 0:
+ * there will be none. */
 static uint64_t wait_for_more(struct fl_follow *follow)
 {
 	uint64_t whole;
@@ -61,6 +62,8 @@ static uint64_t wait_for_more(struct fl_follow *follow)
 	while (follow->size - follow->hashed < PIECE && !follow->ended)
 		pthread_cond_wait(&follow->changed, &follow->mutex);
 	whole = follow->ended ? 0 : follow->size - follow->size % PIECE;
+	if (whole > follow->hashed + FLUSHED)
+		whole = follow->hashed + FLUSHED;
 	pthread_mutex_unlock(&follow->mutex);
 	return whole;
 }
