@@ -17,6 +17,10 @@ const struct fl_option fl_apply_options[] = {
 	{ 0 },
 };
 
+struct wanted_image {
+	char *image, *platform; /* platform NULL: as the options say */
+};
+
 /* What is to be done, in the order of the folder; what goes is last. */
 struct plan {
 	struct fl_state state;
@@ -24,7 +28,7 @@ struct plan {
 	struct fl_table table;
 	struct fl_str documents;    /* for "up", as JSON Lines */
 	FL_VEC(char *) stops, gone; /* uids */
-	FL_VEC(char *) images;      /* of those that are stopped for it */
+	FL_VEC(struct wanted_image) images; /* new to microVMs that are stopped for them */
 };
 
 static void texts_free(char **items, size_t count)
@@ -42,7 +46,11 @@ static void plan_finish(struct plan *plan)
 	fl_str_finish(&plan->documents);
 	texts_free(plan->stops.items, plan->stops.count);
 	texts_free(plan->gone.items, plan->gone.count);
-	texts_free(plan->images.items, plan->images.count);
+	for (size_t i = 0; i < plan->images.count; i++) {
+		free(plan->images.items[i].image);
+		free(plan->images.items[i].platform);
+	}
+	free(plan->images.items);
 }
 #define cleanup_plan FL_CLEANUP(plan_finish)
 
@@ -86,13 +94,28 @@ static int find(struct plan *plan, const struct fl_spec *spec, struct fl_vm *vm,
 	return fl_vm_open(&plan->state, spec->name_space, spec->name, one->uid, vm, err) < 0 ? -1 : 1;
 }
 
-static void add_images(struct plan *plan, const struct fl_spec *spec)
+static bool is_planned(const struct plan *plan, const char *image, const char *platform)
 {
+	for (size_t i = 0; i < plan->images.count; i++)
+		if (strcmp(plan->images.items[i].image, image) == 0 &&
+		    fl_str_equal(plan->images.items[i].platform, platform))
+			return true;
+	return false;
+}
+
+/* What it was made of stays what it is. */
+static void add_images(struct plan *plan, const struct fl_spec *spec, const fl_json *record)
+{
+	const fl_json *had = fl_json_at(record, "host.images");
 	fl_cleanup_free const char **images = fl_alloc_zero(spec->volume_count + 2, sizeof(*images));
 	size_t count = fl_spec_images(spec, images);
+	const char *platform = spec->asked.platform;
 
 	for (size_t i = 0; i < count; i++)
-		FL_VEC_ADD(&plan->images, fl_strdup(images[i]));
+		if (!fl_json_get(had, images[i]) && !is_planned(plan, images[i], platform))
+			FL_VEC_ADD(&plan->images,
+				   ((struct wanted_image){ fl_strdup(images[i]),
+							   platform ? fl_strdup(platform) : NULL }));
 }
 
 /* It is stopped first: only then it takes another spec, and keeps its disks. */
@@ -126,7 +149,7 @@ static int plan_one(void *arg, fl_json *document, struct fl_err *err)
 		return -1;
 	fl_spec_difference(fl_json_get(record, "spec"), document, &what);
 	if (what.len) {
-		add_images(plan, &spec);
+		add_images(plan, &spec, record);
 		plan_change(plan, &vm, document, what.data);
 		return 0;
 	}
@@ -195,9 +218,12 @@ static int mark(void *arg, fl_json *document, struct fl_err *err)
 /* What runs is not stopped for an image that cannot be had. As fl_chain_get. */
 static int get_images(const struct plan *plan, const struct fl_args *args, struct fl_err *err)
 {
-	return plan->images.count ? fl_chain_get(args, (const char *const *)plan->images.items,
-						 plan->images.count, err)
-				  : 0;
+	int status = 0;
+
+	for (size_t i = 0; status == 0 && i < plan->images.count; i++)
+		status = fl_chain_get(args, plan->images.items[i].image,
+				      plan->images.items[i].platform, err);
+	return status;
 }
 
 /* What did not come up is there all the same, and the folder's. */

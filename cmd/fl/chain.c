@@ -220,7 +220,7 @@ int fl_chain_run(const char *const *argv, struct fl_err *err)
 	return rc;
 }
 
-int fl_chain_get(const struct fl_args *args, const char *const *images, size_t count,
+int fl_chain_get(const struct fl_args *args, const char *image, const char *platform,
 		 struct fl_err *err)
 {
 	words argv = { 0 };
@@ -229,8 +229,9 @@ int fl_chain_get(const struct fl_args *args, const char *const *images, size_t c
 	FL_VEC_ADD(&argv, fl_path_beside_program("", "fl-pull"));
 	FL_VEC_ADD(&argv, fl_strdup("get"));
 	add_options(args, "fl-pull", &argv);
-	for (size_t i = 0; i < count; i++)
-		FL_VEC_ADD(&argv, fl_strdup(images[i]));
+	if (platform && !fl_args_flag(args, "platform"))
+		FL_VEC_ADD(&argv, fl_asprintf("--platform=%s", platform));
+	FL_VEC_ADD(&argv, fl_strdup(image));
 	FL_VEC_ADD(&argv, NULL);
 	status = fl_chain_run(argv.items, err);
 	words_finish(&argv);

@@ -22,9 +22,9 @@ int fl_chain_check(const struct fl_args *args, struct fl_err *err);
  * on to it. argv is ended by NULL. As fl_proc_wait. */
 int fl_chain_run(const char *const *argv, struct fl_err *err);
 
-/* "fl-pull get" for the images. 0, or what it exits with, having said why; -1 and err when it cannot be
- * run. */
-int fl_chain_get(const struct fl_args *args, const char *const *images, size_t count,
+/* "fl-pull get" for an image; platform is for when the options say none, NULL: this machine's. 0, or what
+ * it exits with, having said why; -1 and err when it cannot be run. */
+int fl_chain_get(const struct fl_args *args, const char *image, const char *platform,
 		 struct fl_err *err);
 
 int fl_chain_up(struct fl_args *args, struct fl_err *err);

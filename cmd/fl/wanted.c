@@ -33,8 +33,11 @@ static int add(struct fl_wanted *wanted, const char *file, const fl_json *docume
 	const struct fl_wanted_one *other;
 	const char *name_space, *name;
 
-	if (!spec || fl_spec_check(spec, err) < 0)
+	if (!spec || fl_spec_check(spec, err) < 0) {
+		if (spec)
+			fl_spec_warn(spec);
 		return fl_err_prefix(err, "%s", file);
+	}
 	name_space = fl_json_text(fl_json_get(spec, "namespace"));
 	name = fl_json_text(fl_json_get(spec, "id"));
 	other = find(wanted, name_space, name);

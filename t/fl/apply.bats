@@ -75,6 +75,17 @@ runs() {
 	[ "$(fl inspect --json a | jq -r .spec.root_volume.source.container_source)" = "oci:$IMAGES/layout:root" ]
 }
 
+@test "a change that is not about images brings none anew" {
+	cp -r "$IMAGES/layout" layout
+	small_spec a | sed "s,$IMAGES/layout,$PWD/layout,g" >specs/a.json
+	apply specs >/dev/null
+	rm -rf layout
+	jq -c '.vcpu = 3' specs/a.json >new
+	mv new specs/a.json
+	[ "$(actions specs)" = "change a" ]
+	[ "$(runs)" = a ]
+}
+
 @test "what is unknown in a changed spec is told" {
 	small_spec a >specs/a.json
 	apply specs >/dev/null

@@ -54,6 +54,9 @@ told() {
 	[[ "$output" == *"nosuch: the private key cannot be read: No such file"* ]]
 	run -4 fl cp -i nosuch f a:
 	[[ "$output" != *scp* ]]
+	: >half.pub
+	run -0 fl ssh -i half a
+	run -0 fl ssh --identity='~/nosuch' a
 	chmod 0 key
 	[ "$(id -u)" = 0 ] || run -6 fl ssh -i key a
 }
