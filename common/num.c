@@ -2,6 +2,7 @@
 #include "common/num.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -63,14 +64,15 @@ static int unit_shift(const char *unit)
 	return 10 * (int)(at - units + 1);
 }
 
-static int out_of_range(const char *text, uint64_t bytes, uint64_t min, struct fl_err *err)
+static int out_of_range(const char *text, uint64_t bytes, uint64_t min, bool has_unit,
+			struct fl_err *err)
 {
 	char least[16];
 
 	fl_num_print_size(min, least);
 	if (bytes < min)
-		return fl_err_set(err, FL_ERR_INVALID, "size %s is less than %s; bytes are meant where "
-				  "neither K, M, G nor T is behind it", text, least);
+		return fl_err_set(err, FL_ERR_INVALID, "size %s is less than %s%s", text, least,
+				  has_unit ? "" : "; bytes are meant where neither K, M, G nor T is behind it");
 	return fl_err_set(err, FL_ERR_INVALID, "size %s is out of range", text);
 }
 
@@ -90,7 +92,7 @@ int fl_num_size(const char *text, uint64_t min, uint64_t max, uint64_t *bytes,
 				  text);
 	if (value > (UINT64_MAX >> shift) || value << shift < min || value << shift > max)
 		return out_of_range(text, value > (UINT64_MAX >> shift) ? UINT64_MAX : value << shift, min,
-				    err);
+				    *unit, err);
 	*bytes = value << shift;
 	return 0;
 }

@@ -137,6 +137,7 @@ runs() {
 
 @test "a full disk loses what the guest says, and nothing else" {
 	unshare -m true 2>/dev/null || skip "no right to mount a small file system"
+	cd "$BATS_TEST_TMPDIR"
 	small_spec vm0 >spec.json
 	unshare -m bash -euc '
 		. "$FL_TOP/t/lib.bash"
