@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MPL-2.0 */
+#include "cmd/fl-meta/config.h"
 #include "cmd/fl-meta/disk.h"
 #include "cmd/fl-meta/ignition.h"
 #include "cmd/fl-meta/parts.h"
@@ -219,9 +220,18 @@ static int run_mmds(struct fl_args *args, struct fl_err *err)
 
 static int run_user_data(struct fl_args *args, struct fl_err *err)
 {
-	fl_cleanup_str struct fl_str out = FL_STR_INIT;
+	fl_cleanup_str struct fl_str out = FL_STR_INIT, config = FL_STR_INIT;
+	int any = fl_config_write(args, &config, err);
 
+	if (any < 0)
+		return -1;
+	if (!any && !args->operands.count)
+		return fl_err_set(err, FL_ERR_USAGE, "name files, or say by options what the guest is to be");
+	if (!args->operands.count)
+		return fl_cli_print(config.data, config.len, err);
 	fl_parts_begin(&out);
+	if (any)
+		fl_parts_add(&out, "options", &config);
 	for (size_t i = 0; i < args->operands.count; i++) {
 		const char *path = args->operands.items[i];
 		fl_cleanup_str struct fl_str text = FL_STR_INIT;
@@ -245,6 +255,7 @@ static const struct fl_option down_options[] = { FL_STEP_DOWN_OPTIONS, { 0 } };
 	{ "network-config", 0, "FILE", "cloud-init's network configuration" }
 
 static const struct fl_option seed_options[] = { FILES, SEED_FORMAT, { 0 } };
+static const struct fl_option config_options[] = { FL_CONFIG_OPTIONS, { 0 } };
 static const struct fl_option mmds_options[] = { FILES, { 0 } };
 
 static const struct fl_command commands[] = {
@@ -253,7 +264,8 @@ static const struct fl_command commands[] = {
 	{ "seed", "IMAGE", "write a seed disk from files", seed_options, 1, 1, run_seed },
 	{ "mmds", NULL, "print the files as Firecracker's metadata service has them", mmds_options, 0,
 	  0, run_mmds },
-	{ "user-data", "FILE…", "join files into one user-data", NULL, 1, -1, run_user_data },
+	{ "user-data", "[FILE…]", "write user-data out of options, join files into one, or both",
+	  config_options, 0, -1, run_user_data },
 	{ 0 },
 };
 
