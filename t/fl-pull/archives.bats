@@ -180,9 +180,9 @@ same_disk() {
 # What is hashed while it comes goes in pieces. A tar file is some blocks of 512 longer than what is in it.
 @test "layers of every length around 256 KiB: whole they come, altered at either end they do not" {
 	cd "$BATS_TEST_TMPDIR"
-	export FL_STATE_DIR=$BATS_TEST_TMPDIR/state-of-sizes
 	for size in $(seq $((262144 - 512 * 6)) 512 262144) 524288 9437184; do
-		rm -rf tree layout "$FL_STATE_DIR"
+		export FL_STATE_DIR=$BATS_TEST_TMPDIR/pulled-$size
+		rm -rf tree layout
 		mkdir tree
 		head -c "$size" /dev/urandom >tree/x
 		fl-pack image -q -t x -o layout --compression none tree >/dev/null
@@ -190,7 +190,7 @@ same_disk() {
 		fl-pull push -q oci:layout:x "$REGISTRY/t/size-$size:1" >/dev/null
 		fl-pull get -q "$REGISTRY/t/size-$size:1" >/dev/null
 		[ "$(sha256sum <"$FL_STATE_DIR/images/blobs/sha256/$layer" | cut -d' ' -f1)" = "$layer" ]
-		rm -rf "$FL_STATE_DIR"
+		export FL_STATE_DIR=$BATS_TEST_TMPDIR/refused-$size
 		for at in 0 $(($(stat -c %s "layout/blobs/sha256/$layer") - 1)); do
 			cp -r layout altered
 			chmod -R u+w altered
