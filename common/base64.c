@@ -61,6 +61,7 @@ void fl_base64_encode(const void *data, size_t size, struct fl_str *text)
 {
 	const unsigned char *in = data;
 
+	fl_str_reserve(text, (size + 2) / 3 * 4);
 	for (size_t i = 0; i < size; i += 3) {
 		size_t have = size - i < 3 ? size - i : 3;
 		uint32_t bits = (uint32_t)in[i] << 16;

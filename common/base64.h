@@ -14,4 +14,5 @@
 /* Adds the bytes of text; false (nothing added) when it is not canonical base 64. */
 bool fl_base64_decode(const char *text, struct fl_str *bytes);
 
+/* Adds them; of no bytes (data may be NULL) the text is "", and there. */
 void fl_base64_encode(const void *data, size_t size, struct fl_str *text);

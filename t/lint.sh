@@ -23,12 +23,12 @@ scripts=$(git ls-files '*.sh' '*.bash' '*.bats' '*.py' .ci/run t/lab/ images/ ':
 floor_of() {
 	case $1 in
 	macro | cleanup) echo 0 ;;
-	alloc | err | clock | arch) echo 1 ;;
+	alloc | err | clock | arch | alike) echo 1 ;;
 	str | vec | log | num | cancel) echo 2 ;;
 	io | path | colour | sha256 | inet | ulid | base64 | uuid | boot) echo 3 ;;
 	digest | atomic | lock | proc | cgroup | durable | since | tail | accel | ecdsa) echo 4 ;;
 	hasher | json | http | unixhttp | yaml | documents | slot | publish | egress | places) echo 5 ;;
-	reference | schema | mask | selector | label | condition) echo 6 ;;
+	reference | schema | mask | selector | label | condition | ssh_key) echo 6 ;;
 	spec | image | provider) echo 6 ;;
 	journal | record | state | control | metrics | jail) echo 7 ;;
 	cli | help | table | step | dryrun | progress) echo 8 ;;

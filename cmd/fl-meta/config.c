@@ -7,12 +7,12 @@
 #include "common/base64.h"
 #include "common/io.h"
 #include "common/json.h"
+#include "common/ssh_key.h"
 
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
 
-#define MOST_KEY 65536
 #define MOST_FILE (1 << 20) /* cloud-init takes as much user-data at least */
 
 #define LETTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
@@ -48,15 +48,11 @@ static fl_json *keys(const struct fl_args *args, struct fl_err *err)
 	const char *file;
 
 	for (size_t i = 0; (file = fl_args_each(args, "ssh-key", i)); i++) {
-		fl_cleanup_str struct fl_str key = FL_STR_INIT;
+		fl_json *key = fl_ssh_key_read(file, err);
 
-		if (fl_io_read_file(AT_FDCWD, file, MOST_KEY, &key, err) < 0)
+		if (!key)
 			return NULL;
-		if (!key.len || strstr(key.data, "PRIVATE KEY")) {
-			fl_err_set(err, FL_ERR_INVALID, "%s: not a public key; give the .pub file", file);
-			return NULL;
-		}
-		fl_json_add(list, fl_json_new_text_bytes(key.data, strcspn(key.data, "\r\n")));
+		fl_json_add(list, key);
 	}
 	return fl_json_ref(list);
 }
@@ -113,8 +109,7 @@ static fl_json *file_of(const char *text, struct fl_err *err)
 	if (fl_io_read_file(AT_FDCWD, equals + 1, MOST_FILE, &bytes, err) < 0)
 		return NULL;
 	mode = fl_asprintf("%04o", stat(equals + 1, &st) == 0 ? (unsigned)st.st_mode & 07777 : 0644);
-	fl_str_add(&encoded, "");
-	fl_base64_encode(bytes.data ? bytes.data : "", bytes.len, &encoded);
+	fl_base64_encode(bytes.data, bytes.len, &encoded);
 	file = fl_json_new_object();
 	fl_json_set(file, "path", fl_json_new_text_bytes(text, (size_t)(equals - text)));
 	fl_json_set(file, "permissions", fl_json_new_text(mode));

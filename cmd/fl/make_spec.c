@@ -5,6 +5,7 @@
 #include "common/io.h"
 #include "common/reference.h"
 #include "common/spec.h"
+#include "common/ssh_key.h"
 
 #include <fcntl.h>
 #include <inttypes.h>
@@ -282,8 +283,7 @@ static void put_metadata(fl_json *spec, const char *key, const struct fl_str *by
 		metadata = fl_json_new_object();
 		fl_json_set(spec, "metadata", metadata);
 	}
-	fl_str_add(&encoded, "");
-	fl_base64_encode(bytes->data ? bytes->data : "", bytes->len, &encoded);
+	fl_base64_encode(bytes->data, bytes->len, &encoded);
 	fl_json_set(metadata, key, fl_json_new_text(encoded.data));
 }
 
@@ -307,18 +307,12 @@ static int put_files(const struct fl_args *args, fl_json *spec, struct fl_err *e
 /* A key as one line of a cloud-config list; JSON's text is YAML's too. */
 static int add_key(const char *file, struct fl_str *out, struct fl_err *err)
 {
-	fl_cleanup_str struct fl_str key = FL_STR_INIT;
-	fl_cleanup_json fl_json *text = NULL;
+	fl_cleanup_json fl_json *key = fl_ssh_key_read(file, err);
 
-	if (fl_io_read_file(AT_FDCWD, file, 65536, &key, err) < 0)
+	if (!key)
 		return -1;
-	if (!key.len || strstr(key.data, "PRIVATE KEY"))
-		return fl_err_set(err, FL_ERR_INVALID, "%s: not a public key; give the .pub file",
-				  file);
-	key.data[strcspn(key.data, "\r\n")] = 0;
-	text = fl_json_new_text(key.data);
 	fl_str_add(out, "  - ");
-	fl_json_print(text, false, out);
+	fl_json_print(key, false, out);
 	fl_str_add(out, "\n");
 	return 0;
 }

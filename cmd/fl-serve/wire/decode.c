@@ -125,7 +125,7 @@ static fl_json *decode_bytes(const struct fl_wire_field *from)
 	fl_cleanup_str struct fl_str text = FL_STR_INIT;
 
 	fl_base64_encode(from->bytes, from->size, &text);
-	return fl_json_new_text(text.data ? text.data : "");
+	return fl_json_new_text(text.data);
 }
 
 static enum fl_wire_type wire_type(const struct fl_field_type *field)
