@@ -2,6 +2,7 @@
 /* From argv to a command, and its last word. */
 #include "common/cli.h"
 
+#include "common/alike.h"
 #include "common/alloc.h"
 #include "common/colour.h"
 #include "common/help.h"
@@ -61,6 +62,25 @@ static bool is_truth(const char *text)
 	return strcmp(text, "true") == 0 || strcmp(text, "false") == 0;
 }
 
+static void try_options(struct fl_alike *alike, const struct fl_option *options)
+{
+	for (; options && options->name; options++)
+		fl_alike_try(alike, options->name);
+}
+
+static int unknown_option(const struct fl_args *args, const char *text, struct fl_err *err)
+{
+	fl_cleanup_free char *name = fl_strndup(text + 2, strcspn(text + 2, "="));
+	struct fl_alike alike = { .written = name };
+
+	try_options(&alike, args->command->options);
+	try_options(&alike, fl_common_options);
+	if (!alike.nearest)
+		return usage(args, err, "unknown option \"%s\"", text);
+	return fl_err_set(err, FL_ERR_USAGE, "unknown option \"%s\"; did you mean --%s? See \"%s %s --help\"",
+			  text, alike.nearest, args->program->name, args->command->name);
+}
+
 /* --name, --name=value, --name value. Moves *i past a value of its own. */
 static int parse_long(struct fl_args *args, int argc, char **argv, int *i, struct fl_err *err)
 {
@@ -68,7 +88,7 @@ static int parse_long(struct fl_args *args, int argc, char **argv, int *i, struc
 	const struct fl_option *option = find(args, name, (size_t)(equals - name), 0);
 
 	if (!option)
-		return usage(args, err, "unknown option \"%s\"", argv[*i]);
+		return unknown_option(args, argv[*i], err);
 	if (!option->value && *equals && !is_truth(equals + 1))
 		return usage(args, err, "option \"--%s\" takes no value", option->name);
 	if (!option->value || *equals) {
@@ -347,14 +367,37 @@ static int run(struct fl_args *args, bool named, int argc, char **argv, struct f
 	return args->command->run(args, err);
 }
 
+static const char *near_command(const struct fl_program *program, const char *word)
+{
+	struct fl_alike alike = { .written = word };
+
+	for (const struct fl_command *command = program->commands; command->name; command++)
+		fl_alike_try(&alike, command->name);
+	for (const char *const *name = program->others; name && *name; name++)
+		fl_alike_try(&alike, *name);
+	return alike.nearest;
+}
+
+int fl_cli_no_command(const struct fl_program *program, const char *word, const char *what,
+		      struct fl_err *err)
+{
+	const char *meant = near_command(program, word);
+
+	return fl_err_set(err, FL_ERR_USAGE, "\"%s\" is %s; %s%s%s\"%s --help\" lists them", word, what,
+			  meant ? "did you mean " : "", meant ? meant : "", meant ? "? " : "",
+			  program->name);
+}
+
 /* A first word that is no command: a typing error, unless the program's default command
  * takes operands of that kind. */
 static int check_word(const struct fl_program *program, const char *word, struct fl_err *err)
 {
-	if (word[0] == '-' || program->commands->max != 0)
-		return 0;
-	return fl_err_set(err, FL_ERR_USAGE, "unknown command \"%s\"; see \"%s --help\"", word,
-			  program->name);
+	bool is_operand = program->commands->max != 0 &&
+			  (access(word, F_OK) == 0 || !near_command(program, word));
+
+	return word[0] == '-' || is_operand
+		       ? 0
+		       : fl_cli_no_command(program, word, "no command of this program", err);
 }
 
 static int last_word(const struct fl_program *program, struct fl_err *err)
@@ -370,7 +413,7 @@ static int last_word(const struct fl_program *program, struct fl_err *err)
 	return fl_err_exit_status(err->kind);
 }
 
-int fl_cli_main(const struct fl_program *program, int argc, char **argv)
+static int run_main(const struct fl_program *program, int argc, char **argv)
 {
 	struct fl_args args = { .program = program };
 	struct fl_err err = { 0 };
@@ -387,4 +430,14 @@ int fl_cli_main(const struct fl_program *program, int argc, char **argv)
 	free(args.values.items);
 	free(args.operands.items);
 	return rc < 0 ? last_word(program, &err) : args.exit_status;
+}
+
+int fl_cli_main(const struct fl_program *program, int argc, char **argv)
+{
+	static char help[] = "--help";
+	char *asked[] = { argv[0], argc > 2 ? argv[2] : help, argc > 2 ? help : NULL, NULL };
+
+	if (argc < 2 || strcmp(argv[1], "help") != 0 || find_command(program, "help"))
+		return run_main(program, argc, argv);
+	return run_main(program, argc > 2 ? 3 : 2, asked);
 }

@@ -68,7 +68,12 @@ struct fl_args {
 	int exit_status; /* a command may set it for an answer that is not an error */
 };
 
-/* All of main: parses, runs, prints the error, returns the exit status. */
+/* For "other": FL_ERR_USAGE, that word is WHAT ("no command"), with the command that may be meant. */
+int fl_cli_no_command(const struct fl_program *program, const char *word, const char *what,
+		      struct fl_err *err);
+
+/* All of main: parses, runs, prints the error, returns the exit status. "help" and "help COMMAND" are
+ * "--help" and "COMMAND --help". */
 int fl_cli_main(const struct fl_program *program, int argc, char **argv);
 
 /* Sets an option that neither the command line nor an earlier call has set, for programs that

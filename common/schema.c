@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "common/schema.h"
 
+#include "common/alike.h"
 #include "common/alloc.h"
 #include "common/num.h"
 
 #include <ctype.h>
 #include <string.h>
-
-#define ALIKE 4 /* letters with which two names begin that may be meant for each other */
 
 enum type { TEXT, INT32, BOOL, TIME, ENUM, MESSAGE, LIST, MAP, TEXT_LIST, TEXT_MAP, RAW };
 
@@ -349,10 +348,11 @@ struct strangers {
 /* "memory" may be meant for "memory_in_mb"; NULL: for nothing. */
 static const char *near(const struct message *message, const char *key)
 {
+	struct fl_alike alike = { .written = key };
+
 	for (const struct field *field = message->fields; field->name; field++)
-		if (strncmp(field->name, key, ALIKE) == 0)
-			return field->name;
-	return NULL;
+		fl_alike_try(&alike, field->name);
+	return alike.nearest;
 }
 
 static void look_in(const struct strangers *strangers, const struct message *message,

@@ -76,7 +76,7 @@ static int hand_through(const struct fl_program *program, int argc, char **argv,
 			struct fl_err *err)
 {
 	fl_cleanup_free char *name = fl_asprintf("fl-%s", argv[1]);
-	fl_cleanup_free char *path = NULL;
+	fl_cleanup_free char *path = NULL, *what = NULL;
 	fl_cleanup_free char **words = fl_alloc_zero((size_t)argc + 1, sizeof(*words));
 	bool is_verb = false;
 
@@ -90,8 +90,8 @@ static int hand_through(const struct fl_program *program, int argc, char **argv,
 	words[0] = path;
 	if (strchr(argv[1], '/') == NULL)
 		execvp(path, words);
-	return fl_err_set(err, FL_ERR_USAGE, "\"%s\" is neither a command nor a program fl-%s; see "
-			  "\"%s --help\"", argv[1], argv[1], program->name);
+	what = fl_asprintf("neither a command nor a program %s", name);
+	return fl_cli_no_command(program, argv[1], what, err);
 }
 
 static const struct fl_program program = { "fl", "microVMs from OCI images", commands,

@@ -2,6 +2,7 @@
 /* Numbers, addresses, ids: what is taken, what is refused, what is printed. */
 #include "t/unit/test.h"
 
+#include "common/alike.h"
 #include "common/base64.h"
 #include "common/digest.h"
 #include "common/egress.h"
@@ -209,6 +210,28 @@ static void hashes(void)
 	CHECK(!fl_sha256_equal(sum, other));
 }
 
+static const char *meant_by(const char *written)
+{
+	static const char *const names[] = { "id", "root", "root-size", "filename", "memory_in_mb", "start" };
+	struct fl_alike alike = { .written = written };
+
+	for (size_t i = 0; i < FL_COUNT(names); i++)
+		fl_alike_try(&alike, names[i]);
+	return alike.nearest ? alike.nearest : "";
+}
+
+static void names_that_are_alike(void)
+{
+	CHECK_STR(meant_by("filname"), "filename");
+	CHECK_STR(meant_by("memory"), "memory_in_mb");
+	CHECK_STR(meant_by("root-sze"), "root-size");
+	CHECK_STR(meant_by("statr"), "start");
+	CHECK_STR(meant_by("di"), "id");
+	CHECK_STR(meant_by("stop"), "");
+	CHECK_STR(meant_by(""), "");
+	CHECK_STR(meant_by("a-name-that-is-longer-than-any-of-the-known"), "");
+}
+
 int main(void)
 {
 	return test_run((const struct test_case[]){ { "numbers are strict", numbers },
@@ -218,6 +241,7 @@ int main(void)
 						    { "MACs", macs },
 						    { "networks", networks },
 						    { "base 64 is strict", base64 },
+						    { "names that are alike", names_that_are_alike },
 						    { "ULIDs and UUIDs", ids },
 						    { "digests and chain ids", digests },
 						    { "sums of texts and streams", hashes },
