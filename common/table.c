@@ -4,13 +4,20 @@
 #include "common/alloc.h"
 #include "common/cli.h"
 #include "common/colour.h"
+#include "common/log.h"
+#include "common/num.h"
 
 #include <string.h>
 #include <unistd.h>
 
 void fl_table_column(struct fl_table *table, const char *title, const char *path)
 {
-	FL_VEC_ADD(&table->columns, (struct fl_table_column){ title, path });
+	FL_VEC_ADD(&table->columns, (struct fl_table_column){ title, path, false });
+}
+
+void fl_table_size_column(struct fl_table *table, const char *title, const char *path)
+{
+	FL_VEC_ADD(&table->columns, (struct fl_table_column){ title, path, true });
 }
 
 void fl_table_row(struct fl_table *table, fl_json *row)
@@ -28,20 +35,22 @@ void fl_table_finish(struct fl_table *table)
 }
 
 /* Control characters in a value must not steer the terminal. */
-static void cell(const fl_json *row, const char *path, struct fl_str *out)
+static void cell(const fl_json *row, const struct fl_table_column *column, struct fl_str *out)
 {
-	const fl_json *value = fl_json_at(row, path);
+	const fl_json *value = fl_json_at(row, column->path);
 	size_t from = out->len;
+	char size[16];
 
-	if (fl_json_is_text(value))
+	if (value && !fl_json_is_null(value) && column->is_size) {
+		fl_num_print_size((uint64_t)fl_json_int(value), size);
+		fl_str_add(out, size);
+	} else if (fl_json_is_text(value))
 		fl_str_add(out, fl_json_text(value));
 	else if (value && !fl_json_is_null(value))
 		fl_json_print(value, false, out);
 	if (out->len == from)
 		fl_str_add(out, "-");
-	for (size_t i = from; i < out->len; i++)
-		if ((unsigned char)out->data[i] < 0x20 || out->data[i] == 0x7f)
-			out->data[i] = '?';
+	fl_log_tame(out->data + from, "");
 }
 
 static size_t width_of(const struct fl_table *table, size_t column)
@@ -51,7 +60,7 @@ static size_t width_of(const struct fl_table *table, size_t column)
 	for (size_t i = 0; i < fl_json_count(table->rows); i++) {
 		fl_cleanup_str struct fl_str text = FL_STR_INIT;
 
-		cell(fl_json_item(table->rows, i), table->columns.items[column].path, &text);
+		cell(fl_json_item(table->rows, i), &table->columns.items[column], &text);
 		width = text.len > width ? text.len : width;
 	}
 	return width;
@@ -72,7 +81,7 @@ static void add_columns(const struct fl_table *table, const size_t *widths, cons
 		const struct fl_table_column *column = &table->columns.items[i];
 
 		if (row)
-			cell(row, column->path, &text);
+			cell(row, column, &text);
 		else
 			fl_str_add(&text, column->title);
 		fl_colour_add(out, colour_of(column->path, text.data, row && coloured), text.data);

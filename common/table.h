@@ -15,6 +15,7 @@
 
 struct fl_table_column {
 	const char *title, *path; /* path: where the value is in a row's object */
+	bool is_size;             /* bytes, for people as 1.5G */
 };
 
 struct fl_table {
@@ -25,6 +26,7 @@ struct fl_table {
 #define FL_TABLE_INIT { { 0 }, NULL }
 
 void fl_table_column(struct fl_table *table, const char *title, const char *path);
+void fl_table_size_column(struct fl_table *table, const char *title, const char *path);
 void fl_table_row(struct fl_table *table, fl_json *row); /* takes row */
 
 /* json: every row's object on a line of its own; else columns under titles, where a state is

@@ -28,16 +28,11 @@ static int list_one(const struct fl_store *store, const fl_json *descriptor,
 	const char *ref = fl_store_name_of(descriptor);
 	const char *digest = fl_json_text(fl_json_get(descriptor, "digest"));
 	struct fl_image image;
-	char size[16];
-	fl_json *row;
 
 	if (!ref || !digest || !fl_digest_is_valid(digest) ||
 	    fl_image_load(store, digest, &image, NULL) < 0)
 		return 0;
-	row = fl_show_image(ref, &image);
-	fl_num_print_size(image.size, size);
-	fl_json_set(row, "size_text", fl_json_new_text(size));
-	fl_table_row(table, row);
+	fl_table_row(table, fl_show_image(ref, &image));
 	fl_image_finish(&image);
 	return 0;
 }
@@ -51,7 +46,7 @@ int fl_show_ls(struct fl_args *args, struct fl_err *err)
 	fl_table_column(&table, "REF", "ref");
 	fl_table_column(&table, "DIGEST", "digest");
 	fl_table_column(&table, "PLATFORM", "platform");
-	fl_table_column(&table, "SIZE", "size_text");
+	fl_table_size_column(&table, "SIZE", "size");
 	fl_table_column(&table, "LAYERS", "layers");
 	if (fl_store_open(&store, fl_args_state_dir(args), false, err) == 0) {
 		list = fl_store_list(&store, err);
@@ -122,15 +117,10 @@ static int print_text(const fl_json *seen, struct fl_err *err)
 	if (fl_cli_print(out.data, out.len, err) < 0)
 		return -1;
 	fl_table_column(&table, "LAYER", "digest");
-	fl_table_column(&table, "SIZE", "size_text");
+	fl_table_size_column(&table, "SIZE", "size");
 	fl_table_column(&table, "TYPE", "media_type");
-	for (size_t i = 0; i < fl_json_count(layers); i++) {
-		fl_json *row = fl_json_copy(fl_json_item(layers, i));
-
-		fl_num_print_size((uint64_t)fl_json_int(fl_json_get(row, "size")), size);
-		fl_json_set(row, "size_text", fl_json_new_text(size));
-		fl_table_row(&table, row);
-	}
+	for (size_t i = 0; i < fl_json_count(layers); i++)
+		fl_table_row(&table, fl_json_copy(fl_json_item(layers, i)));
 	return fl_table_print(&table, false, err);
 }
 

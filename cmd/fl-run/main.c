@@ -56,7 +56,7 @@ static const struct fl_command commands[] = {
 	{ "reboot", VM, "power off and start again", all_options, 0, -1, fl_life_reboot },
 	{ "wait", VM, "wait until something is so", fl_wait_options, 0, -1, fl_wait },
 	{ "status", VM, "tell how it is", all_options, 0, -1, fl_show_status },
-	{ "ls", "", "list the microVMs", ls_options, 0, 0, fl_show_ls },
+	{ "ls", "[" VM "]", "list the microVMs", ls_options, 0, -1, fl_show_ls },
 	{ "console", VM, "look at the guest's console, and type", fl_console_options, 0, -1,
 	  fl_console },
 	{ "logs", VM, "what the VMM said", fl_logs_options, 0, -1, fl_logs },

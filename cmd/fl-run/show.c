@@ -145,6 +145,13 @@ static void listing_finish(struct listing *listing)
 	fl_str_finish(&listing->lines);
 }
 
+static int list(struct fl_args *args, const struct fl_state *state, struct listing *listing,
+		struct fl_err *err)
+{
+	return args->operands.count ? fl_step_each_vm(args, state, false, list_one, listing, err)
+				    : fl_step_each_selected(args, state, list_one, listing, err);
+}
+
 int fl_show_ls(struct fl_args *args, struct fl_err *err)
 {
 	static const struct fl_table_column columns[] = {
@@ -161,7 +168,9 @@ int fl_show_ls(struct fl_args *args, struct fl_err *err)
 		fl_table_column(&listing.table, columns[i].title, columns[i].path);
 	if (fl_args_state(args, false, &state, &missing) < 0 && missing.kind != FL_ERR_NOT_FOUND)
 		return fl_err_pass(err, &missing);
-	if (state.dirfd >= 0 && fl_step_each_selected(args, &state, list_one, &listing, err) < 0)
+	if (args->operands.count && state.dirfd < 0)
+		return fl_err_pass(err, &missing);
+	if (state.dirfd >= 0 && list(args, &state, &listing, err) < 0)
 		return -1;
 	return print_listing(&listing, err);
 }

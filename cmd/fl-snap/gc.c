@@ -129,7 +129,7 @@ int fl_gc(struct fl_args *args, struct fl_err *err)
 
 	fl_table_column(&table, "KIND", "kind");
 	fl_table_column(&table, "NAME", "name");
-	fl_table_column(&table, "USED", "used");
+	fl_table_size_column(&table, "USED", "used");
 	if (fl_cache_open(&cache, site.state_dir, err) < 0)
 		return -1;
 	return collect(args, &garbage, err);

@@ -23,8 +23,8 @@ int fl_kept_list(struct fl_args *args, struct fl_err *err)
 
 	fl_table_column(&table, "KIND", "kind");
 	fl_table_column(&table, "NAME", "name");
-	fl_table_column(&table, "SIZE", "size");
-	fl_table_column(&table, "USED", "used");
+	fl_table_size_column(&table, "SIZE", "size");
+	fl_table_size_column(&table, "USED", "used");
 	for (size_t i = 0; fl_backends[i]; i++)
 		if (fl_backends[i]->list && fl_backends[i]->list(&site, &table, err) < 0)
 			return -1;
@@ -120,8 +120,8 @@ int fl_kept_status(struct fl_args *args, struct fl_err *err)
 	fl_table_column(&table, "BACKEND", "backend");
 	fl_table_column(&table, "NAME", "name");
 	fl_table_column(&table, "STATE", "state");
-	fl_table_column(&table, "SIZE", "size");
-	fl_table_column(&table, "USED", "used");
+	fl_table_size_column(&table, "SIZE", "size");
+	fl_table_size_column(&table, "USED", "used");
 	fl_table_column(&table, "BASES", "bases");
 	fl_table_column(&table, "VOLUMES", "volumes");
 	fl_table_column(&table, "REMARK", "text");
