@@ -3,6 +3,7 @@
 #include "common/step.h"
 
 #include "common/alloc.h"
+#include "common/log.h"
 #include "common/selector.h"
 
 #include <string.h>
@@ -26,7 +27,7 @@ static int open_and_call(const struct fl_state *state, const struct fl_vm_name *
 	struct fl_err why;
 
 	if (fl_vm_open(state, name->name_space, name->name, name->uid, &vm, &why) == 0)
-		return each(arg, &vm, err);
+		return each(arg, &vm, err) < 0 ? fl_step_name_failure(&vm, err) : 0;
 	if (none_is_fine && why.kind == FL_ERR_NOT_FOUND)
 		return 0;
 	return fl_err_pass(err, &why);
@@ -56,8 +57,12 @@ static int each_of_name(struct fl_args *args, const struct fl_state *state, cons
 
 	if (fl_state_match(state, text, &names, err) < 0)
 		return -1;
-	if (names.count == 0 && none_is_fine)
+	if (names.count == 0 && none_is_fine) {
 		sweep(state, text);
+		/* By records that come in it may have been taken away before. */
+		if (args->operands.count)
+			fl_log(FL_LOG_INFO, "%s: there is no such microVM", text);
+	}
 	if (names.count == 0 && !none_is_fine)
 		return fl_err_set(err, FL_ERR_NOT_FOUND, "%s: microvm not found; \"fl ls\" lists "
 				  "what is there", text);
@@ -81,13 +86,28 @@ struct from_documents {
 	void *arg;
 };
 
-/* A record means its uid; a bare spec means its name. */
+/* Its metadata is masked already. */
+static int hand_on(const struct fl_args *args, const fl_json *record, struct fl_err *err)
+{
+	return fl_cli_is_terminal() ? fl_step_print(args, record, err) : fl_cli_print_json(record, err);
+}
+
+static bool is_there(const struct fl_state *state, const char *text)
+{
+	fl_cleanup_vm_names fl_vm_names names = { 0 };
+
+	return fl_state_match(state, text, &names, NULL) < 0 || names.count;
+}
+
+/* A record means its uid; a bare spec means its name. Of a chain, one that went with an earlier step
+ * comes out of the last as well. */
 static int each_of_document(void *arg, fl_json *document, struct fl_err *err)
 {
 	struct from_documents *from = arg;
 	const fl_json *spec = fl_json_get(document, "spec");
 	const char *uid, *name, *name_space;
 	fl_cleanup_free char *text = NULL;
+	bool went;
 
 	spec = spec ? spec : document;
 	uid = fl_json_text(fl_json_get(spec, "uid"));
@@ -98,8 +118,11 @@ static int each_of_document(void *arg, fl_json *document, struct fl_err *err)
 	if (name)
 		text = fl_asprintf("%s/%s%s%s", name_space && *name_space ? name_space : "default",
 				   name, uid ? "/" : "", uid ? uid : "");
-	return each_of_name(from->args, from->state, name ? text : uid, from->none_is_fine,
-			    from->each, from->arg, err);
+	went = from->none_is_fine && uid && !is_there(from->state, name ? text : uid);
+	if (each_of_name(from->args, from->state, name ? text : uid, from->none_is_fine, from->each,
+			 from->arg, err) < 0)
+		return -1;
+	return went ? hand_on(from->args, document, err) : 0;
 }
 
 int fl_step_check_selectors(const struct fl_args *args, struct fl_err *err)
@@ -138,7 +161,7 @@ static int call_if_selected(const struct fl_args *args, const struct fl_state *s
 		if (!record || !fl_step_is_selected(args, record))
 			return 0;
 	}
-	return each(arg, &vm, err) < 0 ? -1 : 1;
+	return each(arg, &vm, err) < 0 ? fl_step_name_failure(&vm, err) : 1;
 }
 
 int fl_step_each_selected(const struct fl_args *args, const struct fl_state *state, each_vm *each,

@@ -81,22 +81,34 @@ static fl_json *imagined(const struct fl_state *state, const fl_json *spec,
 	return record;
 }
 
+/* With the spec that comes in, which it would take before anything is made. */
+static fl_json *revised(fl_json *record, const fl_json *spec)
+{
+	fl_json *uid = fl_json_copy(fl_json_at(record, "spec.uid"));
+
+	fl_json_set(record, "spec", fl_json_copy(spec));
+	fl_json_put(record, "spec.uid", uid);
+	return record;
+}
+
 /* The record that the step would work on: the saved one, or as it would be. */
 static fl_json *find_record(const struct fl_state *state, const fl_json *input, struct fl_vm *vm,
 			    struct fl_err *err)
 {
+	fl_cleanup_json fl_json *record = saved(state, fl_json_text(fl_json_get(input, "uid")), vm);
+	fl_cleanup_json fl_json *whole = NULL;
 	fl_cleanup_json fl_json *spec = NULL;
 	fl_cleanup_spec struct fl_spec view = { 0 };
-	fl_json *record = saved(state, fl_json_text(fl_json_get(input, "uid")), vm);
 
-	if (record)
-		return record;
-	spec = fl_spec_read(input, err);
+	whole = record ? fl_mask_lift(input, fl_json_get(record, "spec"), err) : fl_json_copy(input);
+	spec = whole ? fl_spec_read(whole, err) : NULL;
 	if (!spec || fl_spec_check(spec, err) < 0)
 		return NULL;
+	if (record)
+		return revised(fl_steal(&record), spec);
 	view = fl_spec_view(spec);
 	record = adopted(state, spec, &view, vm);
-	return record ? record : imagined(state, spec, &view, vm);
+	return record ? fl_steal(&record) : imagined(state, spec, &view, vm);
 }
 
 static int dry_one(void *arg, fl_json *document, struct fl_err *err)
@@ -112,6 +124,9 @@ static int dry_one(void *arg, fl_json *document, struct fl_err *err)
 	if (!call.record)
 		return -1;
 	call.spec = fl_spec_view(fl_json_get(call.record, "spec"));
+	/* Of a chain the first tells it for all. */
+	if (fl_step_is_first(dry->step))
+		fl_spec_warn(fl_json_get(call.record, "spec"));
 	rc = dry->step->plan ? dry->step->plan(&call, &out, err) : 0;
 	fl_spec_finish(&call.spec);
 	fl_json_unref(call.record);

@@ -22,6 +22,11 @@ static int place_of(const char *step)
 	return -1;
 }
 
+bool fl_step_is_first(const struct fl_step *step)
+{
+	return place_of(step->name) == 0;
+}
+
 static fl_json *error_document(const char *step, const struct fl_err *failure)
 {
 	fl_json *error = fl_json_new_object();
@@ -59,6 +64,25 @@ int fl_step_note(const struct fl_vm *vm, const char *step, const struct fl_err *
 	return fl_vm_change(vm, FL_SAVE_PLAIN, change_error, &note, err);
 }
 
+const char *fl_step_asked(const struct fl_step_call *call, const char *option, const char *otherwise)
+{
+	const fl_json *asked = fl_json_at(call->record, "host.asked");
+	const char *before = fl_json_text(fl_json_get(asked, option));
+
+	return fl_args_text(call->args, option, before ? before : otherwise);
+}
+
+void fl_step_keep_asked(const struct fl_args *args, const char *const *options, fl_json *record)
+{
+	for (; *options; options++) {
+		const char *value = fl_args_text(args, *options, NULL);
+		fl_cleanup_free char *at = fl_asprintf("host.asked.%s", *options);
+
+		if (value)
+			fl_json_put(record, at, fl_json_new_text(value));
+	}
+}
+
 const struct fl_provider *fl_step_provider(const struct fl_step_call *call)
 {
 	return fl_provider_choose(&call->spec,
@@ -82,7 +106,8 @@ int fl_step_print(const struct fl_args *args, const fl_json *record, struct fl_e
 	return fl_cli_print(line.data, line.len, err);
 }
 
-/* A failure for which there is no record: the document itself carries it on. */
+/* A failure for which there is no record: the document itself (NULL: none could be read) carries it
+ * on. */
 static int pass_on_document(const struct fl_step *step, const struct fl_args *args,
 			    const fl_json *document, const struct fl_err *failure)
 {
@@ -91,7 +116,7 @@ static int pass_on_document(const struct fl_step *step, const struct fl_args *ar
 	if (fl_json_get(document, "spec"))
 		fl_json_set(record, "spec", fl_json_copy(fl_json_get(document, "spec")));
 	else
-		fl_json_set(record, "spec", fl_json_copy(document));
+		fl_json_set(record, "spec", document ? fl_json_copy(document) : fl_json_new_object());
 	fl_json_put(record, "host.format", fl_json_new_int(FL_RECORD_FORMAT));
 	fl_json_put(record, "host.error", error_document(step->name, failure));
 	if (!fl_cli_is_terminal())
@@ -105,6 +130,15 @@ static bool is_told(const struct fl_args *args)
 	struct stat st;
 
 	return !args->operands.count && fstat(STDIN_FILENO, &st) == 0 && S_ISFIFO(st.st_mode);
+}
+
+int fl_step_name_failure(const struct fl_vm *vm, struct fl_err *err)
+{
+	fl_cleanup_free char *name = fl_asprintf("%s/%s", vm->name_space, vm->name);
+
+	if (err && err->kind != FL_ERR_INTERRUPTED && !strstr(err->text, name))
+		fl_err_prefix(err, "%s", name);
+	return -1;
 }
 
 static int failure_of(const struct fl_args *args, const fl_json *record, struct fl_err *err)
@@ -172,6 +206,7 @@ struct up {
 	const struct fl_step *step;
 	struct fl_args *args;
 	struct fl_state state;
+	bool has_begun; /* a document came */
 };
 
 static int up_one(void *arg, fl_json *document, struct fl_err *err)
@@ -181,6 +216,7 @@ static int up_one(void *arg, fl_json *document, struct fl_err *err)
 	fl_cleanup_json fl_json *record = NULL;
 	bool bare = !fl_json_at(document, "spec.uid") && !fl_json_get(document, "uid");
 
+	up->has_begun = true;
 	if (bare && failed_earlier(up->step, document)) {
 		fl_step_print(up->args, document, NULL);
 		return failure_of(up->args, document, err);
@@ -202,7 +238,7 @@ static int up_one(void *arg, fl_json *document, struct fl_err *err)
 		if (!after)
 			return pass_on_document(up->step, up->args, document, err);
 		fl_step_print(up->args, after, NULL);
-		return -1;
+		return fl_step_name_failure(&vm, err);
 	}
 	fl_json_unref(record);
 	record = fl_vm_load(&vm, err);
@@ -294,6 +330,9 @@ int fl_step_up(const struct fl_step *step, struct fl_args *args, struct fl_err *
 	if (fl_args_state(args, true, &up.state, err) < 0)
 		return -1;
 	rc = fl_step_each_document(args, false, up_one, &up, err);
+	/* The next step is not left without input to wonder about. */
+	if (rc < 0 && !up.has_begun)
+		pass_on_document(step, args, NULL, err);
 	fl_state_close(&up.state);
 	return rc;
 }

@@ -101,6 +101,12 @@ void fl_step_keep_first(struct fl_err *first, const struct fl_err *failure);
 /* What all of it comes to: 0 when none was kept, else -1 with it. */
 int fl_step_take_first(const struct fl_err *first, struct fl_err *err);
 
+/* Whether it begins the chain. */
+bool fl_step_is_first(const struct fl_step *step);
+
+/* For people, who see of which microVM it is; -1. */
+int fl_step_name_failure(const struct fl_vm *vm, struct fl_err *err);
+
 /* Writes host.error; FL_ERR_NONE clears what step or a later one wrote. */
 int fl_step_note(const struct fl_vm *vm, const char *step, const struct fl_err *failure,
 		 struct fl_err *err);
@@ -108,6 +114,13 @@ int fl_step_note(const struct fl_vm *vm, const char *step, const struct fl_err *
 /* Who is to run it: what the spec leaves open is for whoever made the record to say. NULL when the
  * spec names one that is unknown. */
 const struct fl_provider *fl_step_provider(const struct fl_step_call *call);
+
+/* Of an option that holds for the microVM until it is given anew, as a restore after the host's reboot
+ * cannot know it else: what is asked now, or was the last time; else otherwise. */
+const char *fl_step_asked(const struct fl_step_call *call, const char *option, const char *otherwise);
+
+/* Keeps such options, ended by NULL, in a record that a step is about to save. */
+void fl_step_keep_asked(const struct fl_args *args, const char *const *options, fl_json *record);
 
 /* Prints a record as the options ask: masked or not. */
 int fl_step_print(const struct fl_args *args, const fl_json *record, struct fl_err *err);

@@ -50,6 +50,61 @@ bats_require_minimum_version 1.5.0
 	refused 3 "given twice" < <(changed '.rootVolume = .root_volume')
 }
 
+@test "what cannot be read is told once by the whole chain" {
+	echo '{"id":' >bad.json
+	for file in bad.json nosuch.json /dev/null; do
+		run --separate-stderr fl up -q "$file"
+		[ "$status" != 0 ]
+		[ "$(wc -l <<<"$stderr")" = 1 ]
+		[[ "$stderr" == *"$file"* ]]
+	done
+	run --separate-stderr bash -c 'fl-pull up -q bad.json | fl-snap up -q'
+	[ "$status" = 3 ]
+	[ "$(wc -l <<<"$stderr")" = 1 ]
+}
+
+@test "an error names its microVM" {
+	small_spec vm | jq -c '.kernel.filename = "nosuch"' >spec.json
+	run --separate-stderr fl up -q spec.json
+	[ "$status" = 4 ]
+	[[ "$stderr" == "fl-snap: default/vm: "*nosuch* ]]
+	[[ "$(fl inspect --json vm | jq -r .host.error.text)" != *default/vm* ]]
+	run --separate-stderr fl start vm
+	[[ "$stderr" == *default/vm* ]]
+	fl down -q vm >/dev/null
+}
+
+@test "a slip of the pen is told what was meant" {
+	fails_with 2 '"statr" is neither a command nor a program fl-statr; did you mean start?' fl statr vm
+	fails_with 2 '"gte" is no command of this program; did you mean get?' fl-pull gte
+	fails_with 4 "gte.json: cannot be opened" fl-pull gte.json
+	fails_with 2 'did you mean --root-size?' fl spec --root-sze 5G
+	fails_with 2 'unknown option "--frobnicate"; see' fl spec --frobnicate
+	fl help | cmp - <(fl --help)
+	fl help up | cmp - <(fl up --help)
+	fl help stop | cmp - <(fl-run stop --help)
+	fl-pull help get | cmp - <(fl-pull get --help)
+}
+
+@test "who is not there is told so, and that is no failure of down" {
+	mkdir -p "$FL_STATE_DIR"
+	run --separate-stderr fl down nosuch
+	[ "$status" = 0 ]
+	[ "$stderr" = "fl-run: nosuch: there is no such microVM" ]
+	run --separate-stderr fl down -q nosuch
+	[ -z "$stderr" ]
+	fails_with 4 "microvm not found" fl ls nosuch
+}
+
+@test "down tells of all, whatever had been made of them" {
+	small_spec whole | fl-pull up -q | fl-snap up -q >/dev/null
+	small_spec begun | jq -c '.kernel.image = "oci:/nosuch:x"' >spec.json
+	run fl up -q spec.json
+	[ "$status" = 4 ]
+	[ "$(fl down -q begun whole | jq -r .spec.id | xargs)" = "begun whole" ]
+	[ -z "$(fl ls --json)" ]
+}
+
 @test "unknown enum, numbers out of range" {
 	refused 3 'interfaces[0].type: "tap" is unknown; known are MACVTAP, TAP' < <(changed '.interfaces = [{"device_id":"eth0","type":"tap"}]')
 	refused 3 "vcpu: 0 is not between 1 and 64" < <(changed '.vcpu = 0')
