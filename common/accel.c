@@ -1,6 +1,15 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "common/accel.h"
 
+#include <string.h>
+
+int fl_accel_check(const char *accel, struct fl_err *err)
+{
+	if (strcmp(accel, "auto") == 0 || strcmp(accel, "kvm") == 0 || strcmp(accel, "tcg") == 0)
+		return 0;
+	return fl_err_set(err, FL_ERR_USAGE, "option --accel: \"%s\" is not auto, kvm or tcg", accel);
+}
+
 #ifdef __x86_64__
 
 #include "common/cleanup.h"
@@ -8,7 +17,6 @@
 
 #include <fcntl.h>
 #include <linux/kvm.h>
-#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <time.h>

@@ -7,7 +7,12 @@
  */
 #pragma once
 
+#include "common/err.h"
+
 #include <stdbool.h>
+
+/* FL_ERR_USAGE when it is not "auto" (KVM where it works), "kvm" or "tcg". */
+int fl_accel_check(const char *accel, struct fl_err *err);
 
 /* Runs a loop of 10,000 rounds in a virtual machine of one page; real hardware takes
  * microseconds. why says in words what was found; never NULL afterwards. */

@@ -60,6 +60,12 @@ bool fl_vm_is_supervised(const struct fl_vm *vm)
 	return lock >= 0 && fl_lock_fd(lock, "run.lock", FL_LOCK_SHARED, 0, NULL) < 0;
 }
 
+int fl_vm_not_running(const struct fl_vm *vm, struct fl_err *err)
+{
+	return fl_err_set(err, FL_ERR_PRECONDITION, "%s/%s: does not run; \"fl start %s\" starts it",
+			  vm->name_space, vm->name, vm->uid);
+}
+
 /* Empties the queue; what was in it only says "look again". */
 static void drain(int inotify)
 {

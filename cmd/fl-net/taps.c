@@ -110,8 +110,8 @@ static int find_parent(const struct tap *tap, const char **parent, struct fl_err
 {
 	const struct fl_step_call *call = tap->work->call;
 
-	*parent = fl_args_text(call->args, "parent-iface",
-			       fl_json_text(fl_json_at(call->record, "host.parent")));
+	*parent = fl_step_asked(call, "parent-iface",
+				fl_json_text(fl_json_at(call->record, "host.parent")));
 	if (*parent)
 		return 0;
 	return fl_err_set(err, FL_ERR_PRECONDITION, "a macvtap needs a link of the host to be on; "
@@ -157,7 +157,7 @@ static bool may_adopt(const struct tap *tap, const struct fl_link *link)
 
 static int make_new(const struct tap *tap, struct fl_err *err)
 {
-	const char *mode = fl_args_text(tap->work->call->args, "macvtap-mode", modes[0]);
+	const char *mode = fl_step_asked(tap->work->call, "macvtap-mode", modes[0]);
 	const char *parent;
 
 	if (tap->in->type == FL_INTERFACE_TAP)
@@ -323,10 +323,12 @@ static int make_interface(struct work *work, const struct fl_interface *in, stru
 
 static int put_work(void *arg, fl_json *record, struct fl_err *err)
 {
+	static const char *const lasting[] = { "parent-iface", "macvtap-mode", NULL };
 	const struct work *work = arg;
 	bool any = fl_json_count(work->network);
 
 	(void)err;
+	fl_step_keep_asked(work->call->args, lasting, record);
 	fl_json_put(record, "host.published", work->published ? fl_json_ref(work->published) : NULL);
 	fl_json_put(record, "host.egress", work->egress ? fl_json_ref(work->egress) : NULL);
 	fl_json_put(record, "host.network", any ? fl_json_ref(work->network) : NULL);
@@ -430,7 +432,7 @@ int fl_taps_down(struct fl_step_call *call, struct fl_err *err)
 
 static int plan_new(const struct tap *tap, struct fl_str *out, struct fl_err *err)
 {
-	const char *mode = fl_args_text(tap->work->call->args, "macvtap-mode", modes[0]);
+	const char *mode = fl_step_asked(tap->work->call, "macvtap-mode", modes[0]);
 	const char *parent;
 	char mac[FL_MAC_TEXT];
 

@@ -279,12 +279,21 @@ static void say_hello(const struct attached *attached)
 		       attached->vm->name, attached->key | 0x40);
 }
 
+/* 0: only what comes from now on. */
+static int read_scrollback(const struct fl_args *args, uint64_t *size, struct fl_err *err)
+{
+	*size = 0;
+	return strcmp(fl_args_text(args, "scrollback", ""), "0") == 0
+		       ? 0
+		       : fl_args_size(args, "scrollback", 65536, size, err);
+}
+
 static int attach(const struct fl_args *args, struct attached *attached, struct fl_err *err)
 {
 	uint64_t scrollback;
 	int rc;
 
-	if (fl_args_size(args, "scrollback", 65536, &scrollback, err) < 0 ||
+	if (read_scrollback(args, &scrollback, err) < 0 ||
 	    fl_args_duration(args, "linger", 1000, &attached->linger_ms, err) < 0 ||
 	    read_key(args, &attached->key, err) < 0)
 		return -1;

@@ -27,12 +27,6 @@ int fl_life_each(struct fl_args *args,
 	return fl_step_each_vm(args, &state, false, each, arg, err);
 }
 
-static int not_running(const struct fl_vm *vm, struct fl_err *err)
-{
-	return fl_err_set(err, FL_ERR_PRECONDITION, "%s/%s: does not run; \"fl start %s\" starts it",
-			  vm->name_space, vm->name, vm->uid);
-}
-
 /* What a stop leaves is stopped, whoever kept it before. */
 static int put_stopped(void *arg, fl_json *record, struct fl_err *err)
 {
@@ -110,7 +104,7 @@ static int start_one(void *arg, const struct fl_vm *vm, struct fl_err *err)
 
 int fl_life_start(struct fl_args *args, struct fl_err *err)
 {
-	return fl_life_each(args, start_one, args, err);
+	return fl_start_check(args, err) < 0 ? -1 : fl_life_each(args, start_one, args, err);
 }
 
 static int judge_state(void *arg, const fl_json *record, struct fl_err *err)
@@ -137,7 +131,7 @@ static int judge_state(void *arg, const fl_json *record, struct fl_err *err)
 static int wish_and_wait(const struct fl_vm *vm, const char *wish, struct fl_err *err)
 {
 	if (!fl_vm_is_supervised(vm))
-		return not_running(vm, err);
+		return fl_vm_not_running(vm, err);
 	if (fl_vm_desire(vm, wish, err) < 0)
 		return -1;
 	return fl_vm_wait(vm, 15000, judge_state, (void *)wish, err);
@@ -182,7 +176,7 @@ static int reboot_one(void *arg, const struct fl_vm *vm, struct fl_err *err)
 	if (!record)
 		return -1;
 	if (!fl_vm_is_supervised(vm))
-		return not_running(vm, err);
+		return fl_vm_not_running(vm, err);
 	fl_json_set(request, "do", fl_json_new_text("reboot"));
 	if (fl_control_ask(vm, request, err) < 0)
 		return -1;

@@ -26,7 +26,7 @@ int fl_log_file_open(struct fl_log_file *file, const struct fl_vm *vm, const cha
 	if (!record)
 		return -1;
 	if (!name || !*name || strchr(name, '/'))
-		return fl_err_set(err, FL_ERR_PRECONDITION, "%s/%s: was not started yet",
+		return fl_err_set(err, FL_ERR_PRECONDITION, "%s/%s: was not started yet; \"fl status\" tells how it is",
 				  vm->name_space, vm->name);
 	file->name = fl_strdup(name);
 	file->older = fl_asprintf("%s.1", name);

@@ -3,6 +3,7 @@
 
 #include "cmd/fl-run/jail.h"
 #include "cmd/fl-run/words.h"
+#include "common/accel.h"
 #include "common/alloc.h"
 #include "common/atomic.h"
 #include "common/boot.h"
@@ -42,21 +43,17 @@ static int compose(struct fl_step_call *call, bool check, fl_json **launch, stru
 		.record = call->record,
 		.spec = &call->spec,
 		.provider = provider,
-		.accel = fl_args_text(call->args, "accel", "auto"),
+		.accel = fl_step_asked(call, "accel", "auto"),
 		.jailer = jailer_of(call),
 		.check = check,
 	};
 
-	if (strcmp(request.accel, "auto") != 0 && strcmp(request.accel, "kvm") != 0 &&
-	    strcmp(request.accel, "tcg") != 0)
-		return fl_err_set(err, FL_ERR_USAGE, "option --accel: \"%s\" is not auto, kvm or tcg",
-				  request.accel);
 	if (!vmm)
 		return fl_err_set(err, FL_ERR_UNSUPPORTED, "provider %s cannot be driven",
 				  call->spec.provider);
 	if (fl_vmm_guest(&request, &request.arch, err) < 0)
 		return -1;
-	program = fl_vmm_program(vmm, fl_args_text(call->args, vmm->provider, NULL), request.arch);
+	program = fl_vmm_program(vmm, fl_step_asked(call, vmm->provider, NULL), request.arch);
 	request.program = program;
 	return vmm->compose(&request, launch, err);
 }
@@ -97,7 +94,7 @@ int fl_start_plan(struct fl_step_call *call, struct fl_str *out, struct fl_err *
 	const fl_json *argv;
 	const char *events;
 
-	if (compose(call, false, &launch, err) < 0)
+	if (fl_start_check(call->args, err) < 0 || compose(call, false, &launch, err) < 0)
 		return -1;
 	print_files(call->vm, fl_json_get(launch, "files"), out);
 	argv = fl_json_get(launch, "argv");
@@ -120,9 +117,18 @@ int fl_start_plan(struct fl_step_call *call, struct fl_str *out, struct fl_err *
 	return 0;
 }
 
+struct starting {
+	const struct fl_args *args;
+	fl_json *launch;
+};
+
 static int put_launch(void *arg, fl_json *record, struct fl_err *err)
 {
-	fl_json *vsock = fl_json_at(arg, "vsock.socket");
+	/* For "fl start", and "fl restore" after the host's reboot. The jail is the launch's own. */
+	static const char *const lasting[] = { "accel", "qemu", "firecracker", "cloudhypervisor",
+					       "restart", NULL };
+	const struct starting *starting = arg;
+	fl_json *vsock = fl_json_at(starting->launch, "vsock.socket");
 	char boot[FL_BOOT_ID_TEXT];
 
 	/* The last word that a microVM ever hears, also when it comes only now. */
@@ -132,7 +138,10 @@ static int put_launch(void *arg, fl_json *record, struct fl_err *err)
 	fl_json_put(record, "host.boot_id", fl_json_new_text(boot));
 	fl_record_desire(record, "running");
 	fl_json_put(record, "host.vmm", NULL);
-	fl_json_put(record, "host.vmm.launch", fl_json_ref(arg));
+	/* How long the last stop could take says nothing about a reboot of this run. */
+	fl_json_put(record, "host.stop_ms", NULL);
+	fl_json_put(record, "host.vmm.launch", fl_json_ref(starting->launch));
+	fl_step_keep_asked(starting->args, lasting, record);
 	fl_json_put(record, "host.vmm.state", fl_json_new_text("starting"));
 	fl_json_put(record, "status.state", fl_json_new_text("PENDING"));
 	fl_json_put(record, "status.vsock_path", vsock ? fl_json_ref(vsock) : NULL);
@@ -231,7 +240,7 @@ static const char *policy(struct fl_step_call *call)
 	const char *label = call->spec.asked.restart;
 	const char *habit = fl_json_text(fl_json_at(call->record, "host.restart"));
 
-	return fl_args_text(call->args, "restart", label ? label : habit ? habit : "no");
+	return fl_step_asked(call, "restart", label ? label : habit ? habit : "no");
 }
 
 static int write_files(const struct fl_vm *vm, const fl_json *files, struct fl_err *err)
@@ -250,19 +259,39 @@ static int launch(struct fl_step_call *call, uint64_t settle, struct fl_err *err
 {
 	fl_cleanup_json fl_json *launch_doc = NULL;
 	const char *restart = policy(call);
+	struct starting starting = { call->args, NULL };
 
-	if (fl_labels_check_restart(restart, err) < 0 || bury(call->vm, err) < 0 ||
-	    compose(call, true, &launch_doc, err) < 0)
+	if (bury(call->vm, err) < 0 || compose(call, true, &launch_doc, err) < 0)
 		return -1;
 	if (write_files(call->vm, fl_json_get(launch_doc, "files"), err) < 0)
 		return -1;
 	fl_json_set(launch_doc, "files", NULL);
 	fl_json_set(launch_doc, "settle_ms", fl_json_new_int((int64_t)settle));
 	fl_json_set(launch_doc, "restart", fl_json_new_text(restart));
+	starting.launch = launch_doc;
 	if (fl_vm_link(call->vm, err) < 0 ||
-	    fl_vm_change(call->vm, FL_SAVE_SYNC, put_launch, launch_doc, err) < 0)
+	    fl_vm_change(call->vm, FL_SAVE_SYNC, put_launch, &starting, err) < 0)
 		return -1;
 	return spawn_supervisor(call->vm, err);
+}
+
+static int put_policy(void *arg, fl_json *record, struct fl_err *err)
+{
+	static const char *const lasting[] = { "restart", NULL };
+	const struct fl_args *args = arg;
+
+	(void)err;
+	fl_step_keep_asked(args, lasting, record);
+	fl_json_put(record, "host.vmm.launch.restart", fl_json_new_text(fl_args_text(args, "restart", "no")));
+	return 0;
+}
+
+/* One that runs takes another policy; the rest is for its next start. */
+static int change_policy(const struct fl_step_call *call, struct fl_err *err)
+{
+	if (!fl_args_text(call->args, "restart", NULL))
+		return 0;
+	return fl_vm_change(call->vm, FL_SAVE_SYNC, put_policy, (void *)call->args, err);
 }
 
 static int put_failed(void *arg, fl_json *record, struct fl_err *err)
@@ -274,16 +303,28 @@ static int put_failed(void *arg, fl_json *record, struct fl_err *err)
 	return 0;
 }
 
+int fl_start_check(const struct fl_args *args, struct fl_err *err)
+{
+	uint64_t settle;
+
+	if (fl_args_duration(args, "settle", 0, &settle, err) < 0)
+		return -1;
+	if (settle > LONGEST_SETTLE_MS)
+		return fl_err_set(err, FL_ERR_USAGE, "option --settle: at most 1h");
+	if (fl_accel_check(fl_args_text(args, "accel", "auto"), err) < 0)
+		return -1;
+	return fl_labels_check_restart(fl_args_text(args, "restart", "no"), err);
+}
+
 int fl_start(struct fl_step_call *call, struct fl_err *err)
 {
 	uint64_t settle;
 
-	if (fl_args_duration(call->args, "settle", 2000, &settle, err) < 0)
+	if (fl_start_check(call->args, err) < 0 ||
+	    fl_args_duration(call->args, "settle", 2000, &settle, err) < 0)
 		return -1;
-	if (settle > LONGEST_SETTLE_MS)
-		return fl_err_set(err, FL_ERR_USAGE, "option --settle: at most 1h");
 	if (fl_vm_is_supervised(call->vm)) {
-		if (fl_vm_desire(call->vm, "running", err) < 0)
+		if (change_policy(call, err) < 0 || fl_vm_desire(call->vm, "running", err) < 0)
 			return -1;
 	} else if (launch(call, settle, err) < 0) {
 		fl_vm_change(call->vm, FL_SAVE_PLAIN, put_failed, NULL, NULL);

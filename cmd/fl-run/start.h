@@ -9,6 +9,9 @@
 
 #include "common/step.h"
 
+/* FL_ERR_USAGE for a value that no start can take, before anything is looked at. */
+int fl_start_check(const struct fl_args *args, struct fl_err *err);
+
 int fl_start(struct fl_step_call *call, struct fl_err *err);
 
 /* The plan's lines: the exact command line with its redirections. */

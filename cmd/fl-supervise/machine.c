@@ -48,6 +48,8 @@ static void read_record(struct fl_machine *machine, const fl_json *record)
 
 	machine->wish = wish_of(record);
 	machine->stop_ms = stop ? (uint64_t)fl_json_int(stop) : 30000;
+	if (record)
+		machine->policy = policy_of(fl_json_text(fl_json_at(record, "host.vmm.launch.restart")));
 }
 
 int fl_machine_init(struct fl_machine *machine, const struct fl_vm *vm, struct fl_err *err)
@@ -72,7 +74,6 @@ int fl_machine_init(struct fl_machine *machine, const struct fl_vm *vm, struct f
 	fl_monitor_init(&machine->monitor, machine->launch);
 	if (!machine->launch)
 		return fl_err_set(err, FL_ERR_PRECONDITION, "%s: nothing to launch", vm->path);
-	machine->policy = policy_of(launch_text(machine, "restart"));
 	machine->settle_ms = (uint64_t)fl_json_int(fl_json_get(machine->launch, "settle_ms"));
 	machine->changes = fl_changes_open(vm->dirfd, vm->path, err);
 	if (machine->changes < 0)

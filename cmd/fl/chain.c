@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "cmd/fl/chain.h"
 
+#include "common/accel.h"
 #include "common/alloc.h"
 #include "common/boot.h"
 #include "common/condition.h"
@@ -362,6 +363,8 @@ int fl_chain_check(const struct fl_args *args, struct fl_err *err)
 
 	if (fl_args_duration(args, "settle", 0, &ms, err) < 0 ||
 	    fl_args_duration(args, "wait-timeout", 0, &ms, err) < 0 || check_wait(args, err) < 0)
+		return -1;
+	if (fl_accel_check(fl_args_text(args, "accel", "auto"), err) < 0)
 		return -1;
 	return fl_labels_check_restart(fl_args_text(args, "restart", "no"), err);
 }

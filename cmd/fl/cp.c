@@ -6,6 +6,7 @@
 #include "common/path.h"
 
 #include <string.h>
+#include <sys/stat.h>
 
 const struct fl_option fl_cp_options[] = {
 	FL_SSH_OPTIONS,
@@ -72,6 +73,21 @@ static char *place_of(const char *operand, const struct fl_ssh_guest *guest)
 	return fl_asprintf("%s%s", strchr("./", *operand) ? "" : "./", operand);
 }
 
+/* scp would say that a folder is no regular file. */
+static int check_folders(const struct fl_args *args, struct fl_err *err)
+{
+	struct stat st;
+
+	for (size_t i = 0; i + 1 < args->operands.count && !fl_args_flag(args, "recursive"); i++) {
+		fl_cleanup_free char *guest = guest_of(args->operands.items[i]);
+
+		if (!guest && stat(args->operands.items[i], &st) == 0 && S_ISDIR(st.st_mode))
+			return fl_err_set(err, FL_ERR_USAGE, "%s: is a folder; give --recursive (-r)",
+					  args->operands.items[i]);
+	}
+	return 0;
+}
+
 int fl_cp(struct fl_args *args, struct fl_err *err)
 {
 	static const char *const flags[][2] = { { "recursive", "-r" },
@@ -80,7 +96,7 @@ int fl_cp(struct fl_args *args, struct fl_err *err)
 	fl_cleanup_ssh struct fl_ssh_guest guest = FL_SSH_GUEST_INIT;
 	fl_cleanup_free char *name = NULL;
 
-	if (choose_guest(args, &name, err) < 0 || fl_ssh_find(args, name, &guest, err) < 0 ||
+	if (choose_guest(args, &name, err) < 0 || check_folders(args, err) < 0 || fl_ssh_find(args, name, &guest, err) < 0 ||
 	    fl_ssh_begin(args, &guest, "scp", err) < 0)
 		return -1;
 	for (size_t i = 0; i < FL_COUNT(flags); i++)

@@ -24,6 +24,19 @@ static int find_one(const char *text, struct fl_ssh_guest *guest, struct fl_err 
 	return fl_vm_open(&guest->state, name->name_space, name->name, name->uid, &guest->vm, err);
 }
 
+/* ssh would wait for minutes to hear nothing. */
+static int check_state(const struct fl_vm *vm, const fl_json *record, struct fl_err *err)
+{
+	const char *state = fl_json_text(fl_json_at(record, "host.vmm.state"));
+
+	if (!fl_vm_is_supervised(vm))
+		return fl_vm_not_running(vm, err);
+	if (!fl_str_equal(state, "paused"))
+		return 0;
+	return fl_err_set(err, FL_ERR_PRECONDITION, "%s/%s: is paused; \"fl resume %s\" lets it go on",
+			  vm->name_space, vm->name, vm->uid);
+}
+
 int fl_ssh_find(const struct fl_args *args, const char *text, struct fl_ssh_guest *guest,
 		struct fl_err *err)
 {
@@ -33,6 +46,8 @@ int fl_ssh_find(const struct fl_args *args, const char *text, struct fl_ssh_gues
 		return -1;
 	record = fl_vm_load(&guest->vm, err);
 	if (!record)
+		return -1;
+	if (check_state(&guest->vm, record, err) < 0)
 		return -1;
 	guest->address = fl_vm_address(record);
 	if (guest->address)

@@ -268,6 +268,40 @@ field() {
 	[ "$(dd if="$disk" bs=1 skip=15000000 count=4 status=none)" = kept ]
 }
 
+@test "what a start was asked holds for the next ones, and for a restore" {
+	small_spec vm20 | quick_up --restart on-failure
+	fl stop vm20
+	fl start vm20 --settle 100ms
+	[ "$(fl inspect vm20 --json | jq -r '.host.vmm.launch | .restart + " " + .argv[0]')" = \
+		"on-failure $FL_BUILD/drivers/fake-vmm" ]
+	pkill -KILL -f "[f]l-supervise $FL_STATE_DIR"
+	sleep 0.2
+	FL_BOOT_ID=another fl restore -q >/dev/null
+	[ "$(fl inspect vm20 --json | jq -r .host.vmm.launch.restart)" = on-failure ]
+	[ "$(field vm20 vmm_state)" = running ]
+}
+
+@test "one that runs takes another policy" {
+	small_spec vm21 | quick_up
+	fails_with 2 "no, on-failure or always" fl start vm21 --restart sometimes
+	fails_with 2 "not auto, kvm or tcg" fl start vm21 --accel fast
+	[ "$(fl inspect vm21 --json | jq .host.error)" = null ]
+	fl start vm21 --restart always
+	kill -KILL "$(field vm21 pid)"
+	for _ in $(seq 200); do
+		[ "$(field vm21 restarts) $(field vm21 vmm_state)" != "1 running" ] || break
+		sleep 0.05
+	done
+	[ "$(field vm21 restarts) $(field vm21 vmm_state)" = "1 running" ]
+	fl start vm21 --restart no
+	kill -KILL "$(field vm21 pid)"
+	for _ in $(seq 100); do
+		[ "$(field vm21 vmm_state)" != failed ] || break
+		sleep 0.05
+	done
+	[ "$(field vm21 vmm_state)" = failed ]
+}
+
 @test "a changed spec: the next version when stopped, refused when running" {
 	small_spec vm12 | quick_up >"$BATS_TEST_TMPDIR/record"
 	run quick_up < <(jq -c '.spec.vcpu=4' "$BATS_TEST_TMPDIR/record")
