@@ -132,9 +132,11 @@ static void add_kernel(struct compose *compose)
 	unsigned khz = compose->kvm || !has_tsc ? 0 : fl_accel_tsc_khz();
 	char tsc[16];
 	/* Emulated on a busy host, the guest fails to calibrate its clock and hangs: it is
-	 * told the frequency. */
+	 * told the frequency. Of several processors it would give the clock up for one that loses time;
+	 * all of them read the host's. */
 	const struct fl_kernel_argument defaults[] = { { "console", compose->board->console },
 						       { khz ? "tsc_early_khz" : NULL, tsc },
+						       { khz ? "tsc" : NULL, "reliable" },
 						       { NULL, NULL } };
 	snprintf(tsc, sizeof(tsc), "%u", khz);
 	fl_words_option(compose->argv, "-kernel", "%s", hardware->kernel);
