@@ -37,7 +37,7 @@ struct fl_volume_call {
 	const char *id;
 	bool read_only;
 	const struct fl_image *image;
-	uint64_t mib;
+	uint64_t mib; /* of a new one's file system; 0: not chosen yet */
 	const fl_json *others; /* as host.volumes, made before this one; may be NULL */
 };
 

@@ -5,6 +5,7 @@
 #include "cmd/fl-snap/copy.h"
 #include "cmd/fl-snap/extract.h"
 #include "common/alloc.h"
+#include "common/num.h"
 #include "common/path.h"
 #include "common/slot.h"
 #include "common/state.h"
@@ -200,6 +201,17 @@ char *fl_cache_base_path(const struct fl_cache *cache, const struct fl_image *im
 {
 	return fl_asprintf("%s/bases/%s-%llu-v%d", cache->dir, fl_digest_hex(image->chain_id),
 			   (unsigned long long)mib, FL_BASE_FORMAT);
+}
+
+bool fl_cache_is_base_of(const struct fl_image *image, const char *name, uint64_t *mib)
+{
+	const char *hex = fl_digest_hex(image->chain_id), *size = name + strlen(hex) + 1;
+	fl_cleanup_free char *text = NULL;
+
+	if (!fl_str_starts(name, hex) || name[strlen(hex)] != '-')
+		return false;
+	text = fl_strndup(size, strcspn(size, "-"));
+	return fl_num_u64(text, 1, UINT32_MAX, mib, NULL) == 0;
 }
 
 int fl_cache_base(struct fl_cache *cache, const struct fl_image *image, uint64_t mib,

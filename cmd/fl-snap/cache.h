@@ -58,6 +58,9 @@ int fl_cache_base(struct fl_cache *cache, const struct fl_image *image, uint64_t
 /* Its path, whether it is there or not; caller frees. The last component names the base. */
 char *fl_cache_base_path(const struct fl_cache *cache, const struct fl_image *image, uint64_t mib);
 
+/* Whether a base of that name is the image's, in any size; mib is its size then. */
+bool fl_cache_is_base_of(const struct fl_image *image, const char *name, uint64_t *mib);
+
 /* The content of that base as an open file, which nobody else may have a name for. */
 int fl_cache_base_fd(struct fl_cache *cache, const struct fl_image *image, uint64_t mib,
 		     const struct fl_cache_watch *watch, struct fl_err *err);

@@ -9,6 +9,7 @@
 #include "common/progress.h"
 
 #include <fcntl.h>
+#include <inttypes.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -55,18 +56,33 @@ static int make_file(struct work *work, const char *what, const char *ref, const
 }
 
 /* A volume that is there is the microVM's own and never made again, whatever the spec says
- * now: its content cannot be had back. */
-static int check_existing(struct work *work, const struct fl_volume_call *call, struct fl_err *err)
+ * now: its content cannot be had back. mib: asked for (0: nothing), then of its base. */
+static int check_existing(struct work *work, const struct fl_volume_call *call, uint64_t *mib,
+			  struct fl_err *err)
 {
 	fl_cleanup_free char *at = fl_asprintf("host.volumes.%s.base", call->id);
-	fl_cleanup_free char *base = fl_cache_base_path(&work->cache, call->image, call->mib);
 	const char *was = fl_json_text(fl_json_at(work->call->record, at));
 
-	if (!was || strcmp(fl_path_last(was), fl_path_last(base)) == 0)
+	if (!was)
 		return 0;
-	return fl_err_set(err, FL_ERR_PRECONDITION,
-			  "volume %s was made from another image or size and holds data; put the "
-			  "spec back, or make the microVM anew (fl down, fl up)", call->id);
+	if (!fl_cache_is_base_of(call->image, fl_path_last(was), mib))
+		return fl_err_set(err, FL_ERR_PRECONDITION, "it was made from another image and holds data; "
+				  "put the spec back, or make the microVM anew (fl down, fl up)");
+	if (call->mib && call->mib < *mib)
+		return fl_err_set(err, FL_ERR_INVALID, "%" PRIu64 " MiB are asked for, and it has %" PRIu64
+				  " at least: a volume is never made smaller", call->mib, *mib);
+	return 0;
+}
+
+/* By the spec's word a volume that is there grows. It may have grown further by "fl-snap grow". */
+static int grow_existing(const struct fl_backend *backend, const struct fl_volume_call *call,
+			 struct fl_err *err)
+{
+	struct fl_err why = { 0 };
+
+	if (backend->grow(call, call->mib << 20, &why) == 0 || why.kind == FL_ERR_INVALID)
+		return 0;
+	return fl_err_pass(err, &why);
 }
 
 static void note_volume(struct work *work, const struct fl_volume_call *call, const char *backend,
@@ -104,19 +120,23 @@ static int check_format(const struct work *work, const struct fl_backend *backen
 /* New volumes go where they are asked for; what is there stays where it is. */
 static int make_or_find(struct work *work, const struct fl_volume_call *call, struct fl_err *err)
 {
-	const struct fl_backend *backend;
+	struct fl_volume_call at_first = *call;
+	const struct fl_backend *backend, *had;
 	struct fl_volume_made made = { 0 };
-	int rc;
+	int rc = fl_backend_of(call, &had, err);
 
-	if (fl_backend_of(call, &backend, err) < 0 ||
-	    (backend && check_existing(work, call, err) < 0))
-		return -1;
-	if (!backend && !work->chosen)
+	if (rc == 0 && had)
+		rc = check_existing(work, call, &at_first.mib, err);
+	if (rc == 0 && !had && !work->chosen)
 		work->chosen = fl_backend_choose(&work->site, err);
-	backend = backend ? backend : work->chosen;
-	if (!backend)
-		return -1;
-	rc = check_format(work, backend, err) < 0 ? -1 : backend->make(call, &made, err);
+	backend = had ? had : work->chosen;
+	if (rc < 0 || !backend)
+		return fl_err_prefix(err, "volume %s", call->id);
+	if (!at_first.mib)
+		at_first.mib = fl_cache_default_mib(call->image);
+	rc = check_format(work, backend, err) < 0 ? -1 : backend->make(&at_first, &made, err);
+	if (rc == 0 && had && call->mib > at_first.mib)
+		rc = grow_existing(had, call, err);
 	if (rc == 0)
 		note_volume(work, call, backend->name, &made);
 	free(made.path);
@@ -158,13 +178,12 @@ static int make_volume(struct work *work, const struct fl_volume *volume, struct
 	struct fl_volume_call call = {
 		.site = &work->site, .cache = &work->cache, .watch = &work->watch,
 		.vm = work->call->vm, .folder = work->folder, .id = volume->id,
-		.read_only = volume->read_only, .image = &image,
+		.read_only = volume->read_only, .image = &image, .mib = volume->size_mb,
 		.others = fl_json_get(work->made, "volumes"),
 	};
 
 	if (image_of(work, volume->image, &image, err) < 0)
 		return -1;
-	call.mib = volume->size_mb ? volume->size_mb : fl_cache_default_mib(&image);
 	return make_or_find(work, &call, err);
 }
 

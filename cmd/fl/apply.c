@@ -8,7 +8,9 @@
 #include "common/step.h"
 #include "common/table.h"
 
+#include <net/if.h>
 #include <string.h>
+#include <unistd.h>
 
 const struct fl_option fl_apply_options[] = {
 	{ "dry-run", 'n', NULL, "print what would be done, and do nothing" },
@@ -29,6 +31,9 @@ struct plan {
 	struct fl_str documents;    /* for "up", as JSON Lines */
 	FL_VEC(char *) stops, gone; /* uids */
 	FL_VEC(struct wanted_image) images; /* new to microVMs that are stopped for them */
+	FL_VEC(fl_json *) rows; /* of what is wanted, in that order; the table's own */
+	size_t marked;          /* of them */
+	bool has_failed;
 };
 
 static void texts_free(char **items, size_t count)
@@ -51,10 +56,11 @@ static void plan_finish(struct plan *plan)
 		free(plan->images.items[i].platform);
 	}
 	free(plan->images.items);
+	free(plan->rows.items);
 }
 #define cleanup_plan FL_CLEANUP(plan_finish)
 
-static void add_row(struct plan *plan, const char *action, const char *name_space, const char *name,
+static fl_json *add_row(struct plan *plan, const char *action, const char *name_space, const char *name,
 		    const char *uid, const char *what)
 {
 	fl_json *row = fl_json_new_object();
@@ -67,6 +73,13 @@ static void add_row(struct plan *plan, const char *action, const char *name_spac
 	if (what)
 		fl_json_set(row, "changes", fl_json_new_text(what));
 	fl_table_row(&plan->table, row);
+	return row;
+}
+
+static void add_wanted(struct plan *plan, const char *action, const struct fl_spec *spec,
+		       const char *uid, const char *what)
+{
+	FL_VEC_ADD(&plan->rows, add_row(plan, action, spec->name_space, spec->name, uid, what));
 }
 
 static void add_document(struct plan *plan, const fl_json *document)
@@ -118,14 +131,58 @@ static void add_images(struct plan *plan, const struct fl_spec *spec, const fl_j
 							   platform ? fl_strdup(platform) : NULL }));
 }
 
-/* It is stopped first: only then it takes another spec, and keeps its disks. */
-static void plan_change(struct plan *plan, const struct fl_vm *vm, fl_json *spec,
-			const char *what)
+static int check_bridge(const struct plan *plan, const char *bridge, struct fl_err *err)
 {
-	add_row(plan, "change", vm->name_space, vm->name, vm->uid, what);
+	fl_cleanup_free char *known = fl_asprintf("net/%s.json", bridge);
+
+	if (fl_spec_cni(bridge) || if_nametoindex(bridge) ||
+	    faccessat(plan->state.dirfd, known, F_OK, 0) == 0)
+		return 0;
+	return fl_err_set(err, FL_ERR_NOT_FOUND, "%s: there is no bridge of that name; \"fl-net bridge "
+			  "create\" makes one", bridge);
+}
+
+static int check_size(const struct fl_volume *volume, const struct fl_spec *old, struct fl_err *err)
+{
+	for (size_t i = 0; i < old->volume_count; i++)
+		if (strcmp(old->volumes[i].id, volume->id) == 0 && volume->size_mb &&
+		    volume->size_mb < old->volumes[i].size_mb)
+			return fl_err_set(err, FL_ERR_INVALID, "volume %s: %u MiB are less than the %u it has; "
+					  "a volume is never made smaller", volume->id, volume->size_mb,
+					  old->volumes[i].size_mb);
+	return 0;
+}
+
+/* What runs is not stopped for what can never be. */
+static int check_change(const struct plan *plan, const struct fl_spec *spec, const fl_json *had,
+			struct fl_err *err)
+{
+	fl_cleanup_spec struct fl_spec old = fl_spec_view(had);
+
+	for (size_t i = 0; i < spec->volume_count; i++)
+		if (check_size(&spec->volumes[i], &old, err) < 0)
+			return -1;
+	for (size_t i = 0; i < spec->interface_count; i++)
+		if (spec->interfaces[i].bridge &&
+		    check_bridge(plan, spec->interfaces[i].bridge, err) < 0)
+			return -1;
+	return 0;
+}
+
+/* It is stopped first: only then it takes another spec, and keeps its disks. */
+static int plan_change(struct plan *plan, const struct fl_vm *vm, const fl_json *record, fl_json *document,
+		       const char *what, struct fl_err *err)
+{
+	fl_cleanup_spec struct fl_spec spec = fl_spec_view(document);
+
+	if (check_change(plan, &spec, fl_json_get(record, "spec"), err) < 0)
+		return fl_err_prefix(err, "%s/%s", vm->name_space, vm->name);
+	add_images(plan, &spec, record);
+	add_wanted(plan, "change", &spec, vm->uid, what);
 	FL_VEC_ADD(&plan->stops, fl_strdup(vm->uid));
-	fl_json_set(spec, "uid", fl_json_new_text(vm->uid));
-	add_document(plan, spec);
+	fl_json_set(document, "uid", fl_json_new_text(vm->uid));
+	add_document(plan, document);
+	return 0;
 }
 
 static int plan_one(void *arg, fl_json *document, struct fl_err *err)
@@ -140,7 +197,7 @@ static int plan_one(void *arg, fl_json *document, struct fl_err *err)
 	if (found < 0)
 		return -1;
 	if (!found) {
-		add_row(plan, "create", spec.name_space, spec.name, NULL, NULL);
+		add_wanted(plan, "create", &spec, NULL, NULL);
 		add_document(plan, document);
 		return 0;
 	}
@@ -148,12 +205,9 @@ static int plan_one(void *arg, fl_json *document, struct fl_err *err)
 	if (!record)
 		return -1;
 	fl_spec_difference(fl_json_get(record, "spec"), document, &what);
-	if (what.len) {
-		add_images(plan, &spec, record);
-		plan_change(plan, &vm, document, what.data);
-		return 0;
-	}
-	add_row(plan, "keep", vm.name_space, vm.name, vm.uid, NULL);
+	if (what.len)
+		return plan_change(plan, &vm, record, document, what.data, err);
+	add_wanted(plan, "keep", &spec, vm.uid, NULL);
 	add_document(plan, document);
 	return 0;
 }
@@ -203,16 +257,32 @@ static int run(const struct plan *plan, const char *program, const char *verb, c
 	return status;
 }
 
+static void put_failure(struct plan *plan, fl_json *row, const char *why)
+{
+	plan->has_failed = true;
+	fl_json_set(row, "failure", fl_json_new_text(why));
+}
+
 /* From now on the folder answers for it. */
 static int mark(void *arg, fl_json *document, struct fl_err *err)
 {
 	struct plan *plan = arg;
 	fl_cleanup_spec struct fl_spec spec = fl_spec_view(document);
 	fl_cleanup_vm struct fl_vm vm = FL_VM_INIT;
-
+	fl_cleanup_json fl_json *record = NULL;
+	fl_json *row = plan->rows.items[plan->marked++];
 	int found = find(plan, &spec, &vm, err);
+	const char *why;
 
-	return found > 0 ? fl_vm_put(&vm, "host.applied", fl_json_new_text(plan->folder), err) : found;
+	if (!found)
+		put_failure(plan, row, "was not made");
+	if (found <= 0)
+		return found;
+	record = fl_vm_load(&vm, NULL);
+	why = fl_json_text(fl_json_at(record, "host.error.text"));
+	if (why)
+		put_failure(plan, row, why);
+	return fl_vm_put(&vm, "host.applied", fl_json_new_text(plan->folder), err);
 }
 
 /* What runs is not stopped for an image that cannot be had. As fl_chain_get. */
@@ -237,6 +307,15 @@ static int do_plan(struct plan *plan, const struct fl_wanted *wanted, struct fl_
 	return run(plan, "fl", "down", plan->gone.items, plan->gone.count, err);
 }
 
+/* Else who takes the spec tells it. */
+static int warn(void *arg, fl_json *document, struct fl_err *err)
+{
+	(void)arg;
+	(void)err;
+	fl_spec_warn(document);
+	return 0;
+}
+
 int fl_apply(struct fl_args *args, struct fl_err *err)
 {
 	cleanup_plan struct plan plan = { .state = { .dirfd = -1 } };
@@ -252,6 +331,8 @@ int fl_apply(struct fl_args *args, struct fl_err *err)
 	fl_table_column(&plan.table, "NAMESPACE", "namespace");
 	fl_table_column(&plan.table, "NAME", "name");
 	fl_table_column(&plan.table, "CHANGES", "changes");
+	if (is_dry)
+		fl_wanted_each(&wanted, warn, NULL, NULL);
 	if (fl_wanted_each(&wanted, plan_one, &plan, err) < 0 ||
 	    (fl_args_flag(args, "prune") && plan_prune(&plan, &wanted, err) < 0))
 		return -1;
@@ -260,5 +341,7 @@ int fl_apply(struct fl_args *args, struct fl_err *err)
 		return args->exit_status < 0 ? -1 : 0;
 	if (!is_dry && do_plan(&plan, &wanted, args, err) < 0)
 		return -1;
+	if (plan.has_failed)
+		fl_table_column(&plan.table, "FAILURE", "failure");
 	return fl_table_print(&plan.table, fl_args_flag(args, "json"), err);
 }
