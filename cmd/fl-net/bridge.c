@@ -109,11 +109,11 @@ static int make(struct fl_links *links, const struct fl_bridge *bridge, struct f
 int fl_bridge_mend(const struct fl_bridge *known, struct fl_err *err)
 {
 	bool is_wanted = known->nat && fl_known_is_here(known);
-	int is_there = is_wanted ? fl_nat_is_there(known->name, err) : 1;
+	int is_there = is_wanted ? fl_nat_is_there(known->name, known->address.family, err) : 1;
 
 	if (is_there != 0)
 		return is_there < 0 ? -1 : 0;
-	fl_log(FL_LOG_INFO, "%s: the rules of the bridge are missing and made again", known->name);
+	fl_log(FL_LOG_INFO, "%s: the rules of the bridge, or the host's forwarding, are missing and made again", known->name);
 	return open_ways(known, err);
 }
 

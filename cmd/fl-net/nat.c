@@ -44,12 +44,16 @@ int fl_nat_add(const char *bridge, const struct fl_cidr *net, struct fl_err *err
 	return fl_rules_run(bridge, rules.data, err);
 }
 
-int fl_nat_is_there(const char *bridge, struct fl_err *err)
+int fl_nat_is_there(const char *bridge, int family, struct fl_err *err)
 {
 	fl_cleanup_str struct fl_str table = FL_STR_INIT;
+	int forwards = fl_nat_forwarding(family, false, false, err);
 
+	if (forwards <= 0)
+		return forwards;
 	table_name(bridge, &table);
-	return fl_rules_are_there(bridge, "inet", table.data, err);
+	/* The last rule: a table that was flushed is there, and empty. */
+	return fl_rules_are_there(bridge, "inet", table.data, "masquerade", err);
 }
 
 int fl_nat_remove(const char *bridge, struct fl_err *err)

@@ -13,8 +13,8 @@
 /* Replaces the bridge's table, all at once. */
 int fl_nat_add(const char *bridge, const struct fl_cidr *net, struct fl_err *err);
 
-/* 1 or 0. */
-int fl_nat_is_there(const char *bridge, struct fl_err *err);
+/* Whether guests get through: the rules, and the host's forwarding for the address family. 1 or 0. */
+int fl_nat_is_there(const char *bridge, int family, struct fl_err *err);
 
 /* Gone already is fine. */
 int fl_nat_remove(const char *bridge, struct fl_err *err);

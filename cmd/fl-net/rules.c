@@ -58,13 +58,15 @@ int fl_rules_remove(const char *name, const char *family, const char *table, str
 	return fl_rules_run(name, rules.data, err);
 }
 
-int fl_rules_are_there(const char *name, const char *family, const char *table, struct fl_err *err)
+int fl_rules_are_there(const char *name, const char *family, const char *table, const char *word,
+		       struct fl_err *err)
 {
 	fl_cleanup_free char *rules = fl_asprintf("list table %s %s\n", family, table);
+	fl_cleanup_str struct fl_str listing = FL_STR_INIT;
 	struct fl_err why = { 0 };
 
-	if (ask(name, rules, NULL, &why) == 0)
-		return 1;
+	if (ask(name, rules, &listing, &why) == 0)
+		return strstr(listing.data, word) ? 1 : 0;
 	return strstr(why.text, "No such file") ? 0 : fl_err_pass(err, &why);
 }
 

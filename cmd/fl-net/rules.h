@@ -23,8 +23,8 @@ void fl_rules_add_none(struct fl_str *rules, const char *family, const char *tab
 /* Gone already is fine. */
 int fl_rules_remove(const char *name, const char *family, const char *table, struct fl_err *err);
 
-/* Whether there is such a table: 1 or 0. */
-int fl_rules_are_there(const char *name, const char *family, const char *table,
+/* Whether there is such a table, and word in it: 1 or 0. */
+int fl_rules_are_there(const char *name, const char *family, const char *table, const char *word,
 		       struct fl_err *err);
 
 /* What a microVM's table is called in each family; caller frees. */

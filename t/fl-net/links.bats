@@ -315,6 +315,13 @@ print("fltap" + base64.b32encode(hashlib.sha256(sys.argv[1].encode()).digest()).
 	ns sysctl -qw net.ipv4.ip_forward=0
 	up a br0 >/dev/null
 	[ "$(ns nft list table inet flintlock_br0)" = "$rules" ]
+	# The table alone is not enough, nor are rules where the host forwards nothing.
+	ns nft flush table inet flintlock_br0
+	up a br0 >/dev/null
+	[ "$(ns nft list table inet flintlock_br0)" = "$rules" ]
+	ns sysctl -qw net.ipv4.ip_forward=0
+	up a br0 >/dev/null
+	[ "$(forwarding)" = 1 ]
 	[ "$(forwarding)" = 1 ]
 	# What is there stays as it is.
 	ns nft add rule inet flintlock_br0 forward accept comment mine
