@@ -42,6 +42,20 @@ struct note {
 	const struct fl_err *failure;
 };
 
+/* Of one that never ran. fl-serve tries its own again, and says itself when it gives up. */
+static void judge_state(fl_json *record, const struct fl_err *failure)
+{
+	const char *state = fl_json_text(fl_json_at(record, "status.state"));
+	bool failed = failure->kind != FL_ERR_NONE && failure->kind != FL_ERR_INTERRUPTED;
+
+	if (fl_json_at(record, "host.vmm") || fl_json_at(record, "host.serve.wants"))
+		return;
+	if (failed && fl_str_equal(state, "PENDING"))
+		fl_json_put(record, "status.state", fl_json_new_text("FAILED"));
+	else if (!failed && fl_str_equal(state, "FAILED"))
+		fl_json_put(record, "status.state", fl_json_new_text("PENDING"));
+}
+
 static int change_error(void *arg, fl_json *record, struct fl_err *err)
 {
 	struct note *note = arg;
@@ -53,6 +67,9 @@ static int change_error(void *arg, fl_json *record, struct fl_err *err)
 		fl_json_put(record, "host.error", error_document(note->step, note->failure));
 	else if (place_of(of) >= place_of(note->step))
 		fl_json_put(record, "host.error", NULL);
+	else
+		return 0;
+	judge_state(record, note->failure);
 	return 0;
 }
 

@@ -125,7 +125,7 @@ on_terminal() {
 	grep -q "^default *well .* <green>CREATED<>  <green>running<> " seen
 	grep -q "^default *held .* <green>CREATED<>  <yellow>paused<> " seen
 	grep -q "^default *ill .* <red>FAILED<> *<red>failed<> " seen
-	grep -q "^default *lacking .* <yellow>PENDING<> " seen
+	grep -q "^default *lacking .* <red>FAILED<> " seen
 	on_terminal fl status held | grep -qx "vmm_state     <yellow>paused<>"
 	on_terminal fl top --interval 200ms --count 1 | grep -q "held *<green>CREATED<> "
 	# But for the colours nothing is another, neither words nor widths.

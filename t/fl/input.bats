@@ -63,6 +63,14 @@ bats_require_minimum_version 1.5.0
 	[ "$(wc -l <<<"$stderr")" = 1 ]
 }
 
+@test "what failed is FAILED until it is tried again, and then is not" {
+	small_spec vm | jq -c '.kernel.filename = "nosuch"' >spec.json
+	fails_with 4 nosuch fl up -q spec.json
+	[ "$(fl ls --json vm | jq -r .state)" = FAILED ]
+	[ "$(fl-pull up -q spec.json | jq -r '.status.state, .host.error')" = $'PENDING\nnull' ]
+	fl down -q vm >/dev/null
+}
+
 @test "an error names its microVM" {
 	small_spec vm | jq -c '.kernel.filename = "nosuch"' >spec.json
 	run --separate-stderr fl up -q spec.json
