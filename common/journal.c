@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "common/journal.h"
 
+#include "common/alloc.h"
 #include "common/clock.h"
 #include "common/io.h"
 #include "common/lock.h"
+#include "common/log.h"
 
 #include <fcntl.h>
 #include <string.h>
@@ -14,6 +16,7 @@
 #define LOCK_NAME "events.lock"
 #define ROTATE_AT (4 << 20)
 #define LONGEST_LINE 1024
+#define LONGEST_REASON 200
 
 int fl_journal_lock(int dirfd, struct fl_err *err)
 {
@@ -63,6 +66,41 @@ uint64_t fl_journal_last(int dirfd)
 	return seq ? seq : last_of_file(dirfd, OLDER_NAME);
 }
 
+/* A line stays short, and on one line of a terminal. */
+static void put_reason(const fl_json *record, fl_json *doc)
+{
+	const char *error = fl_json_text(fl_json_at(record, "host.error.text"));
+	const char *end = fl_json_text(fl_json_at(record, "host.vmm.exit.reason"));
+	const char *state = fl_json_text(fl_json_at(record, "host.vmm.state"));
+	bool has_ended = fl_str_equal(state, "failed") || fl_str_equal(state, "stopped") ||
+			 fl_str_equal(state, "waiting");
+	const char *why = error ? error : has_ended ? end : NULL;
+	size_t len = why ? strlen(why) : 0;
+	fl_cleanup_free char *text = NULL;
+
+	if (!len)
+		return;
+	len = len < LONGEST_REASON ? len : LONGEST_REASON;
+	/* No letter is cut in two (UTF-8). */
+	while (why[len] && ((unsigned char)why[len] & 0xc0) == 0x80)
+		len--;
+	text = fl_strndup(why, len);
+	fl_log_tame(text, "");
+	fl_json_set(doc, "reason", fl_json_new_text(text));
+}
+
+static void put_state(const fl_json *record, fl_json *doc)
+{
+	fl_json *state = fl_json_at(record, "status.state");
+	fl_json *vmm = fl_json_at(record, "host.vmm.state");
+
+	if (state)
+		fl_json_set(doc, "state", fl_json_ref(state));
+	if (vmm)
+		fl_json_set(doc, "vmm_state", fl_json_ref(vmm));
+	put_reason(record, doc);
+}
+
 static void compose(const struct fl_event *event, uint64_t seq, struct fl_str *line)
 {
 	fl_cleanup_json fl_json *doc = fl_json_new_object();
@@ -77,6 +115,8 @@ static void compose(const struct fl_event *event, uint64_t seq, struct fl_str *l
 	fl_json_set(doc, "what", fl_json_new_text(event->what));
 	if (event->request)
 		fl_json_set(doc, "request", fl_json_new_text(event->request));
+	if (event->record)
+		put_state(event->record, doc);
 	fl_json_print(doc, false, line);
 	fl_str_add(line, "\n");
 }

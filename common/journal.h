@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
  * The journal of changes, STATE/events.jsonl: a line {seq,time,uid,namespace,name,what}
- * for every save, and "request" in it where a call to fl-serve asked for the change. A line
+ * for every save, "request" in it where a call to fl-serve asked for the change, and how it is
+ * from then on: "state", "vmm_state", "reason" (of a failure). A line
  * means "look again": there may be one too many, never one too few.
  * seq only grows, also across rotation (events.1.jsonl is the older part).
  *
@@ -18,6 +19,7 @@ struct fl_event {
 	const char *uid, *name_space, *name;
 	const char *what;    /* "created", "changed", "deleted" */
 	const char *request; /* who asked for it; NULL: nobody in particular */
+	const fl_json *record; /* as it is saved; NULL: it goes */
 };
 
 /* Holds events.lock until the descriptor is closed. */

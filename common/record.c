@@ -71,7 +71,7 @@ int fl_record_save(const struct fl_vm *vm, const fl_json *record, const char *wh
 {
 	fl_cleanup_atomic struct fl_atomic file = FL_ATOMIC_INIT;
 	fl_cleanup_str struct fl_str text = FL_STR_INIT;
-	struct fl_event event = { vm->uid, vm->name_space, vm->name, what, request_of(record) };
+	struct fl_event event = { vm->uid, vm->name_space, vm->name, what, request_of(record), record };
 	fl_cleanup_close int events = -1;
 
 	fl_json_print(record, true, &text);
@@ -285,7 +285,7 @@ static bool may_leave(const fl_json *record)
 
 static int unlink_record(const struct fl_vm *vm, const char *request, struct fl_err *err)
 {
-	struct fl_event event = { vm->uid, vm->name_space, vm->name, "deleted", request };
+	struct fl_event event = { vm->uid, vm->name_space, vm->name, "deleted", request, NULL };
 	fl_cleanup_close int events = fl_journal_lock(vm->state->dirfd, err);
 
 	if (events < 0 || fl_journal_add(vm->state->dirfd, &event, err) < 0)

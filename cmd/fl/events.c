@@ -10,6 +10,7 @@
 
 const struct fl_option fl_events_options[] = {
 	{ "follow", 'f', NULL, "go on with what happens from now on" },
+	{ "all", 'a', NULL, "every change of a record, not of its state alone" },
 	{ "since", 0, "WHEN", "a time, a duration ago, or a cursor: the seq of the last event seen" },
 	FL_STEP_SELECTOR_OPTION,
 	{ 0 },
@@ -22,6 +23,7 @@ struct watching {
 	uint64_t cursor;           /* events up to it are known */
 	char since[FL_CLOCK_TEXT]; /* "": from the beginning */
 	fl_json *selected;         /* uids that were selected, so that their end is told too */
+	fl_json *told;             /* by uid: what was said last of how it is */
 	bool follow;
 };
 
@@ -30,6 +32,7 @@ static void watching_finish(struct watching *watching)
 	fl_journal_finish(&watching->reader);
 	fl_state_close(&watching->state);
 	fl_json_unref(watching->selected);
+	fl_json_unref(watching->told);
 }
 
 static int read_since(struct watching *watching, struct fl_err *err)
@@ -99,44 +102,54 @@ static const char *text_of(const fl_json *event, const char *key)
 	return text ? text : "-";
 }
 
-static int print(const struct watching *watching, const fl_json *event, struct fl_err *err)
+static void add_how(const fl_json *event, struct fl_str *out)
 {
-	fl_cleanup_str struct fl_str line = FL_STR_INIT;
+	static const char *const keys[] = { "state", "vmm_state", "reason" };
+
+	fl_str_add(out, "");
+	for (size_t i = 0; i < FL_COUNT(keys); i++)
+		if (fl_json_get(event, keys[i]))
+			fl_str_addf(out, "  %s", text_of(event, keys[i]));
+}
+
+/* A microVM's record is saved far more often than anything happens to it. */
+static bool is_news(struct watching *watching, const fl_json *event, const char *how)
+{
+	const char *uid = text_of(event, "uid");
+	bool is_same = fl_str_equal(fl_json_text(fl_json_get(watching->told, uid)), how);
+
+	fl_json_set(watching->told, uid,
+		    fl_str_equal(text_of(event, "what"), "deleted") ? NULL : fl_json_new_text(how));
+	return !is_same || !fl_str_equal(text_of(event, "what"), "changed") ||
+	       fl_args_flag(watching->args, "all");
+}
+
+static int print(struct watching *watching, const fl_json *event, struct fl_err *err)
+{
+	fl_cleanup_str struct fl_str line = FL_STR_INIT, how = FL_STR_INIT;
 
 	if (fl_args_flag(watching->args, "json"))
 		return fl_cli_print_json(event, err);
+	add_how(event, &how);
+	if (!is_news(watching, event, how.data))
+		return 0;
 	fl_str_addf(&line, "%s  %lld  %-7s  %s/%s  %s", text_of(event, "time"),
 		    (long long)fl_json_int(fl_json_get(event, "seq")), text_of(event, "what"),
 		    text_of(event, "namespace"), text_of(event, "name"), text_of(event, "uid"));
-	if (fl_json_get(event, "state"))
-		fl_str_addf(&line, "  %s  %s", text_of(event, "state"), text_of(event, "vmm_state"));
+	fl_str_add(&line, how.data);
 	if (fl_json_get(event, "request"))
 		fl_str_addf(&line, "  request=%s", text_of(event, "request"));
 	fl_str_add(&line, "\n");
 	return fl_cli_print(line.data, line.len, err);
 }
 
-/* How it is now: only told of what happens now. */
-static void add_state(fl_json *event, const fl_json *record)
-{
-	fl_json *state = fl_json_at(record, "status.state");
-	fl_json *vmm = fl_json_at(record, "host.vmm.state");
-
-	if (state)
-		fl_json_set(event, "state", fl_json_ref(state));
-	if (state && vmm)
-		fl_json_set(event, "vmm_state", fl_json_ref(vmm));
-}
-
 static int tell(struct watching *watching, fl_json *event, struct fl_err *err)
 {
-	bool look = watching->follow || fl_args_flag(watching->args, "selector");
+	bool look = fl_args_flag(watching->args, "selector");
 	fl_cleanup_json fl_json *record = look ? load(watching, event) : NULL;
 
 	if (!is_wanted(watching, event, record))
 		return 0;
-	if (watching->follow)
-		add_state(event, record);
 	return print(watching, event, err);
 }
 
@@ -210,7 +223,7 @@ int fl_events(struct fl_args *args, struct fl_err *err)
 {
 	struct watching watching = { .args = args, .state = { .dirfd = -1 },
 				     .reader = FL_JOURNAL_READER_INIT,
-				     .selected = fl_json_new_object(),
+				     .selected = fl_json_new_object(), .told = fl_json_new_object(),
 				     .follow = fl_args_flag(args, "follow") };
 	bool from_end = watching.follow && !fl_args_flag(args, "since");
 	int rc = -1;

@@ -95,6 +95,23 @@ holds() {
 	[ "$(fl events --json | jq -r 'select(.what == "created").name' | xargs)" = "one two" ]
 }
 
+@test "people are told what happened, and why; programs of every save" {
+	small_spec vm | quick_up >/dev/null
+	fl pause vm
+	fl resume vm
+	kill -KILL "$(fl status --json vm | jq .pid)"
+	fl wait vm --for=exit --timeout 10s
+	fl events >out
+	[ "$(awk '{ print $6, $7 }' out | xargs)" = \
+		"PENDING PENDING starting CREATED running CREATED paused CREATED running FAILED failed" ]
+	grep -q 'FAILED  failed  .*signal 9' out
+	[ "$(fl events --all | wc -l)" = "$(fl events --json | wc -l)" ]
+	[ "$(fl events --all | wc -l)" -gt "$(wc -l <out)" ]
+	small_spec bad | jq -c '.kernel.filename = "no\u001b[31msuch"' | fl up -q >/dev/null 2>&1 || true
+	fl events >out
+	grep -q 'default/bad .*FAILED .*no?\[31msuch' out
+}
+
 @test "whose request it was is told" {
 	quick_up < <(small_spec requested) >/dev/null
 	FL_REQUEST_ID=asked-by-me fl stop --force requested
