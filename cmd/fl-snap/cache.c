@@ -205,11 +205,12 @@ char *fl_cache_base_path(const struct fl_cache *cache, const struct fl_image *im
 
 bool fl_cache_is_base_of(const struct fl_image *image, const char *name, uint64_t *mib)
 {
-	const char *hex = fl_digest_hex(image->chain_id), *size = name + strlen(hex) + 1;
+	const char *hex = fl_digest_hex(image->chain_id), *size;
 	fl_cleanup_free char *text = NULL;
 
 	if (!fl_str_starts(name, hex) || name[strlen(hex)] != '-')
 		return false;
+	size = name + strlen(hex) + 1;
 	text = fl_strndup(size, strcspn(size, "-"));
 	return fl_num_u64(text, 1, UINT32_MAX, mib, NULL) == 0;
 }

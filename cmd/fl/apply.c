@@ -2,15 +2,14 @@
 #include "cmd/fl/apply.h"
 
 #include "cmd/fl/chain.h"
+#include "cmd/fl/change.h"
 #include "cmd/fl/wanted.h"
 #include "common/alloc.h"
 #include "common/path.h"
 #include "common/step.h"
 #include "common/table.h"
 
-#include <net/if.h>
 #include <string.h>
-#include <unistd.h>
 
 const struct fl_option fl_apply_options[] = {
 	{ "dry-run", 'n', NULL, "print what would be done, and do nothing" },
@@ -23,6 +22,12 @@ struct wanted_image {
 	char *image, *platform; /* platform NULL: as the options say */
 };
 
+/* Of what is there: its record, and the spec that is wanted (borrowed). */
+struct change {
+	fl_json *record;
+	const fl_json *spec;
+};
+
 /* What is to be done, in the order of the folder; what goes is last. */
 struct plan {
 	struct fl_state state;
@@ -31,6 +36,7 @@ struct plan {
 	struct fl_str documents;    /* for "up", as JSON Lines */
 	FL_VEC(char *) stops, gone; /* uids */
 	FL_VEC(struct wanted_image) images; /* new to microVMs that are stopped for them */
+	FL_VEC(struct change) changes;
 	FL_VEC(fl_json *) rows; /* of what is wanted, in that order; the table's own */
 	size_t marked;          /* of them */
 	bool has_failed;
@@ -56,6 +62,9 @@ static void plan_finish(struct plan *plan)
 		free(plan->images.items[i].platform);
 	}
 	free(plan->images.items);
+	for (size_t i = 0; i < plan->changes.count; i++)
+		fl_json_unref(plan->changes.items[i].record);
+	free(plan->changes.items);
 	free(plan->rows.items);
 }
 #define cleanup_plan FL_CLEANUP(plan_finish)
@@ -131,57 +140,20 @@ static void add_images(struct plan *plan, const struct fl_spec *spec, const fl_j
 							   platform ? fl_strdup(platform) : NULL }));
 }
 
-static int check_bridge(const struct plan *plan, const char *bridge, struct fl_err *err)
-{
-	fl_cleanup_free char *known = fl_asprintf("net/%s.json", bridge);
-
-	if (fl_spec_cni(bridge) || if_nametoindex(bridge) ||
-	    faccessat(plan->state.dirfd, known, F_OK, 0) == 0)
-		return 0;
-	return fl_err_set(err, FL_ERR_NOT_FOUND, "%s: there is no bridge of that name; \"fl-net bridge "
-			  "create\" makes one", bridge);
-}
-
-static int check_size(const struct fl_volume *volume, const struct fl_spec *old, struct fl_err *err)
-{
-	for (size_t i = 0; i < old->volume_count; i++)
-		if (strcmp(old->volumes[i].id, volume->id) == 0 && volume->size_mb &&
-		    volume->size_mb < old->volumes[i].size_mb)
-			return fl_err_set(err, FL_ERR_INVALID, "volume %s: %u MiB are less than the %u it has; "
-					  "a volume is never made smaller", volume->id, volume->size_mb,
-					  old->volumes[i].size_mb);
-	return 0;
-}
-
-/* What runs is not stopped for what can never be. */
-static int check_change(const struct plan *plan, const struct fl_spec *spec, const fl_json *had,
-			struct fl_err *err)
-{
-	fl_cleanup_spec struct fl_spec old = fl_spec_view(had);
-
-	for (size_t i = 0; i < spec->volume_count; i++)
-		if (check_size(&spec->volumes[i], &old, err) < 0)
-			return -1;
-	for (size_t i = 0; i < spec->interface_count; i++)
-		if (spec->interfaces[i].bridge &&
-		    check_bridge(plan, spec->interfaces[i].bridge, err) < 0)
-			return -1;
-	return 0;
-}
-
 /* It is stopped first: only then it takes another spec, and keeps its disks. */
 static int plan_change(struct plan *plan, const struct fl_vm *vm, const fl_json *record, fl_json *document,
 		       const char *what, struct fl_err *err)
 {
 	fl_cleanup_spec struct fl_spec spec = fl_spec_view(document);
 
-	if (check_change(plan, &spec, fl_json_get(record, "spec"), err) < 0)
+	if (fl_change_check(&plan->state, record, &spec, err) < 0)
 		return fl_err_prefix(err, "%s/%s", vm->name_space, vm->name);
 	add_images(plan, &spec, record);
 	add_wanted(plan, "change", &spec, vm->uid, what);
 	FL_VEC_ADD(&plan->stops, fl_strdup(vm->uid));
 	fl_json_set(document, "uid", fl_json_new_text(vm->uid));
 	add_document(plan, document);
+	FL_VEC_ADD(&plan->changes, ((struct change){ fl_json_copy(record), document }));
 	return 0;
 }
 
@@ -296,6 +268,19 @@ static int get_images(const struct plan *plan, const struct fl_args *args, struc
 	return status;
 }
 
+static int check_images(const struct plan *plan, const struct fl_args *args, struct fl_err *err)
+{
+	for (size_t i = 0; i < plan->changes.count; i++) {
+		const struct change *change = &plan->changes.items[i];
+		fl_cleanup_spec struct fl_spec spec = fl_spec_view(change->spec);
+
+		if (fl_change_check_images(&plan->state, change->record, &spec,
+					   fl_args_text(args, "platform", NULL), err) < 0)
+			return fl_err_prefix(err, "%s/%s", spec.name_space, spec.name);
+	}
+	return 0;
+}
+
 /* What did not come up is there all the same, and the folder's. */
 static int do_plan(struct plan *plan, const struct fl_wanted *wanted, struct fl_args *args,
 		   struct fl_err *err)
@@ -339,6 +324,8 @@ int fl_apply(struct fl_args *args, struct fl_err *err)
 	args->exit_status = is_dry ? 0 : get_images(&plan, args, err);
 	if (args->exit_status)
 		return args->exit_status < 0 ? -1 : 0;
+	if (check_images(&plan, args, err) < 0)
+		return -1;
 	if (!is_dry && do_plan(&plan, &wanted, args, err) < 0)
 		return -1;
 	if (plan.has_failed)

@@ -91,11 +91,19 @@ runs() {
 	jq -c '.root_volume.size_in_mb = 32' whole.json >specs/a.json
 	apply specs >/dev/null
 	jq -c '.root_volume.size_in_mb = 24' whole.json >specs/a.json
-	fails_with 3 "default/a: volume root: 24 MiB are less than the 32" apply specs
+	fails_with 3 "default/a: volume root: 24 MiB are asked for, and it has 32" apply specs
 	fails_with 3 "never made smaller" apply --dry-run specs
 	jq -c '.root_volume.size_in_mb = 32 | .interfaces = [{device_id: "eth0", type: "TAP", overrides: {bridge_name: "no-such0"}}]' \
 		whole.json >specs/a.json
 	fails_with 4 "no-such0: there is no bridge" apply specs
+	sed -i s/no-such0/lo/ specs/a.json
+	fails_with 4 "lo: there is no bridge" apply --dry-run specs
+	# Another image for a volume that holds data; the same under another name is none.
+	mkdir -p other/etc
+	fl-pack image -q -t other -o "$IMAGES/layout" other >/dev/null
+	jq -c '.root_volume.size_in_mb = 32 | .root_volume.source.container_source |= sub(":root$"; ":other")' \
+		whole.json >specs/a.json
+	fails_with 8 "default/a: volume root was made from another image" apply specs
 	[ "$(runs)" = a ]
 	[ "$(fl inspect --json a | jq -r .spec.root_volume.size_in_mb)" = 32 ]
 }
@@ -119,6 +127,38 @@ runs() {
 	[ "$(actions specs)" = "change a" ]
 	[ "$(stat -c %s "$disk")" = $((48 << 20)) ]
 	[ "$(runs)" = a ]
+}
+
+@test "a volume out of a file grows by the spec's word, too; what is only read does not" {
+	truncate -s 8M raw
+	small_spec a | jq -c '.additional_volumes = [{id: "data", size_in_mb: 8, source: {container_source: "file:'"$PWD"'/raw"}},
+		{id: "one", is_read_only: true, size_in_mb: 20, source: .root_volume.source},
+		{id: "two", is_read_only: true, size_in_mb: 20, source: .root_volume.source}]' >whole.json
+	cp whole.json specs/a.json
+	apply specs >/dev/null
+	disk=$(fl inspect --json a | jq -r .host.volumes.data.path)
+	jq -c '.additional_volumes[0].size_in_mb = 16' whole.json >specs/a.json
+	[ "$(actions specs)" = "change a" ]
+	[ "$(stat -c %s "$disk")" = $((16 << 20)) ]
+	jq -c '.additional_volumes[0].size_in_mb = 12' whole.json >specs/a.json
+	fails_with 3 "never made smaller" apply specs
+	[ "$(runs)" = a ]
+	jq -c '.additional_volumes |= map(.size_in_mb = 28)' whole.json >specs/a.json
+	run --separate-stderr apply specs
+	[ "$status" = 8 ]
+	[[ "$stderr" == *"volume two: it is read-only, and stays as large as it was made, 20 MiB"* ]]
+}
+
+@test "a volume that a kill left unnoted becomes as large as the spec says" {
+	small_spec a >whole.json
+	jq -c '.root_volume.size_in_mb = 24' whole.json | fl-pull up -q | fl-snap up -q >record
+	file=$(echo "$FL_STATE_DIR"/vm/default/a/*/record.json)
+	jq 'del(.host.volumes)' "$file" >new
+	cp new "$file"
+	jq -c '.spec.root_volume.size_in_mb = 40' record | fl-snap up -q >/dev/null
+	[ "$(stat -c %s "$(jq -r .host.volumes.root.path record)")" = $((40 << 20)) ]
+	# As the spec had it before is smaller now.
+	fails_with 3 "32 MiB are asked for, and it has 40" fl-snap up -q < <(jq -c '.spec.root_volume.size_in_mb = 32' record)
 }
 
 @test "a change that fails is told as one" {
