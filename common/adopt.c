@@ -25,12 +25,13 @@ static const fl_json *spec_of(const fl_json *document)
 	return inner ? inner : document;
 }
 
-static int differs_while_running(const struct fl_vm *vm, const fl_json *old, const fl_json *new,
-				 struct fl_err *err)
+int fl_vm_check_spec(const struct fl_vm *vm, const fl_json *old, const fl_json *spec, struct fl_err *err)
 {
 	fl_cleanup_str struct fl_str names = FL_STR_INIT;
 
-	fl_spec_difference(old, new, &names);
+	fl_spec_difference(old, spec, &names);
+	if (!names.len || !fl_vm_is_supervised(vm))
+		return 0;
 	return fl_err_set(err, FL_ERR_PRECONDITION,
 			  "%s/%s: runs with another %s; stop it first (fl stop %s), or leave that "
 			  "as it is", vm->name_space, vm->name, names.data, vm->uid);
@@ -49,8 +50,8 @@ static int change_spec(void *arg, fl_json *record, struct fl_err *err)
 
 	if (fl_spec_equal(old, revision->spec))
 		return 0;
-	if (fl_vm_is_supervised(revision->vm))
-		return differs_while_running(revision->vm, old, revision->spec, err);
+	if (fl_vm_check_spec(revision->vm, old, revision->spec, err) < 0)
+		return -1;
 	if (fl_spec_check(revision->spec, err) < 0)
 		return -1;
 	fl_clock_print_now(now);

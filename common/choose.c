@@ -86,10 +86,15 @@ struct from_documents {
 	void *arg;
 };
 
-/* Its metadata is masked already. */
-static int hand_on(const struct fl_args *args, const fl_json *record, struct fl_err *err)
+/* What came in, without its metadata. */
+static int hand_on(const struct fl_args *args, const fl_json *spec, struct fl_err *err)
 {
-	return fl_cli_is_terminal() ? fl_step_print(args, record, err) : fl_cli_print_json(record, err);
+	fl_cleanup_json fl_json *record = fl_json_new_object();
+
+	fl_json_set(record, "spec", fl_json_copy(spec));
+	fl_json_put(record, "spec.metadata", NULL);
+	fl_json_put(record, "status.state", fl_json_new_text("DELETING"));
+	return fl_step_print(args, record, err);
 }
 
 static bool is_there(const struct fl_state *state, const char *text)
@@ -104,12 +109,11 @@ static bool is_there(const struct fl_state *state, const char *text)
 static int each_of_document(void *arg, fl_json *document, struct fl_err *err)
 {
 	struct from_documents *from = arg;
-	const fl_json *spec = fl_json_get(document, "spec");
+	const fl_json *spec = fl_step_spec_of(document);
 	const char *uid, *name, *name_space;
 	fl_cleanup_free char *text = NULL;
 	bool went;
 
-	spec = spec ? spec : document;
 	uid = fl_json_text(fl_json_get(spec, "uid"));
 	name = fl_json_text(fl_json_get(spec, "id"));
 	name_space = fl_json_text(fl_json_get(spec, "namespace"));
@@ -122,7 +126,7 @@ static int each_of_document(void *arg, fl_json *document, struct fl_err *err)
 	if (each_of_name(from->args, from->state, name ? text : uid, from->none_is_fine, from->each,
 			 from->arg, err) < 0)
 		return -1;
-	return went ? hand_on(from->args, document, err) : 0;
+	return went ? hand_on(from->args, spec, err) : 0;
 }
 
 int fl_step_check_selectors(const struct fl_args *args, struct fl_err *err)

@@ -393,7 +393,7 @@ int fl_cli_no_command(const struct fl_program *program, const char *word, const 
 static int check_word(const struct fl_program *program, const char *word, struct fl_err *err)
 {
 	bool is_operand = program->commands->max != 0 &&
-			  (access(word, F_OK) == 0 || !near_command(program, word));
+			  (strpbrk(word, "./") || access(word, F_OK) == 0 || !near_command(program, word));
 
 	return word[0] == '-' || is_operand
 		       ? 0

@@ -37,18 +37,11 @@ static void identify(const struct fl_state *state, const fl_json *spec, const st
 	vm->path = fl_asprintf("%s/vm/%s/%s/%s", state->dir, vm->name_space, vm->name, vm->uid);
 }
 
-/* The saved microVM that a document with a uid means. */
-static fl_json *saved(const struct fl_state *state, const char *uid, struct fl_vm *vm)
+static fl_json *load_named(const struct fl_state *state, const struct fl_vm_name *name, struct fl_vm *vm)
 {
-	fl_cleanup_vm_names fl_vm_names names = { 0 };
-
-	if (!uid || state->dirfd < 0 || fl_state_match(state, uid, &names, NULL) < 0 ||
-	    names.count != 1)
-		return NULL;
-	if (fl_vm_open(state, names.items[0].name_space, names.items[0].name, names.items[0].uid, vm,
-		       NULL) < 0)
-		return NULL;
-	return fl_vm_load(vm, NULL);
+	return fl_vm_open(state, name->name_space, name->name, name->uid, vm, NULL) < 0
+		       ? NULL
+		       : fl_vm_load(vm, NULL);
 }
 
 /* The saved microVM that a bare spec would adopt. */
@@ -61,7 +54,7 @@ static fl_json *adopted(const struct fl_state *state, const fl_json *spec,
 	if (state->dirfd < 0 || fl_state_match(state, text, &names, NULL) < 0)
 		return NULL;
 	for (size_t i = 0; i < names.count; i++) {
-		fl_cleanup_json fl_json *record = saved(state, names.items[i].uid, vm);
+		fl_cleanup_json fl_json *record = load_named(state, &names.items[i], vm);
 
 		if (record && fl_spec_equal(fl_json_get(record, "spec"), spec))
 			return fl_json_ref(record);
@@ -81,34 +74,49 @@ static fl_json *imagined(const struct fl_state *state, const fl_json *spec,
 	return record;
 }
 
-/* With the spec that comes in, which it would take before anything is made. */
-static fl_json *revised(fl_json *record, const fl_json *spec)
+/* Of a document with a uid: the saved record with the spec that comes in, which it would take before
+ * anything is made. */
+static fl_json *revised(const struct fl_state *state, const fl_json *input, struct fl_vm *vm,
+			struct fl_err *err)
 {
-	fl_json *uid = fl_json_copy(fl_json_at(record, "spec.uid"));
+	const char *name_space = fl_json_text(fl_json_get(input, "namespace"));
+	const char *name = fl_json_text(fl_json_get(input, "id"));
+	const char *uid = fl_json_text(fl_json_get(input, "uid"));
+	fl_cleanup_json fl_json *record = NULL;
+	fl_cleanup_json fl_json *whole = NULL;
+	fl_cleanup_json fl_json *spec = NULL;
 
-	fl_json_set(record, "spec", fl_json_copy(spec));
-	fl_json_put(record, "spec.uid", uid);
-	return record;
+	if (fl_vm_open(state, name_space && *name_space ? name_space : "default", name ? name : "", uid, vm,
+		       err) < 0)
+		return NULL;
+	record = fl_vm_load(vm, err);
+	whole = record ? fl_mask_lift(input, fl_json_get(record, "spec"), err) : NULL;
+	spec = whole ? fl_spec_read(whole, err) : NULL;
+	if (!spec || fl_spec_check(spec, err) < 0 ||
+	    fl_vm_check_spec(vm, fl_json_get(record, "spec"), spec, err) < 0)
+		return NULL;
+	fl_json_set(spec, "uid", fl_json_new_text(vm->uid));
+	fl_json_set(record, "spec", fl_json_ref(spec));
+	return fl_steal(&record);
 }
 
 /* The record that the step would work on: the saved one, or as it would be. */
 static fl_json *find_record(const struct fl_state *state, const fl_json *input, struct fl_vm *vm,
 			    struct fl_err *err)
 {
-	fl_cleanup_json fl_json *record = saved(state, fl_json_text(fl_json_get(input, "uid")), vm);
-	fl_cleanup_json fl_json *whole = NULL;
+	const char *uid = fl_json_text(fl_json_get(input, "uid"));
 	fl_cleanup_json fl_json *spec = NULL;
 	fl_cleanup_spec struct fl_spec view = { 0 };
+	fl_json *record;
 
-	whole = record ? fl_mask_lift(input, fl_json_get(record, "spec"), err) : fl_json_copy(input);
-	spec = whole ? fl_spec_read(whole, err) : NULL;
+	if (uid && *uid && state->dirfd >= 0)
+		return revised(state, input, vm, err);
+	spec = fl_spec_read(input, err);
 	if (!spec || fl_spec_check(spec, err) < 0)
 		return NULL;
-	if (record)
-		return revised(fl_steal(&record), spec);
 	view = fl_spec_view(spec);
 	record = adopted(state, spec, &view, vm);
-	return record ? fl_steal(&record) : imagined(state, spec, &view, vm);
+	return record ? record : imagined(state, spec, &view, vm);
 }
 
 static int dry_one(void *arg, fl_json *document, struct fl_err *err)
@@ -116,11 +124,10 @@ static int dry_one(void *arg, fl_json *document, struct fl_err *err)
 	struct dry *dry = arg;
 	fl_cleanup_vm struct fl_vm vm = FL_VM_INIT;
 	fl_cleanup_str struct fl_str out = FL_STR_INIT;
-	const fl_json *inner = fl_json_get(document, "spec");
 	struct fl_step_call call = { .args = dry->args, .vm = &vm };
 	int rc;
 
-	call.record = find_record(&dry->state, inner ? inner : document, &vm, err);
+	call.record = find_record(&dry->state, fl_step_spec_of(document), &vm, err);
 	if (!call.record)
 		return -1;
 	call.spec = fl_spec_view(fl_json_get(call.record, "spec"));

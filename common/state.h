@@ -150,6 +150,9 @@ int fl_vm_lock_step(const struct fl_vm *vm, const struct fl_cancel *cancel, stru
 /* Whether a supervisor holds run.lock. */
 bool fl_vm_is_supervised(const struct fl_vm *vm);
 
+/* FL_ERR_PRECONDITION, naming the members, when one that runs is to have another spec. */
+int fl_vm_check_spec(const struct fl_vm *vm, const fl_json *old, const fl_json *spec, struct fl_err *err);
+
 /* FL_ERR_PRECONDITION, for what needs one that runs; -1. */
 int fl_vm_not_running(const struct fl_vm *vm, struct fl_err *err);
 

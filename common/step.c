@@ -6,6 +6,7 @@
 #include "common/dryrun.h"
 #include "common/log.h"
 #include "common/mask.h"
+#include "common/path.h"
 
 #include <fcntl.h>
 #include <string.h>
@@ -94,9 +95,11 @@ void fl_step_keep_asked(const struct fl_args *args, const char *const *options, 
 	for (; *options; options++) {
 		const char *value = fl_args_text(args, *options, NULL);
 		fl_cleanup_free char *at = fl_asprintf("host.asked.%s", *options);
+		/* The next start may have another working folder. */
+		fl_cleanup_free char *path = value && strchr(value, '/') ? fl_path_absolute(value) : NULL;
 
 		if (value)
-			fl_json_put(record, at, fl_json_new_text(value));
+			fl_json_put(record, at, fl_json_new_text(path ? path : value));
 	}
 }
 
@@ -123,6 +126,13 @@ int fl_step_print(const struct fl_args *args, const fl_json *record, struct fl_e
 	return fl_cli_print(line.data, line.len, err);
 }
 
+const fl_json *fl_step_spec_of(const fl_json *document)
+{
+	const fl_json *inner = fl_json_get(document, "spec");
+
+	return inner ? inner : document;
+}
+
 /* A failure for which there is no record: the document itself (NULL: none could be read) carries it
  * on. */
 static int pass_on_document(const struct fl_step *step, const struct fl_args *args,
@@ -130,10 +140,7 @@ static int pass_on_document(const struct fl_step *step, const struct fl_args *ar
 {
 	fl_cleanup_json fl_json *record = fl_json_new_object();
 
-	if (fl_json_get(document, "spec"))
-		fl_json_set(record, "spec", fl_json_copy(fl_json_get(document, "spec")));
-	else
-		fl_json_set(record, "spec", document ? fl_json_copy(document) : fl_json_new_object());
+	fl_json_set(record, "spec", document ? fl_json_copy(fl_step_spec_of(document)) : fl_json_new_object());
 	fl_json_put(record, "host.format", fl_json_new_int(FL_RECORD_FORMAT));
 	fl_json_put(record, "host.error", error_document(step->name, failure));
 	if (!fl_cli_is_terminal())
@@ -167,7 +174,8 @@ static int failure_of(const struct fl_args *args, const fl_json *record, struct 
 	enum fl_err_kind of = fl_err_kind_of(kind ? kind : "");
 
 	if (!is_told(args))
-		return fl_err_set(err, of, "%s", text ? text : "failed");
+		return fl_err_set(err, of, "%s/%s: %s", fl_json_text(fl_json_at(record, "spec.namespace")),
+				  name, text ? text : "failed");
 	fl_log(FL_LOG_DEBUG, "%s: left out, as step %s failed", name ? name : "a spec",
 	       fl_json_text(fl_json_get(error, "step")));
 	return fl_err_set(err, of, "%s", "");

@@ -15,7 +15,7 @@
 
 struct fl_table_column {
 	const char *title, *path; /* path: where the value is in a row's object */
-	bool is_size;             /* bytes, for people as 1.5G */
+	bool is_size;             /* bytes, for people as 1.5 GiB */
 };
 
 struct fl_table {

@@ -134,13 +134,15 @@ static int step_down(struct fl_step_call *call, struct fl_err *err)
 }
 
 /* user-data may hold secrets: its size tells enough here. */
-static void plan_file(const char *name, const struct fl_str *text, bool is_secret,
-		      struct fl_str *out)
+/* Metadata may be secret, and vendor-data is parts for machines: whole only when it is asked for. */
+static void plan_file(const struct fl_step_call *call, const char *name, const struct fl_str *text,
+		      bool is_shown, struct fl_str *out)
 {
-	if (is_secret)
-		fl_str_addf(out, "# %s: %zu bytes\n", name, text->len);
+	if (is_shown || fl_args_flag(call->args, "with-metadata"))
+		fl_str_addf(out, "# %s:\n%s%s", name, text->data ? text->data : "",
+			    text->len && text->data[text->len - 1] != '\n' ? "\n" : "");
 	else
-		fl_str_addf(out, "# %s:\n%s", name, text->data ? text->data : "");
+		fl_str_addf(out, "# %s: %zu bytes (--with-metadata shows them)\n", name, text->len);
 }
 
 static int step_plan(struct fl_step_call *call, struct fl_str *out, struct fl_err *err)
@@ -151,16 +153,14 @@ static int step_plan(struct fl_step_call *call, struct fl_str *out, struct fl_er
 		return -1;
 	fl_str_addf(out, "# %s/" SEED ", %s, label " FL_SEED_LABEL ", holds:\n", call->vm->path,
 		    fl_disk_format_name(told.format));
-	for (int i = 0; i < FL_SEED_FILES; i++) {
-		const struct fl_str *text = &told.seed.text[i];
-
-		plan_file(fl_seed_names[i], text,
-			  i == FL_SEED_USER || (i == FL_SEED_VENDOR && text->len > 4096), out);
-	}
+	for (int i = 0; i < FL_SEED_FILES; i++)
+		if (told.seed.text[i].len)
+			plan_file(call, fl_seed_names[i], &told.seed.text[i],
+				  i != FL_SEED_USER && i != FL_SEED_VENDOR, out);
 	if (told.ignition.len)
-		plan_file(told.has_fw_cfg ? IGNITION : CONFIG_DRIVE, &told.ignition, true, out);
+		plan_file(call, told.has_fw_cfg ? IGNITION : CONFIG_DRIVE, &told.ignition, false, out);
 	if (told.service.len)
-		plan_file(SERVICE, &told.service, true, out);
+		plan_file(call, SERVICE, &told.service, false, out);
 	return 0;
 }
 

@@ -24,7 +24,7 @@ static const struct fl_step step = {
 
 static int run_up(struct fl_args *args, struct fl_err *err)
 {
-	return fl_step_up(&step, args, err);
+	return fl_start_check(args, err) < 0 ? -1 : fl_step_up(&step, args, err);
 }
 
 static int run_down(struct fl_args *args, struct fl_err *err)

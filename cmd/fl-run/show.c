@@ -145,11 +145,44 @@ static void listing_finish(struct listing *listing)
 	fl_str_finish(&listing->lines);
 }
 
-static int list(struct fl_args *args, const struct fl_state *state, struct listing *listing,
+/* All that have the name. */
+static int list_named(const struct fl_state *state, const char *text, struct listing *listing,
+		      struct fl_err *err)
+{
+	fl_cleanup_vm_names fl_vm_names names = { 0 };
+
+	if (fl_state_match(state, text, &names, err) < 0)
+		return -1;
+	if (!names.count)
+		return fl_err_set(err, FL_ERR_NOT_FOUND, "%s: microvm not found; \"fl ls\" lists what is there",
+				  text);
+	for (size_t i = 0; i < names.count; i++) {
+		fl_cleanup_vm struct fl_vm vm = FL_VM_INIT;
+		const struct fl_vm_name *name = &names.items[i];
+
+		if (fl_vm_open(state, name->name_space, name->name, name->uid, &vm, NULL) == 0)
+			list_one(listing, &vm, NULL);
+	}
+	return 0;
+}
+
+/* What is there is listed, whatever is missing. */
+static int list(const struct fl_args *args, const struct fl_state *state, struct listing *listing,
 		struct fl_err *err)
 {
-	return args->operands.count ? fl_step_each_vm(args, state, false, list_one, listing, err)
-				    : fl_step_each_selected(args, state, list_one, listing, err);
+	struct fl_err first = { 0 };
+
+	if (!args->operands.count)
+		return fl_step_each_selected(args, state, list_one, listing, err) < 0 ? -1 : 0;
+	if (fl_args_flag(args, "selector"))
+		return fl_err_set(err, FL_ERR_USAGE, "name microVMs or give --selector, not both");
+	for (size_t i = 0; i < args->operands.count; i++) {
+		struct fl_err failure;
+
+		if (list_named(state, args->operands.items[i], listing, &failure) < 0)
+			fl_step_keep_first(&first, &failure);
+	}
+	return fl_step_take_first(&first, err);
 }
 
 int fl_show_ls(struct fl_args *args, struct fl_err *err)
@@ -170,8 +203,11 @@ int fl_show_ls(struct fl_args *args, struct fl_err *err)
 		return fl_err_pass(err, &missing);
 	if (args->operands.count && state.dirfd < 0)
 		return fl_err_pass(err, &missing);
-	if (state.dirfd >= 0 && list(args, &state, &listing, err) < 0)
+	if (state.dirfd >= 0 && list(args, &state, &listing, err) < 0) {
+		if (args->operands.count)
+			print_listing(&listing, NULL);
 		return -1;
+	}
 	return print_listing(&listing, err);
 }
 

@@ -117,6 +117,9 @@ int fl_start_plan(struct fl_step_call *call, struct fl_str *out, struct fl_err *
 	return 0;
 }
 
+/* For "fl start", and "fl restore" after the host's reboot. The jail is the launch's own. */
+static const char *const lasting[] = { "accel", "qemu", "firecracker", "cloudhypervisor", "restart", NULL };
+
 struct starting {
 	const struct fl_args *args;
 	fl_json *launch;
@@ -124,9 +127,6 @@ struct starting {
 
 static int put_launch(void *arg, fl_json *record, struct fl_err *err)
 {
-	/* For "fl start", and "fl restore" after the host's reboot. The jail is the launch's own. */
-	static const char *const lasting[] = { "accel", "qemu", "firecracker", "cloudhypervisor",
-					       "restart", NULL };
 	const struct starting *starting = arg;
 	fl_json *vsock = fl_json_at(starting->launch, "vsock.socket");
 	char boot[FL_BOOT_ID_TEXT];
@@ -234,13 +234,16 @@ static int bury(const struct fl_vm *vm, struct fl_err *err)
 	return fl_jail_remove(vm, err);
 }
 
-/* What the spec says is its owner's word; the record's is the habit of whoever made it. */
+/* What the spec says is its owner's word, and goes before what an earlier start was asked; the
+ * record's is the habit of whoever made it. */
 static const char *policy(struct fl_step_call *call)
 {
 	const char *label = call->spec.asked.restart;
 	const char *habit = fl_json_text(fl_json_at(call->record, "host.restart"));
 
-	return fl_step_asked(call, "restart", label ? label : habit ? habit : "no");
+	if (label)
+		return fl_args_text(call->args, "restart", label);
+	return fl_step_asked(call, "restart", habit ? habit : "no");
 }
 
 static int write_files(const struct fl_vm *vm, const fl_json *files, struct fl_err *err)
@@ -275,23 +278,51 @@ static int launch(struct fl_step_call *call, uint64_t settle, struct fl_err *err
 	return spawn_supervisor(call->vm, err);
 }
 
-static int put_policy(void *arg, fl_json *record, struct fl_err *err)
+static int put_asked(void *arg, fl_json *record, struct fl_err *err)
 {
-	static const char *const lasting[] = { "restart", NULL };
 	const struct fl_args *args = arg;
+	const char *restart = fl_args_text(args, "restart", NULL);
 
 	(void)err;
 	fl_step_keep_asked(args, lasting, record);
-	fl_json_put(record, "host.vmm.launch.restart", fl_json_new_text(fl_args_text(args, "restart", "no")));
+	if (restart)
+		fl_json_put(record, "host.vmm.launch.restart", fl_json_new_text(restart));
 	return 0;
 }
 
 /* One that runs takes another policy; the rest is for its next start. */
-static int change_policy(const struct fl_step_call *call, struct fl_err *err)
+static int ask_running(const struct fl_step_call *call, struct fl_err *err)
 {
-	if (!fl_args_text(call->args, "restart", NULL))
+	bool is_asked = false;
+
+	for (size_t i = 0; lasting[i]; i++)
+		is_asked |= fl_args_flag(call->args, lasting[i]);
+	if (is_asked && fl_vm_change(call->vm, FL_SAVE_SYNC, put_asked, (void *)call->args, err) < 0)
+		return -1;
+	return fl_vm_desire(call->vm, "running", err);
+}
+
+/* What is asked for by name has to be there: it is kept for later starts, too. */
+static int check_program(const struct fl_step_call *call, struct fl_err *err)
+{
+	const struct fl_provider *provider = fl_step_provider(call);
+	const char *name = provider ? fl_args_text(call->args, provider->name, NULL) : NULL;
+	fl_cleanup_free char *found = name ? fl_path_find_program(name) : NULL;
+
+	if (!name || found)
 		return 0;
-	return fl_vm_change(call->vm, FL_SAVE_SYNC, put_policy, (void *)call->args, err);
+	return fl_err_set(err, FL_ERR_NOT_FOUND, "%s: there is no such program; install it, or give another "
+			  "with --%s", name, provider->name);
+}
+
+/* Who starts it does not wait for the supervisor's next try. */
+static int end_waiting(const struct fl_step_call *call, struct fl_err *err)
+{
+	const char *state = fl_json_text(fl_json_at(call->record, "host.vmm.state"));
+
+	if (!fl_str_equal(state, "waiting"))
+		return 0;
+	return fl_vm_desire(call->vm, "stopped", err) < 0 ? -1 : fl_stop_for_good(call->vm, 10000, err);
 }
 
 static int put_failed(void *arg, fl_json *record, struct fl_err *err)
@@ -320,11 +351,11 @@ int fl_start(struct fl_step_call *call, struct fl_err *err)
 {
 	uint64_t settle;
 
-	if (fl_start_check(call->args, err) < 0 ||
-	    fl_args_duration(call->args, "settle", 2000, &settle, err) < 0)
+	if (fl_start_check(call->args, err) < 0 || check_program(call, err) < 0 ||
+	    fl_args_duration(call->args, "settle", 2000, &settle, err) < 0 || end_waiting(call, err) < 0)
 		return -1;
 	if (fl_vm_is_supervised(call->vm)) {
-		if (change_policy(call, err) < 0 || fl_vm_desire(call->vm, "running", err) < 0)
+		if (ask_running(call, err) < 0)
 			return -1;
 	} else if (launch(call, settle, err) < 0) {
 		fl_vm_change(call->vm, FL_SAVE_PLAIN, put_failed, NULL, NULL);

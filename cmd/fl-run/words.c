@@ -2,6 +2,7 @@
 #include "cmd/fl-run/words.h"
 
 #include <stdarg.h>
+#include <string.h>
 
 void fl_words_add(fl_json *argv, const char *word)
 {
@@ -20,8 +21,14 @@ void fl_words_option(fl_json *argv, const char *option, const char *fmt, ...)
 	fl_words_add(argv, text.data ? text.data : "");
 }
 
+#define PLAIN "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789@%_+=:,./-"
+
 void fl_words_quote(struct fl_str *out, const char *word)
 {
+	if (*word && !word[strspn(word, PLAIN)]) {
+		fl_str_add(out, word);
+		return;
+	}
 	fl_str_add(out, "'");
 	for (; *word; word++)
 		if (*word == '\'')

@@ -25,7 +25,7 @@ struct passed {
 };
 
 static const struct passed passed_on[] = {
-	{ "state-dir", NULL }, { "quiet", NULL },       { "verbose", NULL },
+	{ "state-dir", NULL }, { "quiet", NULL }, { "verbose", NULL }, { "with-metadata", NULL },
 	{ "selector", "fl-run" }, { "new", NULL }, { "platform", "fl-pull" },
 	{ "pull", "fl-pull" }, { "plain-http", "fl-pull" }, { "ca-file", "fl-pull" },
 	{ "auth-file", "fl-pull" }, { "registries", "fl-pull" }, { "retries", "fl-pull" },
@@ -177,6 +177,7 @@ static int read_records(const struct fl_args *args, struct pipeline *pipeline,
 	}
 }
 
+/* The first in the pipe's order, but that of one whose reader was gone: the reader tells why. */
 static int worst_status(struct pipeline *pipeline)
 {
 	int worst = 0;
@@ -186,7 +187,7 @@ static int worst_status(struct pipeline *pipeline)
 
 		while (pipeline->children[i].pidfd >= 0 && status < 0)
 			status = fl_proc_wait(&pipeline->children[i], 20000, NULL);
-		worst = worst ? worst : status;
+		worst = worst && worst != 128 + SIGPIPE ? worst : status ? status : worst;
 	}
 	return worst;
 }
@@ -371,10 +372,15 @@ int fl_chain_check(const struct fl_args *args, struct fl_err *err)
 
 int fl_chain_up(struct fl_args *args, struct fl_err *err)
 {
+	fl_cleanup_state struct fl_state state = { .dirfd = -1 };
+
 	if (fl_chain_check(args, err) < 0)
 		return -1;
 	if (fl_args_flag(args, "dry-run"))
 		return dry_run(args, err);
+	/* Else each of the programs says that it cannot be made. */
+	if (fl_args_state(args, true, &state, err) < 0)
+		return -1;
 	return run_pipeline(args, up_order, FL_COUNT(up_order), "up", -1, false, err);
 }
 

@@ -66,16 +66,16 @@ said() {
 	run -0 fl-run up --dry-run --jailer /opt/jailer --firecracker /opt/firecracker-v1 <record
 	uid=$(jq -r .spec.uid record)
 	owner=$((0x70000000 | 0x$(printf %s "$uid" | sha256sum | cut -c1-8) & 0x0fffffff))
-	[[ $output == *"'/opt/jailer' '--id' '$uid' '--exec-file' '/opt/firecracker-v1' '--uid' '$owner' '--gid' '$owner' "* ]]
-	[[ $output == *"'--cgroup-version' '2' '--parent-cgroup' 'fl.slice/$uid/vmm' "* ]]
-	[[ $output == *"'--' '--api-sock' '/firecracker.sock' '--config-file' '/firecracker.cfg'"* ]]
-	[[ $output == *"'mkdir' '-p' '$(folder)/jail/firecracker-v1/$uid/root'"* ]]
-	[[ $output == *"'ln' '-L' '$(folder)/volumes/root.img' '$(folder)/jail/root/d0'"* ]]
-	[[ $output == *"'chown' '$owner:$owner' '$(folder)/jail/root/d0'"* ]]
+	[[ $output == *"/opt/jailer --id $uid --exec-file /opt/firecracker-v1 --uid $owner --gid $owner "* ]]
+	[[ $output == *"--cgroup-version 2 --parent-cgroup fl.slice/$uid/vmm "* ]]
+	[[ $output == *"-- --api-sock /firecracker.sock --config-file /firecracker.cfg"* ]]
+	[[ $output == *"mkdir -p $(folder)/jail/firecracker-v1/$uid/root"* ]]
+	[[ $output == *"ln -L $(folder)/volumes/root.img $(folder)/jail/root/d0"* ]]
+	[[ $output == *"chown $owner:$owner $(folder)/jail/root/d0"* ]]
 	[[ $output == *'"kernel_image_path": "/kernel"'* && $output == *'"uds_path": "/guest-agent.vsock"'* ]]
 	[ ! -e "$(folder)/jail" ]
 	FL_JAILER=/opt/other run -0 fl-run up --dry-run <record
-	[[ $output == *"'/opt/other' '--id'"* ]]
+	[[ $output == *"/opt/other --id"* ]]
 	FL_JAILER=/opt/other run -0 fl-run up --dry-run --jailer none <record
 	[[ $output != *jail* ]]
 }
@@ -85,14 +85,14 @@ said() {
 	record --metadata-service v1 --user-data user >record
 	run -0 fl-run up --dry-run --jailer /opt/jailer <record
 	document=$(jq -r .host.seed.service record)
-	[[ $output == *"'ln' '-L' '$document' '$(folder)/jail/root/metadata.json'"* ]]
-	[[ $output == *"'--metadata' '/metadata.json' '--mmds-size-limit' '$(stat -c %s "$document")'"* ]]
+	[[ $output == *"ln -L $document $(folder)/jail/root/metadata.json"* ]]
+	[[ $output == *"--metadata /metadata.json --mmds-size-limit $(stat -c %s "$document")"* ]]
 }
 
 @test "the chain hands the option on, and other providers pass it over" {
 	spec >spec
 	run -0 fl up --dry-run --jailer /opt/jailer spec
-	[[ $output == *"'/opt/jailer' '--id'"* ]]
+	[[ $output == *"/opt/jailer --id"* ]]
 	for provider in qemu cloudhypervisor; do
 		jq -c ".provider = \"$provider\"" spec >other
 		run -0 fl up --dry-run --jailer /opt/jailer other

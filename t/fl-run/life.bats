@@ -281,6 +281,41 @@ field() {
 	[ "$(field vm20 vmm_state)" = running ]
 }
 
+@test "what one that runs is asked is for its next start; a program is kept by its whole path, and has to be there" {
+	small_spec vm22 | quick_up
+	mkdir -p "$BATS_TEST_TMPDIR/bin"
+	ln -s "$FL_BUILD/drivers/fake-vmm" "$BATS_TEST_TMPDIR/bin/mine"
+	fails_with 4 "/nonexistent/qemu" fl start vm22 --qemu /nonexistent/qemu
+	(cd "$BATS_TEST_TMPDIR" && fl start vm22 --qemu bin/mine --accel tcg)
+	[ "$(fl inspect vm22 --json | jq -c '.host.asked | [.qemu, .accel]')" = "[\"$BATS_TEST_TMPDIR/bin/mine\",\"tcg\"]" ]
+	fl stop vm22
+	fl start vm22 --settle 100ms
+	[ "$(fl inspect vm22 --json | jq -r '.host.vmm.launch.argv[0]')" = "$BATS_TEST_TMPDIR/bin/mine" ]
+}
+
+@test "the spec's label goes before what was asked earlier, not before what is asked now" {
+	small_spec vm23 | quick_up --restart on-failure >"$BATS_TEST_TMPDIR/record"
+	fl stop vm23
+	jq -c '.spec.labels = {"host.flintlock/restart": "always"}' "$BATS_TEST_TMPDIR/record" | fl up -q --settle 100ms >/dev/null
+	[ "$(fl inspect vm23 --json | jq -r .host.vmm.launch.restart)" = always ]
+	fl start vm23 --restart no
+	[ "$(fl inspect vm23 --json | jq -r .host.vmm.launch.restart)" = no ]
+}
+
+@test "who starts one that waits for its next try does not wait" {
+	small_spec vm24 --cmdline fake=panic | quick_up --restart always >/dev/null 2>&1 || true
+	for _ in $(seq 100); do
+		[ "$(field vm24 vmm_state)" != waiting ] || break
+		sleep 0.05
+	done
+	[ "$(field vm24 vmm_state)" = waiting ]
+	run fl start vm24 --restart no
+	[ "$status" = 16 ]
+	[ "$(field vm24 vmm_state)" = failed ]
+	sleep 1.5
+	[ "$(field vm24 vmm_state)" = failed ]
+}
+
 @test "one that runs takes another policy" {
 	small_spec vm21 | quick_up
 	fails_with 2 "no, on-failure or always" fl start vm21 --restart sometimes

@@ -72,7 +72,7 @@ told() {
 
 @test "the kernel decides when the spec does not say, and the images stay of that platform" {
 	spec | fl-pull up -q --platform linux/arm64 | fl-snap up | fl-net up | fl-meta up >record
-	fl-run up --dry-run record | grep -q "'qemu-system-aarch64'"
+	fl-run up --dry-run record | grep -q "^qemu-system-aarch64 "
 	uid=$(jq -r .spec.uid record)
 	fl-pull up -q record >again
 	[ "$(jq -c '.host.images | map_values(.digest)' again)" = "$(jq -c '.host.images | map_values(.digest)' record)" ]
@@ -97,7 +97,7 @@ told() {
 	spec --platform "linux/$other" >spec
 	fails_with 13 "KVM runs this machine's $HOST only" fl-run up --dry-run --accel kvm spec
 	# Who names no provider gets the one that can.
-	fl-run up --dry-run spec | grep -q "^'qemu-system-"
+	fl-run up --dry-run spec | grep -q "^qemu-system-"
 }
 
 @test "platforms that are none, or of no guest" {

@@ -88,7 +88,7 @@ refused() {
 	export FL_VIRTIOFS_ROOTS=$PWD/shared
 	small_spec plan --guest-agent --volume "data=$PWD/shared/folder:/mnt" --volume "more=$PWD/shared/folder" >spec
 	run -0 fl-run up --dry-run spec
-	[[ $output == *"'virtiofsd' '--socket-path="*"virtiofs-0.sock' -o 'source=$PWD/shared/folder,cache=auto,sandbox=chroot' -f &"* ]]
+	[[ $output == *"virtiofsd --socket-path="*"virtiofs-0.sock -o source=$PWD/shared/folder,cache=auto,sandbox=chroot -f &"* ]]
 	[[ $output == *"memory-backend-memfd,id=memory,size="*"share=on"* ]]
 	[[ $output == *"chardev=share-0,tag=user"* && $output == *"chardev=share-1,tag=more"* ]]
 	[[ $output == *"vhost-vsock-device,guest-cid="* ]]

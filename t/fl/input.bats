@@ -52,6 +52,8 @@ bats_require_minimum_version 1.5.0
 
 @test "what cannot be read is told once by the whole chain" {
 	echo '{"id":' >bad.json
+	run --separate-stderr env FL_STATE_DIR=/proc/nosuch fl up -q bad.json
+	[ "$(wc -l <<<"$stderr")" = 1 ]
 	for file in bad.json nosuch.json /dev/null; do
 		run --separate-stderr fl up -q "$file"
 		[ "$status" != 0 ]
@@ -63,6 +65,18 @@ bats_require_minimum_version 1.5.0
 	[ "$(wc -l <<<"$stderr")" = 1 ]
 }
 
+@test "metadata is shown to who asks for it, by up, dry run and down" {
+	echo '#cloud-config' >user-data
+	small_spec vm --user-data user-data >spec.json
+	fl up --dry-run spec.json >plan
+	grep -q '^# user-data: 14 bytes' plan
+	run ! grep -q '^#cloud-config' plan
+	fl up --dry-run --with-metadata spec.json | grep -qx '#cloud-config'
+	[ "$(quick_up <spec.json | jq -r '.spec.metadata."user-data".size')" = 20 ]
+	[ "$(quick_up --with-metadata <spec.json | jq -r '.spec.metadata."user-data"' | base64 -d)" = '#cloud-config' ]
+	[ "$(fl down --with-metadata vm | jq -r '.spec.metadata."user-data"' | base64 -d)" = '#cloud-config' ]
+}
+
 @test "what failed is FAILED until it is tried again, and then is not" {
 	small_spec vm | jq -c '.kernel.filename = "nosuch"' >spec.json
 	fails_with 4 nosuch fl up -q spec.json
@@ -71,12 +85,46 @@ bats_require_minimum_version 1.5.0
 	fl down -q vm >/dev/null
 }
 
+@test "what went meanwhile comes out of down without its metadata" {
+	echo 'secret' >user-data
+	small_spec vm --user-data user-data | fl-pull up -q --with-metadata >record
+	fl down vm >/dev/null
+	[ "$(fl-run down -q <record | jq -r '.spec.id')" = vm ]
+	[ -z "$(fl-run down -q <record | jq -r '.spec.metadata | values')" ]
+	[ "$(jq -c .spec record | fl-run down -q | jq -c '.spec | [.id, .metadata]')" = '["vm",null]' ]
+}
+
+@test "a dry run refuses what up would refuse" {
+	small_spec vm | quick_up >record
+	fails_with 8 "runs with another vcpu" fl up --dry-run < <(jq -c '.spec.vcpu = 5' record)
+	fails_with 4 "default/other" fl up --dry-run < <(jq -c '.spec.id = "other"' record)
+	fl up --dry-run <record | grep -q -- '-smp 2 '
+	fl stop vm
+	fl up --dry-run < <(jq -c '.spec.vcpu = 5' record) | grep -q -- '-smp 5 '
+	fl down -q vm >/dev/null
+}
+
+@test "of a name that several have all are listed" {
+	small_spec vm | fl-pull up -q >/dev/null
+	small_spec vm | fl-pull up -q --new >/dev/null
+	[ "$(fl ls --json vm | wc -l)" = 2 ]
+	run --separate-stderr fl ls nosuch vm
+	[ "$status" = 4 ]
+	[ "$(grep -c "^default *vm " <<<"$output")" = 2 ]
+	fl down -q --all >/dev/null
+}
+
 @test "an error names its microVM" {
 	small_spec vm | jq -c '.kernel.filename = "nosuch"' >spec.json
 	run --separate-stderr fl up -q spec.json
 	[ "$status" = 4 ]
 	[[ "$stderr" == "fl-snap: default/vm: "*nosuch* ]]
 	[[ "$(fl inspect --json vm | jq -r .host.error.text)" != *default/vm* ]]
+	fl inspect --json vm >record
+	run --separate-stderr fl-run up -q record
+	[[ "$stderr" == "fl-run: default/vm: "*nosuch* ]]
+	fails_with 2 "no, on-failure or always" fl-run up --restart bogus record
+	[[ "$(fl inspect --json vm | jq -r .host.error.text)" == *nosuch* ]]
 	run --separate-stderr fl start vm
 	[[ "$stderr" == *default/vm* ]]
 	fl down -q vm >/dev/null
@@ -85,9 +133,10 @@ bats_require_minimum_version 1.5.0
 @test "a slip of the pen is told what was meant" {
 	fails_with 2 '"statr" is neither a command nor a program fl-statr; did you mean start?' fl statr vm
 	fails_with 2 '"gte" is no command of this program; did you mean get?' fl-pull gte
-	fails_with 4 "gte.json: cannot be opened" fl-pull gte.json
+	fails_with 4 "get.json: cannot be opened" fl-pull get.json
 	fails_with 2 'did you mean --root-size?' fl spec --root-sze 5G
 	fails_with 2 'unknown option "--frobnicate"; see' fl spec --frobnicate
+	[[ "$(fl help)" == "usage: fl "* ]]
 	fl help | cmp - <(fl --help)
 	fl help up | cmp - <(fl up --help)
 	fl help stop | cmp - <(fl-run stop --help)
@@ -351,7 +400,7 @@ bats_require_minimum_version 1.5.0
 	[ "$(grep -oE '0{10}[0-9A-Z]{16}' plan | sort -u | wc -l)" = 1 ]
 	[ "$(grep -oE '0{10}[0-9A-Z]{16}' plan | wc -l)" -gt 4 ]
 	grep -q "fl-pull get" plan
-	grep -q "'-append'" plan
+	grep -q -- " -append " plan
 	[ ! -e "$FL_STATE_DIR" ]
 	small_spec vm --user-data user | fl-pull up -q | fl-snap up | fl-meta up >record
 	fl up --dry-run --accel tcg record | grep -q "$(jq -r .host.kernel.path record)"

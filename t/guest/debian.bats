@@ -88,7 +88,7 @@ guest() { # NAME COMMAND…
 	inside fl cp -i "$KEY" "$BATS_TEST_TMPDIR/file" default/hand:/root/there
 	inside fl cp -i "$KEY" hand:/root/there "$BATS_TEST_TMPDIR/back"
 	cmp "$BATS_TEST_TMPDIR/file" "$BATS_TEST_TMPDIR/back"
-	# A clock that keeps time, whatever the accelerator.
+	# Emulated, its clock keeps time all the same.
 	[ "$(uname -m)" != x86_64 ] ||
 		[ "$(guest hand cat /sys/devices/system/clocksource/clocksource0/current_clocksource)" = tsc ]
 	grep -q '^Seccomp:.2$' "/proc/$(fl-run status --json default/hand | jq -r .pid)/status"

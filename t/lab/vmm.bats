@@ -216,7 +216,7 @@ refused() { # WORDS CHANGE UP-OPTIONS…
 		timeout 60 bash "$BATS_TEST_TMPDIR/plan" >"$BATS_TEST_TMPDIR/out" 2>&1 </dev/null 3>&- &
 		hand=$!
 		sleep 4
-		socket=$(sed -n "s/.*'socket=\([^']*\)'.*/\1/p" "$BATS_TEST_TMPDIR/plan")
+		socket=$(sed -n "s/.* socket=\([^ ]*\) .*/\1/p" "$BATS_TEST_TMPDIR/plan")
 		[ -z "$socket" ] || timeout 50 python3 -c "
 import socket, sys
 s = socket.socket(socket.AF_UNIX); s.connect('$socket')
