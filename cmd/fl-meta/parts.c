@@ -5,6 +5,7 @@
 #include "common/base64.h"
 #include "common/inet.h"
 #include "common/provider.h"
+#include "common/shell.h"
 #include "common/yaml.h"
 
 #include <ctype.h>
@@ -201,31 +202,62 @@ void fl_parts_end(struct fl_str *out)
 	fl_str_add(out, "--" BOUNDARY "--\n");
 }
 
+/* A volume that the guest mounts. */
+struct mount {
+	const struct fl_volume *volume;
+	const char *what; /* "UUID=" and uuid, or a virtiofs tag */
+	bool is_share;
+};
+
+static void add_mount(const struct mount *mount, struct fl_str *config, struct fl_str *script)
+{
+	const char *type = mount->is_share ? "virtiofs" : "auto";
+	const char *options = mount->volume->read_only ? "ro" : "defaults";
+
+	fl_str_add(config, config->len ? "" : "#cloud-config\nmounts:\n");
+	fl_str_addf(config, "  - [\"%s\", ", mount->what);
+	add_quoted(config, mount->volume->mount_point);
+	fl_str_addf(config, ", %s, \"%s,nofail\", \"0\", \"%d\"]\n", type, options, mount->is_share ? 0 : 2);
+	fl_str_addf(script, "add %s %s %s ", mount->what, type, options);
+	fl_shell_word(script, mount->volume->mount_point);
+	fl_str_add(script, "\n");
+}
+
+/* cloud-init mounts on a guest's first boot alone, and writes fstab then: what comes later is mounted
+ * on each boot. */
+static const char mount_one[] =
+	"#!/bin/sh\n"
+	"add() {\n"
+	"\tgrep -qs \"^$1[[:space:]]\" /etc/fstab && return\n"
+	"\tmkdir -p \"$4\" && mount -t \"$2\" -o \"$3\" \"$1\" \"$4\"\n"
+	"}\n";
+
 static void add_mounts(const fl_json *record, const struct fl_spec *spec, struct fl_str *out)
 {
-	fl_cleanup_str struct fl_str text = FL_STR_INIT;
+	fl_cleanup_str struct fl_str config = FL_STR_INIT, script = FL_STR_INIT;
 	size_t shares = 0;
 
+	fl_str_add(&script, mount_one);
 	for (size_t i = 0; i < spec->volume_count; i++) {
 		const struct fl_volume *volume = &spec->volumes[i];
 		fl_cleanup_free char *path = fl_asprintf("host.volumes.%s.uuid", volume->id);
 		const char *uuid = fl_json_text(fl_json_at(record, path));
 		const char *tag = volume->virtiofs ? fl_provider_share_tag(shares++, volume->id) : NULL;
+		fl_cleanup_free char *what = fl_asprintf("%s%s", tag ? "" : "UUID=", tag ? tag : uuid ? uuid : "");
 
 		/* The root is mounted by whoever boots. */
 		if ((i == 0 && spec->has_root) || !volume->mount_point || (!uuid && !tag))
 			continue;
-		fl_str_add(&text, text.len ? "" : "#cloud-config\nmounts:\n");
-		fl_str_addf(&text, "  - [\"%s%s\", ", tag ? "" : "UUID=", tag ? tag : uuid);
-		add_quoted(&text, volume->mount_point);
-		fl_str_addf(&text, ", %s, \"%s,nofail\", \"0\", \"%d\"]\n", tag ? "virtiofs" : "auto",
-			    volume->read_only ? "ro" : "defaults", tag ? 0 : 2);
+		add_mount(&(struct mount){ volume, what, tag }, &config, &script);
 	}
-	if (!text.len)
+	if (!config.len)
 		return;
 	open_part(out, "text/cloud-config", "flintlock-mounts.cfg");
 	fl_str_add(out, "X-Merge-Type: list(append)+dict(no_replace,recurse_list)+str()\n");
-	close_part(out, text.data, text.len);
+	close_part(out, config.data, config.len);
+	fl_str_add(&script, "exit 0\n");
+	open_part(out, "text/cloud-boothook", "flintlock-mounts.sh");
+	close_part(out, script.data, script.len);
 }
 
 /* A boothook runs on every boot, early; it waits in the background and says one line at

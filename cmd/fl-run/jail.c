@@ -8,6 +8,7 @@
 #include "common/jail.h"
 #include "common/path.h"
 #include "common/sha256.h"
+#include "common/shell.h"
 
 #include <linux/capability.h>
 #include <limits.h>
@@ -280,7 +281,7 @@ static void print(struct fl_str *out, const char *word, ...)
 	va_start(words, word);
 	for (const char *next = word; next; next = va_arg(words, const char *)) {
 		fl_str_add(out, next == word ? "" : " ");
-		fl_words_quote(out, next);
+		fl_shell_word(out, next);
 	}
 	va_end(words);
 	fl_str_add(out, "\n");

@@ -2,7 +2,6 @@
 #include "cmd/fl-run/start.h"
 
 #include "cmd/fl-run/jail.h"
-#include "cmd/fl-run/words.h"
 #include "common/accel.h"
 #include "common/alloc.h"
 #include "common/atomic.h"
@@ -13,6 +12,7 @@
 #include "common/jail.h"
 #include "common/path.h"
 #include "common/proc.h"
+#include "common/shell.h"
 
 #include <fcntl.h>
 #include <string.h>
@@ -78,11 +78,11 @@ static void print_shares(const fl_json *launch, struct fl_str *out)
 		fl_cleanup_free char *source = fl_asprintf(
 			"source=%s,cache=auto,sandbox=chroot", fl_json_text(fl_json_get(share, "folder")));
 
-		fl_words_quote(out, fl_json_text(fl_json_get(launch, "virtiofsd")));
+		fl_shell_word(out, fl_json_text(fl_json_get(launch, "virtiofsd")));
 		fl_str_add(out, " ");
-		fl_words_quote(out, where);
+		fl_shell_word(out, where);
 		fl_str_add(out, " -o ");
-		fl_words_quote(out, source);
+		fl_shell_word(out, source);
 		fl_str_add(out, " -f &\n");
 	}
 }
@@ -111,7 +111,7 @@ int fl_start_plan(struct fl_step_call *call, struct fl_str *out, struct fl_err *
 	for (size_t i = 0; i < fl_json_count(argv); i++) {
 		if (i)
 			fl_str_add(out, " ");
-		fl_words_quote(out, fl_json_text(fl_json_item(argv, i)));
+		fl_shell_word(out, fl_json_text(fl_json_item(argv, i)));
 	}
 	fl_str_add(out, "\n");
 	return 0;

@@ -2,7 +2,6 @@
 #include "cmd/fl-run/words.h"
 
 #include <stdarg.h>
-#include <string.h>
 
 void fl_words_add(fl_json *argv, const char *word)
 {
@@ -19,21 +18,4 @@ void fl_words_option(fl_json *argv, const char *option, const char *fmt, ...)
 	va_end(args);
 	fl_words_add(argv, option);
 	fl_words_add(argv, text.data ? text.data : "");
-}
-
-#define PLAIN "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789@%_+=:,./-"
-
-void fl_words_quote(struct fl_str *out, const char *word)
-{
-	if (*word && !word[strspn(word, PLAIN)]) {
-		fl_str_add(out, word);
-		return;
-	}
-	fl_str_add(out, "'");
-	for (; *word; word++)
-		if (*word == '\'')
-			fl_str_add(out, "'\\''");
-		else
-			fl_str_add_bytes(out, word, 1);
-	fl_str_add(out, "'");
 }

@@ -15,6 +15,3 @@ void fl_words_add(fl_json *argv, const char *word);
 /* An option and its value. */
 FL_PRINTF(3, 4)
 void fl_words_option(fl_json *argv, const char *option, const char *fmt, ...);
-
-/* Adds a word to a shell's line, in single quotes. */
-void fl_words_quote(struct fl_str *out, const char *word);

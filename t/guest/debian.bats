@@ -71,9 +71,13 @@ guest() { # NAME COMMAND…
 	guest one "echo kept > /root/kept; sync"
 	fl stop default/one --timeout 60s
 	[ "$(fl-run status --json default/one | jq -r .exit.kind)" = poweroff ]
-	inside fl start default/one --accel tcg
+	# A volume that comes later is mounted as one that was there from the beginning.
+	fl inspect --json default/one | jq -c --arg image "$REGISTRY/t/kernel:1" '.spec.additional_volumes =
+		[{id: "more", mount_point: "/srv/more", source: {container_source: $image}}]' |
+		inside fl up -q >/dev/null
 	inside fl-run wait default/one --for=cloud-init --timeout 300s
 	[ "$(guest one cat /root/kept)" = kept ]
+	guest one "mountpoint -q /srv/more && test -s /srv/more/boot/vmlinux"
 	inside fl down -q default/one default/two >/dev/null
 	[ -z "$(what_is_left)" ]
 	[ -z "$(inside ip -o link | grep fltap)" ]
