@@ -181,7 +181,9 @@ static int several(const fl_vm_names *names, const char *why, struct fl_err *err
 static int adopt(const struct fl_state *state, const fl_vm_names *names, const fl_json *spec,
 		 struct fl_vm *vm, struct fl_err *err)
 {
+	fl_cleanup_str struct fl_str differs = FL_STR_INIT;
 	const struct fl_vm_name *found = NULL;
+	fl_cleanup_free char *why = NULL;
 	size_t live = 0, equal = 0;
 
 	for (size_t i = 0; i < names->count; i++) {
@@ -191,7 +193,9 @@ static int adopt(const struct fl_state *state, const fl_vm_names *names, const f
 		if (!record || fl_record_is_leaving(record))
 			continue;
 		live++;
-		if (!fl_spec_equal(fl_json_get(record, "spec"), spec))
+		fl_str_clear(&differs);
+		fl_spec_difference(fl_json_get(record, "spec"), spec, &differs);
+		if (differs.len)
 			continue;
 		equal++;
 		found = one;
@@ -202,7 +206,9 @@ static int adopt(const struct fl_state *state, const fl_vm_names *names, const f
 			       : 1;
 	if (equal > 1)
 		return several(names, "several with this spec exist", err);
-	return live ? several(names, "exists with another spec", err) : 0;
+	if (differs.len)
+		why = fl_asprintf("exists with another spec (%s)", differs.data);
+	return live ? several(names, why ? why : "exists with another spec", err) : 0;
 }
 
 /* The folder of the name, locked, and still the one under that name: a leaving microVM

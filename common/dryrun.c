@@ -119,6 +119,14 @@ static fl_json *find_record(const struct fl_state *state, const fl_json *input, 
 	return record ? record : imagined(state, spec, &view, vm);
 }
 
+static void warn(const fl_json *input)
+{
+	fl_cleanup_json fl_json *spec = fl_spec_read(input, NULL);
+
+	if (spec)
+		fl_spec_warn(spec);
+}
+
 static int dry_one(void *arg, fl_json *document, struct fl_err *err)
 {
 	struct dry *dry = arg;
@@ -133,7 +141,7 @@ static int dry_one(void *arg, fl_json *document, struct fl_err *err)
 	call.spec = fl_spec_view(fl_json_get(call.record, "spec"));
 	/* Of a chain the first tells it for all. */
 	if (fl_step_is_first(dry->step))
-		fl_spec_warn(fl_json_get(call.record, "spec"));
+		warn(fl_step_spec_of(document));
 	rc = dry->step->plan ? dry->step->plan(&call, &out, err) : 0;
 	fl_spec_finish(&call.spec);
 	fl_json_unref(call.record);

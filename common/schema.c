@@ -392,3 +392,37 @@ void fl_schema_strangers(enum fl_schema_message message, const fl_json *canonica
 
 	look_in(&strangers, top(message), canonical, "");
 }
+
+static fl_json *known_in(const struct message *message, const fl_json *in);
+
+static fl_json *known_list(const struct message *message, const fl_json *in)
+{
+	fl_json *list = fl_json_new_array();
+
+	for (size_t i = 0; i < fl_json_count(in); i++)
+		fl_json_add(list, known_in(message, fl_json_item(in, i)));
+	return list;
+}
+
+static fl_json *known_in(const struct message *message, const fl_json *in)
+{
+	fl_json *out = fl_json_new_object();
+
+	for (void *i = fl_json_first(in); i; i = fl_json_next(in, i)) {
+		const struct field *field = find(message, fl_json_key(i));
+		fl_json *value = fl_json_value(i);
+
+		if (field && field->type == MESSAGE)
+			fl_json_set(out, fl_json_key(i), known_in(field->message, value));
+		else if (field && field->type == LIST)
+			fl_json_set(out, fl_json_key(i), known_list(field->message, value));
+		else if (field)
+			fl_json_set(out, fl_json_key(i), fl_json_ref(value));
+	}
+	return out;
+}
+
+fl_json *fl_schema_known(enum fl_schema_message message, const fl_json *canonical)
+{
+	return known_in(top(message), canonical);
+}

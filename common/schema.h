@@ -18,6 +18,9 @@ enum fl_schema_message { FL_SCHEMA_MICROVM, FL_SCHEMA_SPEC };
 fl_json *fl_schema_canonical(enum fl_schema_message message, const fl_json *input,
 			     struct fl_err *err);
 
+/* Without the members that are unknown; caller unrefs. */
+fl_json *fl_schema_known(enum fl_schema_message message, const fl_json *canonical);
+
 /* Calls each for every member of a canonical document that the table does not have: with its path
  * and the known name that it may have been meant for, NULL when none is near. */
 void fl_schema_strangers(enum fl_schema_message message, const fl_json *canonical,

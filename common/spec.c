@@ -254,8 +254,11 @@ static void missing_or_different(const fl_json *a, const fl_json *b, bool only_m
 
 void fl_spec_difference(const fl_json *a, const fl_json *b, struct fl_str *names)
 {
-	missing_or_different(a, b, false, names);
-	missing_or_different(b, a, true, names);
+	fl_cleanup_json fl_json *of_a = fl_schema_known(FL_SCHEMA_SPEC, a);
+	fl_cleanup_json fl_json *of_b = fl_schema_known(FL_SCHEMA_SPEC, b);
+
+	missing_or_different(of_a, of_b, false, names);
+	missing_or_different(of_b, of_a, true, names);
 }
 
 bool fl_spec_equal(const fl_json *a, const fl_json *b)

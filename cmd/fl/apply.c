@@ -39,7 +39,7 @@ struct plan {
 	FL_VEC(struct change) changes;
 	FL_VEC(fl_json *) rows; /* of what is wanted, in that order; the table's own */
 	size_t marked;          /* of them */
-	bool has_failed;
+	bool is_dry, has_failed;
 };
 
 static void texts_free(char **items, size_t count)
@@ -148,6 +148,9 @@ static int plan_change(struct plan *plan, const struct fl_vm *vm, const fl_json 
 
 	if (fl_change_check(&plan->state, record, &spec, err) < 0)
 		return fl_err_prefix(err, "%s/%s", vm->name_space, vm->name);
+	/* Else who takes the spec tells it. */
+	if (plan->is_dry)
+		fl_spec_warn(document);
 	add_images(plan, &spec, record);
 	add_wanted(plan, "change", &spec, vm->uid, what);
 	FL_VEC_ADD(&plan->stops, fl_strdup(vm->uid));
@@ -155,6 +158,14 @@ static int plan_change(struct plan *plan, const struct fl_vm *vm, const fl_json 
 	add_document(plan, document);
 	FL_VEC_ADD(&plan->changes, ((struct change){ fl_json_copy(record), document }));
 	return 0;
+}
+
+/* Of one that has the spec that it shall have. */
+static const char *what_to_do(const struct fl_vm *vm, const fl_json *record)
+{
+	if (fl_vm_is_supervised(vm))
+		return "keep";
+	return fl_json_at(record, "host.error") ? "retry" : "start";
 }
 
 static int plan_one(void *arg, fl_json *document, struct fl_err *err)
@@ -169,6 +180,8 @@ static int plan_one(void *arg, fl_json *document, struct fl_err *err)
 	if (found < 0)
 		return -1;
 	if (!found) {
+		if (plan->is_dry)
+			fl_spec_warn(document);
 		add_wanted(plan, "create", &spec, NULL, NULL);
 		add_document(plan, document);
 		return 0;
@@ -179,7 +192,8 @@ static int plan_one(void *arg, fl_json *document, struct fl_err *err)
 	fl_spec_difference(fl_json_get(record, "spec"), document, &what);
 	if (what.len)
 		return plan_change(plan, &vm, record, document, what.data, err);
-	add_wanted(plan, "keep", &spec, vm.uid, NULL);
+	fl_spec_warn(document);
+	add_wanted(plan, what_to_do(&vm, record), &spec, vm.uid, NULL);
 	add_document(plan, document);
 	return 0;
 }
@@ -292,15 +306,6 @@ static int do_plan(struct plan *plan, const struct fl_wanted *wanted, struct fl_
 	return run(plan, "fl", "down", plan->gone.items, plan->gone.count, err);
 }
 
-/* Else who takes the spec tells it. */
-static int warn(void *arg, fl_json *document, struct fl_err *err)
-{
-	(void)arg;
-	(void)err;
-	fl_spec_warn(document);
-	return 0;
-}
-
 int fl_apply(struct fl_args *args, struct fl_err *err)
 {
 	cleanup_plan struct plan plan = { .state = { .dirfd = -1 } };
@@ -316,8 +321,7 @@ int fl_apply(struct fl_args *args, struct fl_err *err)
 	fl_table_column(&plan.table, "NAMESPACE", "namespace");
 	fl_table_column(&plan.table, "NAME", "name");
 	fl_table_column(&plan.table, "CHANGES", "changes");
-	if (is_dry)
-		fl_wanted_each(&wanted, warn, NULL, NULL);
+	plan.is_dry = is_dry;
 	if (fl_wanted_each(&wanted, plan_one, &plan, err) < 0 ||
 	    (fl_args_flag(args, "prune") && plan_prune(&plan, &wanted, err) < 0))
 		return -1;

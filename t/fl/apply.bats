@@ -121,7 +121,7 @@ runs() {
 	# What grew further by hand is no fault, nor what is left open again.
 	fl stop a
 	fl-snap grow a root 48M
-	[ "$(actions specs)" = "keep a" ]
+	[ "$(actions specs)" = "start a" ]
 	[ "$(stat -c %s "$disk")" = $((48 << 20)) ]
 	jq -c 'del(.root_volume.size_in_mb)' whole.json >specs/a.json
 	[ "$(actions specs)" = "change a" ]
@@ -210,8 +210,20 @@ runs() {
 	apply specs >/dev/null
 	fl stop --force a
 	[ "$(runs)" = "" ]
-	[ "$(actions specs)" = "keep a" ]
+	[ "$(actions --dry-run specs)" = "start a" ]
+	[ "$(actions specs)" = "start a" ]
 	[ "$(runs)" = a ]
+}
+
+@test "what is unknown changes nothing" {
+	small_spec a >specs/a.json
+	apply specs >/dev/null
+	jq -c '.memory_in_mib = 3 | .kernel.filname = "x"' specs/a.json >new
+	mv new specs/a.json
+	run --separate-stderr apply --json specs
+	[ "$(jq -r .action <<<"$output")" = keep ]
+	[[ "$stderr" == *'"memory_in_mib" is unknown'* && "$stderr" == *'"kernel.filname" is unknown'* ]]
+	fl up -q specs/a.json >/dev/null
 }
 
 @test "nothing is done when one of the files is wrong" {
