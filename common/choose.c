@@ -7,6 +7,8 @@
 #include "common/selector.h"
 
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 static int several(const char *text, const fl_vm_names *names, struct fl_err *err)
 {
@@ -84,6 +86,7 @@ struct from_documents {
 	bool none_is_fine;
 	each_vm *each;
 	void *arg;
+	size_t count;
 };
 
 /* What came in, without its metadata. */
@@ -114,6 +117,7 @@ static int each_of_document(void *arg, fl_json *document, struct fl_err *err)
 	fl_cleanup_free char *text = NULL;
 	bool went;
 
+	from->count++;
 	uid = fl_json_text(fl_json_get(spec, "uid"));
 	name = fl_json_text(fl_json_get(spec, "id"));
 	name_space = fl_json_text(fl_json_get(spec, "namespace"));
@@ -206,16 +210,29 @@ static int each_of_selector(struct fl_args *args, const struct fl_state *state,
 	return count < 0 ? -1 : 0;
 }
 
+/* An empty pipe means nobody; who gave neither names nor a pipe forgot them. */
+static int each_of_input(struct from_documents *from, struct fl_err *err)
+{
+	struct stat st;
+
+	if (fl_step_each_document(from->args, from->none_is_fine, each_of_document, from, err) < 0)
+		return -1;
+	if (from->count || fstat(STDIN_FILENO, &st) < 0 || !S_ISCHR(st.st_mode))
+		return 0;
+	return fl_err_set(err, FL_ERR_USAGE, "name microVMs, or give --selector or --all; see \"%s %s --help\"",
+			  from->args->program->name, from->args->command->name);
+}
+
 int fl_step_each_vm(struct fl_args *args, const struct fl_state *state, bool none_is_fine,
 		    each_vm *each, void *arg, struct fl_err *err)
 {
-	struct from_documents from = { args, state, none_is_fine, each, arg };
+	struct from_documents from = { args, state, none_is_fine, each, arg, 0 };
 	struct fl_err first = { 0 };
 
 	if (fl_args_flag(args, "selector") || (fl_args_flag(args, "all") && !args->operands.count))
 		return each_of_selector(args, state, none_is_fine, each, arg, err);
 	if (!args->operands.count)
-		return fl_step_each_document(args, none_is_fine, each_of_document, &from, err);
+		return each_of_input(&from, err);
 	for (size_t i = 0; i < args->operands.count; i++) {
 		struct fl_err failure = { 0 };
 

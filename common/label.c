@@ -20,7 +20,7 @@ int fl_labels_check_restart(const char *policy, struct fl_err *err)
 {
 	if (is_restart(policy))
 		return 0;
-	return fl_err_set(err, FL_ERR_USAGE, "--restart %s: no, on-failure or always", policy);
+	return fl_err_set(err, FL_ERR_USAGE, "--restart %s: must be no, on-failure or always", policy);
 }
 
 static bool take_restart(const char *text, struct fl_labels *labels)

@@ -140,6 +140,8 @@ fl_json *fl_metrics_read(const struct fl_vm *vm, int wait_ms, struct fl_err *err
 	fl_json_set(metrics, "uid", fl_json_new_text(vm->uid));
 	if (fl_json_is_text(fl_json_at(record, "status.state")))
 		fl_json_set(metrics, "state", fl_json_ref(fl_json_at(record, "status.state")));
+	if (fl_json_at(record, "host.vmm.state"))
+		fl_json_set(metrics, "vmm_state", fl_json_ref(fl_json_at(record, "host.vmm.state")));
 	put_number(metrics, "restarts", (uint64_t)fl_json_int(fl_json_at(record, "host.vmm.restarts")));
 	fl_json_set(metrics, "running", fl_json_new_bool(running));
 	if (!running)

@@ -4,6 +4,7 @@
 #include "cmd/fl-run/start.h"
 #include "common/alloc.h"
 #include "common/control.h"
+#include "common/log.h"
 
 #include <string.h>
 
@@ -90,11 +91,27 @@ static int start_locked(struct fl_args *args, const struct fl_vm *vm,
 	return rc;
 }
 
+/* What a step before failed at is still so, and the reason to keep. */
+static int check_steps(const struct fl_vm *vm, struct fl_err *err)
+{
+	fl_cleanup_json fl_json *record = fl_vm_load(vm, err);
+	const char *step = fl_json_text(fl_json_at(record, "host.error.step"));
+	const char *kind = fl_json_text(fl_json_at(record, "host.error.kind"));
+
+	if (!record)
+		return -1;
+	if (!step || strcmp(step, "run") == 0 || fl_vm_is_supervised(vm))
+		return 0;
+	return fl_err_set(err, fl_err_kind_of(kind ? kind : ""), "%s; once that is mended, \"fl up\" with its "
+			  "spec, or \"fl apply\", goes on",
+			  fl_json_text(fl_json_at(record, "host.error.text")));
+}
+
 static int start_one(void *arg, const struct fl_vm *vm, struct fl_err *err)
 {
 	fl_cleanup_vm_watch struct fl_vm_watch watch = { 0 };
 
-	if (fl_vm_watch_init(&watch, vm, err) < 0)
+	if (check_steps(vm, err) < 0 || fl_vm_watch_init(&watch, vm, err) < 0)
 		return -1;
 	if (start_locked(arg, vm, &watch.cancel, err) == 0)
 		return 0;
@@ -166,21 +183,36 @@ static int judge_reboots(void *arg, const fl_json *record, struct fl_err *err)
 	return 0;
 }
 
+/* What a guest that was not asked, or did not listen, may have lost is not passed over. */
+static void tell_kill(const struct fl_vm *vm)
+{
+	fl_cleanup_json fl_json *record = fl_vm_load(vm, NULL);
+	const char *kind = fl_json_text(fl_json_at(record, "host.vmm.exit.kind"));
+	const char *reason = fl_json_text(fl_json_at(record, "host.vmm.exit.reason"));
+
+	if (fl_str_equal(kind, "fault") && reason)
+		fl_log(FL_LOG_WARN, "%s/%s: %s", vm->name_space, vm->name, reason);
+}
+
 static int reboot_one(void *arg, const struct fl_vm *vm, struct fl_err *err)
 {
 	fl_cleanup_json fl_json *record = fl_vm_load(vm, err);
 	fl_cleanup_json fl_json *request = fl_json_new_object();
 	int64_t before = fl_json_int(fl_json_at(record, "host.vmm.reboots"));
+	const char *desired = fl_json_text(fl_json_at(record, "host.desired"));
 
 	(void)arg;
 	if (!record)
 		return -1;
 	if (!fl_vm_is_supervised(vm))
 		return fl_vm_not_running(vm, err);
-	fl_json_set(request, "do", fl_json_new_text("reboot"));
-	if (fl_control_ask(vm, request, err) < 0)
+	if (fl_str_equal(desired, "paused") && wish_and_wait(vm, "running", err) < 0)
 		return -1;
-	return fl_vm_wait(vm, 120000, judge_reboots, &before, err);
+	fl_json_set(request, "do", fl_json_new_text("reboot"));
+	if (fl_control_ask(vm, request, err) < 0 || fl_vm_wait(vm, 120000, judge_reboots, &before, err) < 0)
+		return -1;
+	tell_kill(vm);
+	return 0;
 }
 
 int fl_life_reboot(struct fl_args *args, struct fl_err *err)

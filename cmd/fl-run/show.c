@@ -98,9 +98,11 @@ static fl_json *row_of(const struct fl_vm *vm, const fl_json *record)
 	copy(row, "image", record, "spec.root_volume.source.container_source");
 	copy(row, "labels", record, "spec.labels");
 	copy(row, "cloud_init", record, "host.vmm.cloud_init");
+	copy(row, "restart", record, "host.vmm.launch.restart");
 	copy(row, "restarts", record, "host.vmm.restarts");
 	copy(row, "reboots", record, "host.vmm.reboots");
-	copy(row, "pid", record, "host.vmm.pid");
+	if (!fl_vm_is_lost(vm, record))
+		copy(row, "pid", record, "host.vmm.pid");
 	copy(row, "accel", record, "host.vmm.launch.accel");
 	copy(row, "exit", record, "host.vmm.exit");
 	add_age(row, record);

@@ -111,13 +111,14 @@ static int compare(const void *a, const void *b)
 static struct line line_of(const struct fl_args *args, const fl_json *before, const fl_json *now,
 			   double seconds)
 {
-	static const char *const copied[] = { "namespace", "name", "uid", "state" };
+	static const char *const copied[] = { "namespace", "name", "uid", "state", "vmm_state" };
 	const char *sort = fl_args_text(args, "sort", "cpu");
 	struct line line = { .row = fl_json_new_object(),
 			     .name = fl_json_text(fl_json_get(now, "name")) };
 
 	for (size_t i = 0; i < FL_COUNT(copied); i++)
-		fl_json_set(line.row, copied[i], fl_json_ref(fl_json_get(now, copied[i])));
+		if (fl_json_get(now, copied[i]))
+			fl_json_set(line.row, copied[i], fl_json_ref(fl_json_get(now, copied[i])));
 	for (size_t i = 0; i < FL_COUNT(columns); i++) {
 		double value = rate(&columns[i], before, now, seconds);
 
@@ -140,6 +141,7 @@ static int print(const struct fl_args *args, const struct look *before, const st
 	fl_table_column(&table, "NAMESPACE", "namespace");
 	fl_table_column(&table, "NAME", "name");
 	fl_table_column(&table, "STATE", "state");
+	fl_table_column(&table, "VMM", "vmm_state");
 	for (size_t i = 0; i < FL_COUNT(columns); i++)
 		fl_table_column(&table, columns[i].title, columns[i].key);
 	for (size_t i = 0; i < count; i++) {

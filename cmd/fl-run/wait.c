@@ -116,6 +116,13 @@ static int judge_one(const struct fl_condition *condition, const fl_json *record
 	return 0;
 }
 
+/* It was never started, and nobody is at it: a step begins by clearing what it failed at before. */
+static bool has_failed(const fl_json *record)
+{
+	return fl_json_at(record, "host.error") && !fl_json_at(record, "host.vmm.state") &&
+	       !fl_json_at(record, "host.serve.wants");
+}
+
 static int judge(void *arg, const fl_json *record, struct fl_err *err)
 {
 	struct waiting *waiting = arg;
@@ -132,7 +139,7 @@ static int judge(void *arg, const fl_json *record, struct fl_err *err)
 		if (verdict > 0)
 			return 1;
 	}
-	if (is_ended(record))
+	if (is_ended(record) || has_failed(record))
 		return fl_err_set(err, FL_ERR_GUEST, "%s/%s: it does not run: %s",
 				  waiting->vm->name_space, waiting->vm->name, error ? error : reason ? reason : "it was stopped");
 	return 0;

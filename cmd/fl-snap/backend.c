@@ -2,6 +2,7 @@
 #include "cmd/fl-snap/backend.h"
 
 #include "cmd/fl-snap/thin/pool.h"
+#include "common/num.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -100,7 +101,10 @@ int fl_backend_has_file(const struct fl_volume_call *call, const char *name, str
 int fl_backend_check_growth(const struct fl_volume_call *call, uint64_t now, uint64_t size,
 			    struct fl_err *err)
 {
-	return size >= now ? 0
-			   : fl_err_set(err, FL_ERR_INVALID, "volume %s has %llu bytes, and is never "
-					"made smaller", call->id, (unsigned long long)now);
+	char text[16];
+
+	if (size >= now)
+		return 0;
+	fl_num_print_size(now, text);
+	return fl_err_set(err, FL_ERR_INVALID, "volume %s has %s, and is never made smaller", call->id, text);
 }

@@ -112,6 +112,9 @@ void fl_machine_reboot(struct fl_machine *machine)
 	machine->reboot_wanted = true;
 	machine->phase = FL_MACHINE_STOPPING;
 	machine->deadline = fl_clock_ms() + (int64_t)machine->stop_ms;
+	/* A paused guest hears no button. */
+	if (machine->monitor.paused)
+		fl_monitor_order(&machine->monitor, FL_ORDER_RESUME);
 	if (!fl_monitor_order(&machine->monitor, FL_ORDER_POWER_OFF))
 		kill_vmm(machine);
 }
@@ -127,7 +130,6 @@ static void stop(struct fl_machine *machine)
 	machine->phase = FL_MACHINE_STOPPING;
 	machine->deadline = fl_clock_ms() + (int64_t)machine->stop_ms;
 	fl_verdict_save(machine, "stopping", NULL, NULL);
-	/* A paused guest hears no button. */
 	if (machine->monitor.paused)
 		fl_monitor_order(&machine->monitor, FL_ORDER_RESUME);
 	if (machine->stop_ms == 0 || !fl_monitor_order(&machine->monitor, FL_ORDER_POWER_OFF))

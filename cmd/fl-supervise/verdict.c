@@ -109,11 +109,14 @@ static void put_exit(fl_json *record, const struct saving *saving)
 {
 	static const char *const kinds[] = { "reboot", "poweroff", "panic", "fault" };
 	const struct fl_verdict *verdict = saving->verdict;
+	bool lacks_initrd = *saving->machine->console.no_root && !fl_json_at(record, "spec.initrd");
+	fl_cleanup_free char *reason = fl_asprintf("%s%s", verdict->reason,
+						   lacks_initrd ? " (the spec has no initrd)" : "");
 	char now[FL_CLOCK_TEXT];
 
 	fl_clock_print_now(now);
 	put_text(record, "host.vmm.exit.kind", kinds[verdict->kind]);
-	put_text(record, "host.vmm.exit.reason", verdict->reason);
+	put_text(record, "host.vmm.exit.reason", reason);
 	put_text(record, "host.vmm.exit.panic", saving->machine->console.panic);
 	put_text(record, "host.vmm.exit.last_line", saving->machine->console.last);
 	put_text(record, "host.vmm.exit.at", now);

@@ -24,7 +24,7 @@ const struct fl_option fl_make_spec_options[] = {
 	{ "read-only", 0, NULL, "the root is read-only and shared" },
 	{ "volume", 0, "ID=REF[:PATH]", "a further volume, mounted at PATH; REF may be a /FOLDER or file:/DISK of the host" },
 	{ "cpus", 'c', "N", "virtual processors (2)" },
-	{ "memory", 'm', "MIB", "memory (1024)" },
+	{ "memory", 'm', "MIB", "memory, also such as 2G (1024)" },
 	{ "bridge", 'b', "NAME", "a tap on this bridge, or on cni:NETWORK; may be repeated" },
 	{ "ip", 0, "CIDR", "static address of the interface before it" },
 	{ "gateway", 0, "ADDRESS", "its gateway" },
@@ -88,6 +88,20 @@ static int put_number(const struct fl_args *args, const char *option, fl_json *s
 	if (fl_args_number(args, option, 1, INT32_MAX, 0, &value, err) < 0)
 		return -1;
 	fl_json_put(spec, path, fl_json_new_int((int64_t)value));
+	return 0;
+}
+
+/* MiB, or a size with its unit. */
+static int put_memory(const struct fl_args *args, fl_json *spec, struct fl_err *err)
+{
+	const char *text = fl_args_text(args, "memory", "");
+	uint64_t bytes;
+
+	if (!*text || !text[strspn(text, "0123456789")])
+		return put_number(args, "memory", spec, "memory_in_mb", err);
+	if (fl_args_size(args, "memory", 0, &bytes, err) < 0)
+		return -1;
+	fl_json_set(spec, "memory_in_mb", fl_json_new_int((int64_t)(bytes >> 20)));
 	return 0;
 }
 
@@ -354,6 +368,8 @@ int fl_make_spec(struct fl_args *args, struct fl_err *err)
 	fl_cleanup_json fl_json *canonical = NULL;
 	fl_cleanup_str struct fl_str out = FL_STR_INIT;
 
+	if (!fl_args_flag(args, "name"))
+		return fl_err_set(err, FL_ERR_USAGE, "option --name is missing: the microVM's name");
 	put_text(args, "name", spec, "id");
 	put_text(args, "namespace", spec, "namespace");
 	put_text(args, "provider", spec, "provider");
@@ -362,7 +378,7 @@ int fl_make_spec(struct fl_args *args, struct fl_err *err)
 	if (fl_args_flag(args, "guest-agent"))
 		fl_json_set(spec, "allow_guest_agent", fl_json_new_bool(true));
 	if (put_number(args, "cpus", spec, "vcpu", err) < 0 ||
-	    put_number(args, "memory", spec, "memory_in_mb", err) < 0 ||
+	    put_memory(args, spec, err) < 0 ||
 	    put_root(args, spec, err) < 0 || put_volumes(args, spec, err) < 0 ||
 	    put_interfaces(args, spec, err) < 0 || put_files(args, spec, err) < 0 ||
 	    put_keys(args, spec, err) < 0)

@@ -120,6 +120,9 @@ int fl_ssh(struct fl_args *args, struct fl_err *err)
 	fl_cleanup_ssh struct fl_ssh_guest guest = FL_SSH_GUEST_INIT;
 	const char *first = args->operands.count > 1 ? args->operands.items[1] : "";
 
+	/* No command is called so. */
+	if (*first == '-' && strcmp(first, "--") != 0)
+		return fl_err_set(err, FL_ERR_USAGE, "%s: options stand before the microVM's name", first);
 	if (fl_ssh_find(args, args->operands.items[0], &guest, err) < 0 ||
 	    fl_ssh_begin(args, &guest, "ssh", err) < 0)
 		return -1;

@@ -37,6 +37,30 @@ field() {
 	[ -z "$(what_is_left)" ]
 }
 
+@test "a paused one that is rebooted goes on, and powers off" {
+	small_spec vm0 | quick_up
+	fl pause vm0
+	started=$SECONDS
+	run --separate-stderr fl reboot vm0
+	[ "$status" = 0 ]
+	[ -z "$stderr" ]
+	[ $((SECONDS - started)) -lt 10 ]
+	[ "$(field vm0 vmm_state) $(field vm0 exit.kind)" = "running poweroff" ]
+	fl down vm0 >/dev/null
+}
+
+@test "what never came up keeps its reason, and nobody waits for it" {
+	small_spec vm0 | jq -c '.kernel.filename = "nosuch"' >"$BATS_TEST_TMPDIR/spec"
+	fails_with 4 nosuch fl up -q "$BATS_TEST_TMPDIR/spec"
+	fails_with 4 'nosuch' fl start vm0
+	fails_with 16 'nosuch' fl wait vm0 --timeout 60s
+	[[ "$(field vm0 reason)" == *nosuch* ]]
+	fails_with 8 'does not run: kernel: ' fl pause vm0
+	fails_with 8 'nosuch' fl ssh vm0
+	fails_with 5 "exists with another spec (kernel):" fl up -q < <(small_spec vm0)
+	fl down vm0 >/dev/null
+}
+
 @test "a control group of its own, that goes with it" {
 	mount=$(awk '$3 == "cgroup2" { print $2; exit }' /proc/mounts)
 	mkdir "$mount/flintlock-test-$$" 2>/dev/null || skip "no cgroup v2 where groups can be made"
@@ -117,6 +141,11 @@ field() {
 	[ "$(field vm2 state)" = FAILED ]
 }
 
+@test "down without anybody named is told, but for a pipe" {
+	fails_with 2 "name microVMs" fl down </dev/null
+	true | fl down
+}
+
 @test "a guest without a root is FAILED, and says so" {
 	run quick_up --settle 2s < <(small_spec vm2 --cmdline fake=noroot)
 	[ "$status" = 16 ]
@@ -148,7 +177,7 @@ field() {
 	cd "$BATS_TEST_TMPDIR"
 	small_spec policy >spec
 	run -2 quick_up --restart sometimes spec
-	[[ $output == *"--restart sometimes: no, on-failure or always"* ]]
+	[[ $output == *"--restart sometimes: must be no, on-failure or always"* ]]
 	jq -c '.labels = {"host.flintlock/restart": "sometimes"}' spec >bad
 	run -3 fl up --dry-run bad
 	[[ $output == *'"sometimes" is not no, on-failure or always'* ]]

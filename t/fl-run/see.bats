@@ -90,7 +90,7 @@ teardown() {
 		.disk_read_bytes_per_second == 0)' <<<"$output"
 	[ "$(fl-run top --json --interval 200ms --count 1 --sort name | jq -r .name | xargs)" = "busy idle resting" ]
 	[ "$(fl-run top --json --interval 200ms --count 1 idle | jq -r .name)" = idle ]
-	fl-run top --interval 200ms --count 1 | grep -E '^NAMESPACE +NAME +STATE +CPU% +MEMORY'
+	fl-run top --interval 200ms --count 1 | grep -E '^NAMESPACE +NAME +STATE +VMM +CPU% +MEMORY'
 	run -2 fl-run top --sort size
 	run -2 fl-run top --interval 1ms
 	run -4 fl-run top --count 1 nobody

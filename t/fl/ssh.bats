@@ -17,7 +17,7 @@ setup() {
 	PATH=$BATS_TEST_TMPDIR/bin:$PATH
 	cd "$BATS_TEST_TMPDIR" || return 1
 	: >key
-	fl-pull up -q < <(small_spec a) >/dev/null
+	quick_up < <(small_spec a) >/dev/null
 	record=$(echo "$FL_STATE_DIR"/vm/default/a/*/record.json)
 	uid=$(jq -r .spec.uid "$record")
 	address 10.1.2.3/24
@@ -47,6 +47,15 @@ told() {
 	[[ "$options" == *"-oHostKeyAlias=$uid"*"-oUser=me"*"key"* ]]
 	run -0 fl cp -i key -l me f "$uid:/tmp"
 	[ "$(sed '1d;/^--$/,$d' <<<"$output")" = "$options" ]
+}
+
+@test "one that is held or stopped is told, and options behind the name" {
+	fails_with 2 "-i: options stand before the microVM's name" fl ssh a -i key ls
+	fl pause a
+	fails_with 8 'default/a: is paused; "fl resume' fl ssh a
+	fails_with 8 'is paused' fl cp f a:
+	fl stop --force a
+	fails_with 8 "does not run: the VMM was killed, as was asked" fl ssh a
 }
 
 @test "a key that cannot be read is told, and nobody is asked to log in" {
