@@ -138,9 +138,10 @@ static int step_down(struct fl_step_call *call, struct fl_err *err)
 static void plan_file(const struct fl_step_call *call, const char *name, const struct fl_str *text,
 		      bool is_shown, struct fl_str *out)
 {
+	const char *content = text->data ? text->data : "";
+
 	if (is_shown || fl_args_flag(call->args, "with-metadata"))
-		fl_str_addf(out, "# %s:\n%s%s", name, text->data ? text->data : "",
-			    text->len && text->data[text->len - 1] != '\n' ? "\n" : "");
+		fl_str_addf(out, "# %s:\n%s%s", name, content, fl_str_ends(content, "\n") ? "" : "\n");
 	else
 		fl_str_addf(out, "# %s: %zu bytes (--with-metadata shows them)\n", name, text->len);
 }
