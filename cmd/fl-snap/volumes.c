@@ -217,7 +217,7 @@ static int make_from_file(struct work *work, const struct fl_volume *volume, str
 		rc = fl_err_set(err, FL_ERR_PRECONDITION, "it was made from an image and holds data; put the "
 				"spec back, or make the microVM anew (fl down, fl up)");
 	if (rc == 0)
-		rc = check_existing(&call, &existing, NULL, err);
+		rc = check_existing(&call, &existing, &call.mib, err);
 	rc = rc < 0 ? -1 : fl_raw_make(&call, volume->file, &made, err);
 	if (rc == 0)
 		rc = grow_existing(&call, &existing, err);
