@@ -1,15 +1,13 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "cmd/fl-snap/volumes.h"
 
-#include "cmd/fl-snap/backend.h"
+#include "cmd/fl-snap/existing.h"
 #include "cmd/fl-snap/limits.h"
 #include "cmd/fl-snap/raw.h"
 #include "common/alloc.h"
-#include "common/path.h"
 #include "common/progress.h"
 
 #include <fcntl.h>
-#include <inttypes.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -55,69 +53,12 @@ static int make_file(struct work *work, const char *what, const char *ref, const
 	return 0;
 }
 
-/* A volume that is there, as it was noted; a kill may have come before the note. */
-struct existing {
-	const struct fl_backend *backend; /* NULL: there is none */
-	const fl_json *note;
-	uint64_t mib; /* that the spec had when it was noted; 0: not noted */
-};
-
-static int find_existing(struct work *work, const struct fl_volume_call *call,
-			 struct existing *existing, struct fl_err *err)
+/* What is noted: of a volume that has grown, what it has grown to. */
+static uint64_t size_now(uint64_t asked, uint64_t base_mib, const struct fl_existing *existing)
 {
-	fl_cleanup_free char *at = fl_asprintf("host.volumes.%s", call->id);
+	uint64_t least = existing->mib ? existing->mib : base_mib;
 
-	*existing = (struct existing){ .note = fl_json_at(work->call->record, at) };
-	existing->mib = (uint64_t)fl_json_int(fl_json_get(existing->note, "size_mb"));
-	return fl_backend_of(call, &existing->backend, err);
-}
-
-/* It is the microVM's own and never made again, whatever the spec says now: its content cannot be
- * had back. mib: asked for (0: nothing), then of its base. */
-static int check_base(const struct fl_volume_call *call, struct existing *existing, uint64_t *mib,
-		      struct fl_err *err)
-{
-	const char *was = fl_json_text(fl_json_get(existing->note, "base"));
-
-	if (!was)
-		return 0;
-	if (!fl_cache_is_base_of(call->image, fl_path_last(was), mib))
-		return fl_err_set(err, FL_ERR_PRECONDITION, "it was made from another image and holds data; "
-				  "put the spec back, or make the microVM anew (fl down, fl up)");
-	if (!existing->mib)
-		existing->mib = *mib;
-	return 0;
-}
-
-static int check_size(const struct fl_volume_call *call, const struct existing *existing,
-		      struct fl_err *err)
-{
-	if (!call->mib || !existing->mib || call->mib == existing->mib)
-		return 0;
-	if (call->mib < existing->mib)
-		return fl_err_set(err, FL_ERR_INVALID, "%" PRIu64 " MiB are asked for, and it has %" PRIu64
-				  ": a volume is never made smaller", call->mib, existing->mib);
-	return call->read_only ? fl_err_set(err, FL_ERR_PRECONDITION, "it is read-only, and stays as large "
-					    "as it was made, %" PRIu64 " MiB", existing->mib)
-			       : 0;
-}
-
-/* By the spec's word, once: "fl-snap grow" may have gone further since. What is not noted may have
- * been made for an earlier spec. */
-static int grow_existing(const struct fl_volume_call *call, const struct existing *existing,
-			 struct fl_err *err)
-{
-	if (!existing->backend || call->read_only || !call->mib || call->mib == existing->mib)
-		return 0;
-	return existing->backend->grow(call, call->mib << 20, err);
-}
-
-static uint64_t size_now(const struct fl_volume_call *at_first, const struct fl_volume_call *call,
-			 const struct existing *existing)
-{
-	uint64_t least = existing->backend && existing->mib ? existing->mib : at_first->mib;
-
-	return call->mib > least ? call->mib : least;
+	return asked > least ? asked : least;
 }
 
 static void made_finish(struct fl_volume_made *made)
@@ -164,27 +105,17 @@ static int check_format(const struct work *work, const struct fl_backend *backen
 			  "thin, or for another provider", provider->name);
 }
 
-static int check_existing(const struct fl_volume_call *call, struct existing *existing, uint64_t *mib,
-			  struct fl_err *err)
-{
-	if (!existing->backend)
-		return 0;
-	if (call->image && check_base(call, existing, mib, err) < 0)
-		return -1;
-	return check_size(call, existing, err);
-}
-
 /* New volumes go where they are asked for; what is there stays where it is. */
 static int make_or_find(struct work *work, const struct fl_volume_call *call, struct fl_err *err)
 {
 	struct fl_volume_call at_first = *call;
 	const struct fl_backend *backend;
 	struct fl_volume_made made = { 0 };
-	struct existing existing;
-	int rc = find_existing(work, call, &existing, err);
+	struct fl_existing existing;
+	int rc = fl_existing_find(work->call->record, call, &existing, err);
 
 	if (rc == 0)
-		rc = check_existing(call, &existing, &at_first.mib, err);
+		rc = fl_existing_check(call, &existing, &at_first.mib, err);
 	if (rc == 0 && !existing.backend && !work->chosen)
 		work->chosen = fl_backend_choose(&work->site, err);
 	backend = existing.backend ? existing.backend : work->chosen;
@@ -194,9 +125,9 @@ static int make_or_find(struct work *work, const struct fl_volume_call *call, st
 		at_first.mib = fl_cache_default_mib(call->image);
 	rc = check_format(work, backend, err) < 0 ? -1 : backend->make(&at_first, &made, err);
 	if (rc == 0)
-		rc = grow_existing(call, &existing, err);
+		rc = fl_existing_grow(call, &existing, err);
 	if (rc == 0)
-		note_volume(work, call, backend->name, &made, size_now(&at_first, call, &existing));
+		note_volume(work, call, backend->name, &made, size_now(call->mib, at_first.mib, &existing));
 	made_finish(&made);
 	return rc < 0 ? fl_err_prefix(err, "volume %s", call->id) : 0;
 }
@@ -210,23 +141,23 @@ static int make_from_file(struct work *work, const struct fl_volume *volume, str
 		.read_only = volume->read_only, .mib = volume->size_mb,
 	};
 	struct fl_volume_made made = { 0 };
-	struct existing existing;
-	int rc = find_existing(work, &call, &existing, err);
+	struct fl_existing existing;
+	int rc = fl_existing_find(work->call->record, &call, &existing, err);
 
 	if (rc == 0 && existing.backend && existing.backend != &fl_backend_file)
 		rc = fl_err_set(err, FL_ERR_PRECONDITION, "it was made from an image and holds data; put the "
 				"spec back, or make the microVM anew (fl down, fl up)");
 	if (rc == 0)
-		rc = check_existing(&call, &existing, &call.mib, err);
+		rc = fl_existing_check(&call, &existing, &call.mib, err);
 	rc = rc < 0 ? -1 : fl_raw_make(&call, volume->file, &made, err);
 	if (rc == 0)
-		rc = grow_existing(&call, &existing, err);
+		rc = fl_existing_grow(&call, &existing, err);
 	if (rc == 0 && volume->mount_point && !made.has_uuid)
 		rc = fl_err_set(err, FL_ERR_INVALID, "%s: is no ext4, so that it cannot be mounted at %s; "
 				"leave the mount point out, and mount it in the guest", volume->file,
 				volume->mount_point);
 	if (rc == 0)
-		note_volume(work, &call, fl_backend_file.name, &made, size_now(&call, &call, &existing));
+		note_volume(work, &call, fl_backend_file.name, &made, size_now(call.mib, 0, &existing));
 	made_finish(&made);
 	return rc < 0 ? fl_err_prefix(err, "volume %s", call.id) : 0;
 }
