@@ -20,6 +20,17 @@ static int several(const char *text, const fl_vm_names *names, struct fl_err *er
 			  "give --all", text, uids.data);
 }
 
+int fl_step_nobody_named(const struct fl_args *args, struct fl_err *err)
+{
+	return fl_err_set(err, FL_ERR_USAGE, "name microVMs, or give --selector or --all; see \"%s %s --help\"",
+			  args->program->name, args->command->name);
+}
+
+int fl_step_not_found(const char *text, struct fl_err *err)
+{
+	return fl_err_set(err, FL_ERR_NOT_FOUND, "%s: microvm not found; \"fl ls\" lists what is there", text);
+}
+
 typedef int each_vm(void *arg, const struct fl_vm *vm, struct fl_err *err);
 
 static int open_and_call(const struct fl_state *state, const struct fl_vm_name *name,
@@ -66,8 +77,7 @@ static int each_of_name(struct fl_args *args, const struct fl_state *state, cons
 			fl_log(FL_LOG_INFO, "%s: there is no such microVM", text);
 	}
 	if (names.count == 0 && !none_is_fine)
-		return fl_err_set(err, FL_ERR_NOT_FOUND, "%s: microvm not found; \"fl ls\" lists "
-				  "what is there", text);
+		return fl_step_not_found(text, err);
 	if (names.count > 1 && !fl_args_flag(args, "all")) {
 		if (fl_state_staying(state, &names, &one) != 1)
 			return several(text, &names, err);
@@ -219,8 +229,7 @@ static int each_of_input(struct from_documents *from, struct fl_err *err)
 		return -1;
 	if (from->count || fstat(STDIN_FILENO, &st) < 0 || !S_ISCHR(st.st_mode))
 		return 0;
-	return fl_err_set(err, FL_ERR_USAGE, "name microVMs, or give --selector or --all; see \"%s %s --help\"",
-			  from->args->program->name, from->args->command->name);
+	return fl_step_nobody_named(from->args, err);
 }
 
 int fl_step_each_vm(struct fl_args *args, const struct fl_state *state, bool none_is_fine,

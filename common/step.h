@@ -83,6 +83,10 @@ int fl_step_each_vm(struct fl_args *args, const struct fl_state *state, bool non
 		    int (*each)(void *arg, const struct fl_vm *vm, struct fl_err *err), void *arg,
 		    struct fl_err *err);
 
+/* For who names nobody (FL_ERR_USAGE), or somebody who is not there (FL_ERR_NOT_FOUND); -1. */
+int fl_step_nobody_named(const struct fl_args *args, struct fl_err *err);
+int fl_step_not_found(const char *text, struct fl_err *err);
+
 /* Calls each for every microVM there is that --selector means (all without it), and goes on
  * after a failure. How many there were; -1 with the first failure. */
 int fl_step_each_selected(const struct fl_args *args, const struct fl_state *state,

@@ -13,8 +13,7 @@ int fl_life_check_operands(const struct fl_args *args, struct fl_err *err)
 {
 	if (args->operands.count || fl_args_flag(args, "selector") || fl_args_flag(args, "all"))
 		return 0;
-	return fl_err_set(err, FL_ERR_USAGE, "name microVMs, or give --selector or --all; see \"%s %s --help\"",
-			  args->program->name, args->command->name);
+	return fl_step_nobody_named(args, err);
 }
 
 int fl_life_each(struct fl_args *args,

@@ -2,6 +2,7 @@
 #include "cmd/fl/ssh.h"
 
 #include "common/alloc.h"
+#include "common/step.h"
 
 #include <string.h>
 #include <unistd.h>
@@ -17,10 +18,11 @@ static int find_one(const char *text, struct fl_ssh_guest *guest, struct fl_err 
 		return -1;
 	if (names.count == 1)
 		name = &names.items[0];
+	else if (!names.count)
+		return fl_step_not_found(text, err);
 	else if (fl_state_staying(&guest->state, &names, &name) != 1)
-		return fl_err_set(err, names.count ? FL_ERR_USAGE : FL_ERR_NOT_FOUND,
-				  "%s: %s; \"fl ls\" lists what is there", text,
-				  names.count ? "means several microVMs" : "microvm not found");
+		return fl_err_set(err, FL_ERR_USAGE, "%s: means several microVMs; \"fl ls\" lists what is there",
+				  text);
 	return fl_vm_open(&guest->state, name->name_space, name->name, name->uid, &guest->vm, err);
 }
 
