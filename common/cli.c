@@ -437,6 +437,9 @@ int fl_cli_main(const struct fl_program *program, int argc, char **argv)
 	static char help[] = "--help";
 	char *asked[] = { argv[0], argc > 2 ? argv[2] : help, argc > 2 ? help : NULL, NULL };
 
+	/* It would wait for a spec, and who typed no more for it. */
+	if (argc == 1 && isatty(STDIN_FILENO) && strcmp(program->commands->name, "up") == 0)
+		return run_main(program, 2, (char *[]){ argv[0], help, NULL });
 	if (argc < 2 || strcmp(argv[1], "help") != 0 || find_command(program, "help"))
 		return run_main(program, argc, argv);
 	return run_main(program, argc > 2 ? 3 : 2, asked);

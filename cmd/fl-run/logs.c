@@ -2,6 +2,7 @@
 #include "cmd/fl-run/logs.h"
 
 #include "common/alloc.h"
+#include "common/log.h"
 #include "common/since.h"
 
 #include <string.h>
@@ -45,6 +46,7 @@ struct reading {
 	char since[FL_CLOCK_TEXT]; /* "": from the beginning */
 	struct fl_str text;
 	bool is_late_enough; /* of the last line with a time */
+	bool has_said;       /* anything */
 };
 
 static bool has_stamp(const char *line, size_t len)
@@ -68,6 +70,7 @@ static int print_line(struct reading *reading, const char *line, size_t len, str
 			len -= STAMP_LEN + 1;
 		}
 	}
+	reading->has_said = true;
 	return reading->is_late_enough ? fl_cli_print(line, len, err) : 0;
 }
 
@@ -128,7 +131,13 @@ static int logs_one(void *arg, const struct fl_vm *vm, struct fl_err *err)
 	if (fl_log_file_open(&file, vm, "stderr", err) < 0)
 		return -1;
 	reading->is_late_enough = !*reading->since;
-	return print_log(reading, vm, &file.tail, err);
+	reading->has_said = false;
+	if (print_log(reading, vm, &file.tail, err) < 0)
+		return -1;
+	if (!reading->has_said)
+		fl_log(FL_LOG_INFO, "%s/%s: its VMM said nothing; the guest speaks on \"fl console %s --print\"",
+		       vm->name_space, vm->name, vm->uid);
+	return 0;
 }
 
 int fl_logs(struct fl_args *args, struct fl_err *err)

@@ -31,9 +31,13 @@ changed() {
 bats_require_minimum_version 1.5.0
 
 @test "on a terminal it is said that a spec is waited for" {
-	for command in fl "fl-snap up"; do
+	for command in "fl up" "fl-snap up"; do
 		run script -qec "timeout 1 $command" /dev/null </dev/null
 		[[ "$output" == *"read from this terminal"* ]]
+	done
+	for command in fl fl-net; do
+		run script -qec "timeout 1 $command" /dev/null </dev/null
+		[[ "$output" == "usage: $command"* ]]
 	done
 	run script -qec "timeout 1 fl-snap up -q" /dev/null </dev/null
 	[[ "$output" != *"read from this terminal"* ]]
