@@ -104,7 +104,7 @@ said() {
 	record >record
 	up=(fl-run up -q --accel kvm)
 	fails_with 8 "/nowhere/jailer: there is no such jailer" "${up[@]}" --jailer /nowhere/jailer <record
-	fails_with 8 "nothing: there is no such firecracker" "${up[@]}" --jailer "$jailer" --firecracker nothing <record
+	fails_with 4 "nothing: there is no such program" "${up[@]}" --jailer "$jailer" --firecracker nothing <record
 	echo 'int main(void) { return 0; }' >main.c
 	cc -o dynamic main.c
 	fails_with 13 "dynamic: is linked dynamically; the jailer needs a static one" \
