@@ -154,6 +154,8 @@ static int step_plan(struct fl_step_call *call, struct fl_str *out, struct fl_er
 		return -1;
 	fl_str_addf(out, "# %s/" SEED ", %s, label " FL_SEED_LABEL ", holds:\n", call->vm->path,
 		    fl_disk_format_name(told.format));
+	if (call->spec.interface_count && !fl_json_at(call->record, "host.network"))
+		fl_str_add(out, "# (of addresses that fl-net hands out nothing is known yet: DHCP stands for them)\n");
 	for (int i = 0; i < FL_SEED_FILES; i++)
 		if (told.seed.text[i].len)
 			plan_file(call, fl_seed_names[i], &told.seed.text[i],
