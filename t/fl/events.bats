@@ -96,6 +96,7 @@ holds() {
 }
 
 @test "people are told what happened, and why; programs of every save" {
+	cd "$BATS_TEST_TMPDIR"
 	small_spec vm | quick_up >/dev/null
 	fl pause vm
 	fl resume vm
