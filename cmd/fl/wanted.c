@@ -2,6 +2,7 @@
 #include "cmd/fl/wanted.h"
 
 #include "common/documents.h"
+#include "common/publish.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -26,6 +27,36 @@ bool fl_wanted_has(const struct fl_wanted *wanted, const char *name_space, const
 	return find(wanted, name_space, name);
 }
 
+/* A port of the host that both lists want; they are checked already. */
+static bool share_port(const char *a, const char *b, struct fl_publish *port)
+{
+	struct fl_publish other;
+
+	while (fl_publish_next(&a, port, NULL) > 0)
+		for (const char *at = b; fl_publish_next(&at, &other, NULL) > 0;)
+			if (fl_publish_overlap(port, &other))
+				return true;
+	return false;
+}
+
+static int check_ports(const struct fl_wanted *wanted, const char *file, const fl_json *document,
+		       struct fl_err *err)
+{
+	fl_cleanup_spec struct fl_spec spec = fl_spec_view(document);
+	struct fl_publish port;
+
+	for (size_t i = 0; i < wanted->all.count; i++) {
+		fl_cleanup_spec struct fl_spec other = fl_spec_view(wanted->all.items[i].spec);
+
+		if (share_port(spec.asked.publish, other.asked.publish, &port))
+			return fl_err_set(err, FL_ERR_INVALID, "%s (%s/%s) and %s (%s/%s) both publish port "
+					  "%u/%s of the host; choose another for one of them",
+					  wanted->all.items[i].file, other.name_space, other.name, file,
+					  spec.name_space, spec.name, port.port, fl_publish_protocol(&port));
+	}
+	return 0;
+}
+
 static int add(struct fl_wanted *wanted, const char *file, const fl_json *document,
 	       struct fl_err *err)
 {
@@ -44,6 +75,8 @@ static int add(struct fl_wanted *wanted, const char *file, const fl_json *docume
 	if (other)
 		return fl_err_set(err, FL_ERR_INVALID, "%s and %s both are about %s/%s; keep one of "
 				  "them", other->file, file, name_space, name);
+	if (check_ports(wanted, file, spec, err) < 0)
+		return -1;
 	FL_VEC_ADD(&wanted->all, (struct fl_wanted_one){ fl_strdup(file), fl_steal(&spec) });
 	return 0;
 }
