@@ -14,15 +14,14 @@
 #include <string.h>
 #include <sys/stat.h>
 
-/* The spec inside a record, {"microvm":…} around either, or the document itself. */
-static const fl_json *spec_of(const fl_json *document)
+/* names: of the members in which it would differ. */
+static int check_stopped(const struct fl_vm *vm, const struct fl_str *names, struct fl_err *err)
 {
-	const fl_json *inner = fl_json_get(document, "microvm");
-
-	if (inner)
-		document = inner;
-	inner = fl_json_get(document, "spec");
-	return inner ? inner : document;
+	if (!names->len || !fl_vm_is_supervised(vm))
+		return 0;
+	return fl_err_set(err, FL_ERR_PRECONDITION,
+			  "%s/%s: runs with another %s; stop it first (fl stop %s), or leave that "
+			  "as it is", vm->name_space, vm->name, names->data, vm->uid);
 }
 
 int fl_vm_check_spec(const struct fl_vm *vm, const fl_json *old, const fl_json *spec, struct fl_err *err)
@@ -30,11 +29,28 @@ int fl_vm_check_spec(const struct fl_vm *vm, const fl_json *old, const fl_json *
 	fl_cleanup_str struct fl_str names = FL_STR_INIT;
 
 	fl_spec_difference(old, spec, &names);
-	if (!names.len || !fl_vm_is_supervised(vm))
-		return 0;
-	return fl_err_set(err, FL_ERR_PRECONDITION,
-			  "%s/%s: runs with another %s; stop it first (fl stop %s), or leave that "
-			  "as it is", vm->name_space, vm->name, names.data, vm->uid);
+	return check_stopped(vm, &names, err);
+}
+
+fl_json *fl_vm_read_known(const struct fl_state *state, const fl_json *input, struct fl_vm *vm,
+			  fl_json **record, struct fl_err *err)
+{
+	const char *name_space = fl_json_text(fl_json_get(input, "namespace"));
+	const char *name = fl_json_text(fl_json_get(input, "id"));
+	const char *uid = fl_json_text(fl_json_get(input, "uid"));
+	fl_cleanup_json fl_json *saved = NULL;
+	fl_cleanup_json fl_json *whole = NULL;
+	fl_json *spec;
+
+	if (fl_vm_open(state, name_space && *name_space ? name_space : "default", name ? name : "", uid, vm,
+		       err) < 0)
+		return NULL;
+	saved = fl_vm_load(vm, err);
+	whole = saved ? fl_mask_lift(input, fl_json_get(saved, "spec"), err) : NULL;
+	spec = whole ? fl_spec_read(whole, err) : NULL;
+	if (spec)
+		*record = fl_steal(&saved);
+	return spec;
 }
 
 struct revision {
@@ -46,13 +62,13 @@ static int change_spec(void *arg, fl_json *record, struct fl_err *err)
 {
 	struct revision *revision = arg;
 	fl_json *old = fl_json_get(record, "spec"), *spec;
+	fl_cleanup_str struct fl_str names = FL_STR_INIT;
 	char now[FL_CLOCK_TEXT];
 
-	if (fl_spec_equal(old, revision->spec))
+	fl_spec_difference(old, revision->spec, &names);
+	if (!names.len)
 		return 0;
-	if (fl_vm_check_spec(revision->vm, old, revision->spec, err) < 0)
-		return -1;
-	if (fl_spec_check(revision->spec, err) < 0)
+	if (check_stopped(revision->vm, &names, err) < 0 || fl_spec_check(revision->spec, err) < 0)
 		return -1;
 	fl_clock_print_now(now);
 	spec = fl_json_copy(revision->spec);
@@ -66,27 +82,17 @@ static int change_spec(void *arg, fl_json *record, struct fl_err *err)
 }
 
 /* A record, or a spec with a uid. */
-static int resolve_known(const struct fl_state *state, const fl_json *input, const char *uid,
-			 struct fl_vm *vm, struct fl_err *err)
+static int resolve_known(const struct fl_state *state, const fl_json *input, struct fl_vm *vm,
+			 struct fl_err *err)
 {
-	const char *name_space = fl_json_text(fl_json_get(input, "namespace"));
-	const char *name = fl_json_text(fl_json_get(input, "id"));
 	fl_cleanup_json fl_json *record = NULL;
-	fl_cleanup_json fl_json *whole = NULL;
-	fl_cleanup_json fl_json *spec = NULL;
-	struct revision revision;
+	fl_cleanup_json fl_json *spec = fl_vm_read_known(state, input, vm, &record, err);
+	struct revision revision = { vm, spec };
 
-	if (fl_vm_open(state, name_space && *name_space ? name_space : "default",
-		       name ? name : "", uid, vm, err) < 0)
-		return -1;
-	record = fl_vm_load(vm, err);
-	whole = record ? fl_mask_lift(input, fl_json_get(record, "spec"), err) : NULL;
-	spec = whole ? fl_spec_read(whole, err) : NULL;
 	if (!spec)
 		return -1;
 	if (fl_spec_equal(fl_json_get(record, "spec"), spec))
 		return 0;
-	revision = (struct revision){ vm, spec };
 	if (fl_vm_change(vm, FL_SAVE_SYNC, change_spec, &revision, err) < 0)
 		return -1;
 	fl_spec_warn(spec);
@@ -206,9 +212,10 @@ static int adopt(const struct fl_state *state, const fl_vm_names *names, const f
 			       : 1;
 	if (equal > 1)
 		return several(names, "several with this spec exist", err);
-	if (differs.len)
-		why = fl_asprintf("exists with another spec (%s)", differs.data);
-	return live ? several(names, why ? why : "exists with another spec", err) : 0;
+	if (!live)
+		return 0;
+	why = fl_asprintf("exists with another spec (%s)", differs.data);
+	return several(names, why, err);
 }
 
 /* The folder of the name, locked, and still the one under that name: a leaving microVM
@@ -284,13 +291,13 @@ int fl_vm_create(const struct fl_state *state, const fl_json *spec, const fl_jso
 int fl_vm_resolve(const struct fl_state *state, const fl_json *document, bool another,
 		  struct fl_vm *vm, struct fl_err *err)
 {
-	const fl_json *input = spec_of(document);
+	const fl_json *input = fl_spec_of(document);
 	const char *uid = fl_json_text(fl_json_get(input, "uid"));
 
 	if (!fl_json_is_object(input))
 		return fl_err_set(err, FL_ERR_INVALID, "the document is %s, not a spec or a record",
 				  fl_json_type_name(input));
 	if (uid && *uid)
-		return resolve_known(state, input, uid, vm, err);
+		return resolve_known(state, input, vm, err);
 	return resolve_bare(state, input, another, vm, err);
 }

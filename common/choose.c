@@ -33,19 +33,6 @@ int fl_step_not_found(const char *text, struct fl_err *err)
 
 typedef int each_vm(void *arg, const struct fl_vm *vm, struct fl_err *err);
 
-static int open_and_call(const struct fl_state *state, const struct fl_vm_name *name,
-			 bool none_is_fine, each_vm *each, void *arg, struct fl_err *err)
-{
-	fl_cleanup_vm struct fl_vm vm = FL_VM_INIT;
-	struct fl_err why;
-
-	if (fl_vm_open(state, name->name_space, name->name, name->uid, &vm, &why) == 0)
-		return each(arg, &vm, err) < 0 ? fl_step_name_failure(&vm, err) : 0;
-	if (none_is_fine && why.kind == FL_ERR_NOT_FOUND)
-		return 0;
-	return fl_err_pass(err, &why);
-}
-
 static void sweep(const struct fl_state *state, const char *text)
 {
 	const char *slash = strchr(text, '/'), *last = slash ? strchr(slash + 1, '/') : NULL;
@@ -60,44 +47,62 @@ static void sweep(const struct fl_state *state, const char *text)
 		fl_state_sweep_name(state, name_space, name);
 }
 
-static int each_of_name(struct fl_args *args, const struct fl_state *state, const char *text,
-			bool none_is_fine, each_vm *each, void *arg, struct fl_err *err)
-{
-	fl_cleanup_vm_names fl_vm_names names = { 0 };
-	const struct fl_vm_name *one;
-	struct fl_err failure;
-	int rc = 0;
-
-	if (fl_state_match(state, text, &names, err) < 0)
-		return -1;
-	if (names.count == 0 && none_is_fine) {
-		sweep(state, text);
-		/* By records that come in it may have been taken away before. */
-		if (args->operands.count)
-			fl_log(FL_LOG_INFO, "%s: there is no such microVM", text);
-	}
-	if (names.count == 0 && !none_is_fine)
-		return fl_step_not_found(text, err);
-	if (names.count > 1 && !fl_args_flag(args, "all")) {
-		if (fl_state_staying(state, &names, &one) != 1)
-			return several(text, &names, err);
-		return open_and_call(state, one, none_is_fine, each, arg, err);
-	}
-	for (size_t i = 0; i < names.count; i++)
-		if (open_and_call(state, &names.items[i], none_is_fine, each, arg, &failure) < 0 &&
-		    rc == 0)
-			rc = fl_err_pass(err, &failure);
-	return rc;
-}
-
-struct from_documents {
+/* What is done with those that are meant. */
+struct meant {
 	struct fl_args *args;
 	const struct fl_state *state;
 	bool none_is_fine;
 	each_vm *each;
 	void *arg;
-	size_t count;
+	size_t documents; /* that came in */
 };
+
+static int open_and_call(const struct meant *meant, const struct fl_vm_name *name, struct fl_err *err)
+{
+	fl_cleanup_vm struct fl_vm vm = FL_VM_INIT;
+	struct fl_err why;
+
+	if (fl_vm_open(meant->state, name->name_space, name->name, name->uid, &vm, &why) == 0)
+		return meant->each(meant->arg, &vm, err) < 0 ? fl_step_name_failure(&vm, err) : 0;
+	if (meant->none_is_fine && why.kind == FL_ERR_NOT_FOUND)
+		return 0;
+	return fl_err_pass(err, &why);
+}
+
+static void sweep_missing(const struct meant *meant, const char *text)
+{
+	sweep(meant->state, text);
+	/* By records that come in it may have been taken away before. */
+	if (meant->args->operands.count)
+		fl_log(FL_LOG_INFO, "%s: there is no such microVM", text);
+}
+
+/* How many there are of the name; -1. */
+static int each_of_name(const struct meant *meant, const char *text, struct fl_err *err)
+{
+	fl_cleanup_vm_names fl_vm_names names = { 0 };
+	const struct fl_vm_name *one;
+	struct fl_err first = { 0 };
+
+	if (fl_state_match(meant->state, text, &names, err) < 0)
+		return -1;
+	if (names.count == 0 && !meant->none_is_fine)
+		return fl_step_not_found(text, err);
+	if (names.count == 0)
+		sweep_missing(meant, text);
+	if (names.count > 1 && !fl_args_flag(meant->args, "all")) {
+		if (fl_state_staying(meant->state, &names, &one) != 1)
+			return several(text, &names, err);
+		return open_and_call(meant, one, err) < 0 ? -1 : 1;
+	}
+	for (size_t i = 0; i < names.count; i++) {
+		struct fl_err failure = { 0 };
+
+		if (open_and_call(meant, &names.items[i], &failure) < 0)
+			fl_step_keep_first(&first, &failure);
+	}
+	return fl_step_take_first(&first, err) < 0 ? -1 : (int)names.count;
+}
 
 /* What came in, without its metadata. */
 static int hand_on(const struct fl_args *args, const fl_json *spec, struct fl_err *err)
@@ -110,37 +115,28 @@ static int hand_on(const struct fl_args *args, const fl_json *spec, struct fl_er
 	return fl_step_print(args, record, err);
 }
 
-static bool is_there(const struct fl_state *state, const char *text)
-{
-	fl_cleanup_vm_names fl_vm_names names = { 0 };
-
-	return fl_state_match(state, text, &names, NULL) < 0 || names.count;
-}
-
 /* A record means its uid; a bare spec means its name. Of a chain, one that went with an earlier step
  * comes out of the last as well. */
 static int each_of_document(void *arg, fl_json *document, struct fl_err *err)
 {
-	struct from_documents *from = arg;
-	const fl_json *spec = fl_step_spec_of(document);
-	const char *uid, *name, *name_space;
+	struct meant *meant = arg;
+	const fl_json *spec = fl_spec_of(document);
+	const char *uid = fl_json_text(fl_json_get(spec, "uid"));
+	const char *name = fl_json_text(fl_json_get(spec, "id"));
+	const char *name_space = fl_json_text(fl_json_get(spec, "namespace"));
 	fl_cleanup_free char *text = NULL;
-	bool went;
+	int count;
 
-	from->count++;
-	uid = fl_json_text(fl_json_get(spec, "uid"));
-	name = fl_json_text(fl_json_get(spec, "id"));
-	name_space = fl_json_text(fl_json_get(spec, "namespace"));
+	meant->documents++;
 	if (!uid && !name)
 		return fl_err_set(err, FL_ERR_INVALID, "the document names no microVM (uid or id)");
 	if (name)
 		text = fl_asprintf("%s/%s%s%s", name_space && *name_space ? name_space : "default",
 				   name, uid ? "/" : "", uid ? uid : "");
-	went = from->none_is_fine && uid && !is_there(from->state, name ? text : uid);
-	if (each_of_name(from->args, from->state, name ? text : uid, from->none_is_fine, from->each,
-			 from->arg, err) < 0)
+	count = each_of_name(meant, name ? text : uid, err);
+	if (count < 0)
 		return -1;
-	return went ? hand_on(from->args, spec, err) : 0;
+	return uid && !count ? hand_on(meant->args, spec, err) : 0;
 }
 
 int fl_step_check_selectors(const struct fl_args *args, struct fl_err *err)
@@ -221,32 +217,31 @@ static int each_of_selector(struct fl_args *args, const struct fl_state *state,
 }
 
 /* An empty pipe means nobody; who gave neither names nor a pipe forgot them. */
-static int each_of_input(struct from_documents *from, struct fl_err *err)
+static int each_of_input(struct meant *meant, struct fl_err *err)
 {
 	struct stat st;
 
-	if (fl_step_each_document(from->args, from->none_is_fine, each_of_document, from, err) < 0)
+	if (fl_step_each_document(meant->args, meant->none_is_fine, each_of_document, meant, err) < 0)
 		return -1;
-	if (from->count || fstat(STDIN_FILENO, &st) < 0 || !S_ISCHR(st.st_mode))
+	if (meant->documents || fstat(STDIN_FILENO, &st) < 0 || !S_ISCHR(st.st_mode))
 		return 0;
-	return fl_step_nobody_named(from->args, err);
+	return fl_step_nobody_named(meant->args, err);
 }
 
 int fl_step_each_vm(struct fl_args *args, const struct fl_state *state, bool none_is_fine,
 		    each_vm *each, void *arg, struct fl_err *err)
 {
-	struct from_documents from = { args, state, none_is_fine, each, arg, 0 };
+	struct meant meant = { args, state, none_is_fine, each, arg, 0 };
 	struct fl_err first = { 0 };
 
 	if (fl_args_flag(args, "selector") || (fl_args_flag(args, "all") && !args->operands.count))
 		return each_of_selector(args, state, none_is_fine, each, arg, err);
 	if (!args->operands.count)
-		return each_of_input(&from, err);
+		return each_of_input(&meant, err);
 	for (size_t i = 0; i < args->operands.count; i++) {
 		struct fl_err failure = { 0 };
 
-		if (each_of_name(args, state, args->operands.items[i], none_is_fine, each, arg,
-				 &failure) < 0)
+		if (each_of_name(&meant, args->operands.items[i], &failure) < 0)
 			fl_step_keep_first(&first, &failure);
 	}
 	return fl_step_take_first(&first, err);

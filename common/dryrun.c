@@ -79,19 +79,9 @@ static fl_json *imagined(const struct fl_state *state, const fl_json *spec,
 static fl_json *revised(const struct fl_state *state, const fl_json *input, struct fl_vm *vm,
 			struct fl_err *err)
 {
-	const char *name_space = fl_json_text(fl_json_get(input, "namespace"));
-	const char *name = fl_json_text(fl_json_get(input, "id"));
-	const char *uid = fl_json_text(fl_json_get(input, "uid"));
 	fl_cleanup_json fl_json *record = NULL;
-	fl_cleanup_json fl_json *whole = NULL;
-	fl_cleanup_json fl_json *spec = NULL;
+	fl_cleanup_json fl_json *spec = fl_vm_read_known(state, input, vm, &record, err);
 
-	if (fl_vm_open(state, name_space && *name_space ? name_space : "default", name ? name : "", uid, vm,
-		       err) < 0)
-		return NULL;
-	record = fl_vm_load(vm, err);
-	whole = record ? fl_mask_lift(input, fl_json_get(record, "spec"), err) : NULL;
-	spec = whole ? fl_spec_read(whole, err) : NULL;
 	if (!spec || fl_spec_check(spec, err) < 0 ||
 	    fl_vm_check_spec(vm, fl_json_get(record, "spec"), spec, err) < 0)
 		return NULL;
@@ -135,13 +125,13 @@ static int dry_one(void *arg, fl_json *document, struct fl_err *err)
 	struct fl_step_call call = { .args = dry->args, .vm = &vm };
 	int rc;
 
-	call.record = find_record(&dry->state, fl_step_spec_of(document), &vm, err);
+	call.record = find_record(&dry->state, fl_spec_of(document), &vm, err);
 	if (!call.record)
 		return -1;
 	call.spec = fl_spec_view(fl_json_get(call.record, "spec"));
 	/* Of a chain the first tells it for all. */
 	if (fl_step_is_first(dry->step))
-		warn(fl_step_spec_of(document));
+		warn(fl_spec_of(document));
 	rc = dry->step->plan ? dry->step->plan(&call, &out, err) : 0;
 	fl_spec_finish(&call.spec);
 	fl_json_unref(call.record);

@@ -6,6 +6,7 @@
 #include "common/io.h"
 #include "common/lock.h"
 #include "common/log.h"
+#include "common/state.h"
 
 #include <fcntl.h>
 #include <string.h>
@@ -69,12 +70,7 @@ uint64_t fl_journal_last(int dirfd)
 /* A line stays short, and on one line of a terminal. */
 static void put_reason(const fl_json *record, fl_json *doc)
 {
-	const char *error = fl_json_text(fl_json_at(record, "host.error.text"));
-	const char *end = fl_json_text(fl_json_at(record, "host.vmm.exit.reason"));
-	const char *state = fl_json_text(fl_json_at(record, "host.vmm.state"));
-	bool has_ended = fl_str_equal(state, "failed") || fl_str_equal(state, "stopped") ||
-			 fl_str_equal(state, "waiting");
-	const char *why = error ? error : has_ended ? end : NULL;
+	const char *why = fl_record_reason(record);
 	size_t len = why ? strlen(why) : 0;
 	fl_cleanup_free char *text = NULL;
 

@@ -16,6 +16,16 @@ static const char *text_or(const fl_json *object, const char *key, const char *o
 	return text && *text ? text : otherwise;
 }
 
+const fl_json *fl_spec_of(const fl_json *document)
+{
+	const fl_json *inner = fl_json_get(document, "microvm");
+
+	if (inner)
+		document = inner;
+	inner = fl_json_get(document, "spec");
+	return inner ? inner : document;
+}
+
 static void default_text(fl_json *object, const char *key, const char *text)
 {
 	if (!text_or(object, key, NULL))

@@ -76,6 +76,10 @@ struct fl_spec {
  * (FL_ERR_INVALID). */
 fl_json *fl_spec_read(const fl_json *input, struct fl_err *err);
 
+/* The spec that a document has or is: a record's, the document itself, or either as the value of
+ * "microvm", as in requests and answers of flintlock's API. Borrowed. */
+const fl_json *fl_spec_of(const fl_json *document);
+
 /* Logs a warning for each member of a canonical spec that is unknown: most often a slip. */
 void fl_spec_warn(const fl_json *spec);
 

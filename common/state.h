@@ -87,6 +87,12 @@ int fl_state_match(const struct fl_state *state, const char *text, fl_vm_names *
 int fl_vm_resolve(const struct fl_state *state, const fl_json *document, bool another,
 		  struct fl_vm *vm, struct fl_err *err);
 
+/* The microVM of input's uid, opened, the record that is saved of it, and the spec that input gives
+ * it, canonical and not yet checked: what was masked in it is as it was. Caller owns record and
+ * spec; NULL on failure. */
+fl_json *fl_vm_read_known(const struct fl_state *state, const fl_json *input, struct fl_vm *vm,
+			  fl_json **record, struct fl_err *err);
+
 /* A new microVM, on disk when it returns, whatever else has its name. spec is canonical and
  * was checked; its uid is taken when it has one. host: members for the record's, or NULL. */
 int fl_vm_create(const struct fl_state *state, const fl_json *spec, const fl_json *host,
@@ -118,6 +124,10 @@ int fl_vm_put(const struct fl_vm *vm, const char *path, fl_json *value, struct f
 
 /* Whether it is wanted "deleted": it may still be there for a while. */
 bool fl_record_is_leaving(const fl_json *record);
+
+/* Why it is as it is: what it failed at, else why its last run ended. NULL: nothing to tell, as of
+ * one that runs. Borrowed. */
+const char *fl_record_reason(const fl_json *record);
 
 /* What is wanted: "running", "stopped", "paused" or "deleted". "deleted" is final. */
 int fl_vm_desire(const struct fl_vm *vm, const char *desired, struct fl_err *err);

@@ -126,13 +126,6 @@ int fl_step_print(const struct fl_args *args, const fl_json *record, struct fl_e
 	return fl_cli_print(line.data, line.len, err);
 }
 
-const fl_json *fl_step_spec_of(const fl_json *document)
-{
-	const fl_json *inner = fl_json_get(document, "spec");
-
-	return inner ? inner : document;
-}
-
 /* A failure for which there is no record: the document itself (NULL: none could be read) carries it
  * on. */
 static int pass_on_document(const struct fl_step *step, const struct fl_args *args,
@@ -140,7 +133,7 @@ static int pass_on_document(const struct fl_step *step, const struct fl_args *ar
 {
 	fl_cleanup_json fl_json *record = fl_json_new_object();
 
-	fl_json_set(record, "spec", document ? fl_json_copy(fl_step_spec_of(document)) : fl_json_new_object());
+	fl_json_set(record, "spec", document ? fl_json_copy(fl_spec_of(document)) : fl_json_new_object());
 	fl_json_put(record, "host.format", fl_json_new_int(FL_RECORD_FORMAT));
 	fl_json_put(record, "host.error", error_document(step->name, failure));
 	if (!fl_cli_is_terminal())
@@ -171,14 +164,16 @@ static int failure_of(const struct fl_args *args, const fl_json *record, struct 
 	const char *text = fl_json_text(fl_json_get(error, "text"));
 	const char *kind = fl_json_text(fl_json_get(error, "kind"));
 	const char *name = fl_json_text(fl_json_at(record, "spec.id"));
+	const char *name_space = fl_json_text(fl_json_at(record, "spec.namespace"));
 	enum fl_err_kind of = fl_err_kind_of(kind ? kind : "");
 
-	if (!is_told(args))
-		return fl_err_set(err, of, "%s/%s: %s", fl_json_text(fl_json_at(record, "spec.namespace")),
-				  name, text ? text : "failed");
-	fl_log(FL_LOG_DEBUG, "%s: left out, as step %s failed", name ? name : "a spec",
-	       fl_json_text(fl_json_get(error, "step")));
-	return fl_err_set(err, of, "%s", "");
+	if (is_told(args)) {
+		fl_log(FL_LOG_DEBUG, "%s: left out, as step %s failed", name ? name : "a spec",
+		       fl_json_text(fl_json_get(error, "step")));
+		return fl_err_set(err, of, "%s", "");
+	}
+	fl_err_set(err, of, "%s", text ? text : "failed");
+	return name && name_space ? fl_err_prefix(err, "%s/%s", name_space, name) : -1;
 }
 
 static bool failed_earlier(const struct fl_step *step, const fl_json *record)
@@ -239,7 +234,7 @@ static int up_one(void *arg, fl_json *document, struct fl_err *err)
 	struct up *up = arg;
 	fl_cleanup_vm struct fl_vm vm = FL_VM_INIT;
 	fl_cleanup_json fl_json *record = NULL;
-	bool bare = !fl_json_at(document, "spec.uid") && !fl_json_get(document, "uid");
+	bool bare = !fl_json_get(fl_spec_of(document), "uid");
 
 	up->has_begun = true;
 	if (bare && failed_earlier(up->step, document)) {

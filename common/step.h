@@ -126,8 +126,5 @@ const char *fl_step_asked(const struct fl_step_call *call, const char *option, c
 /* Keeps such options, ended by NULL, in a record that a step is about to save. */
 void fl_step_keep_asked(const struct fl_args *args, const char *const *options, fl_json *record);
 
-/* The spec in a record, or the document itself, which is one. */
-const fl_json *fl_step_spec_of(const fl_json *document);
-
 /* Prints a record as the options ask: masked or not. */
 int fl_step_print(const struct fl_args *args, const fl_json *record, struct fl_err *err);

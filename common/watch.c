@@ -63,9 +63,8 @@ bool fl_vm_is_supervised(const struct fl_vm *vm)
 int fl_vm_not_running(const struct fl_vm *vm, struct fl_err *err)
 {
 	fl_cleanup_json fl_json *record = fl_vm_load(vm, NULL);
-	const char *why = fl_json_text(fl_json_at(record, "host.error.text"));
+	const char *why = record ? fl_record_reason(record) : NULL;
 
-	why = why ? why : fl_json_text(fl_json_at(record, "host.vmm.exit.reason"));
 	return fl_err_set(err, FL_ERR_PRECONDITION, "%s/%s: does not run%s%s; \"fl start %s\" starts it",
 			  vm->name_space, vm->name, why ? ": " : "", why ? why : "", vm->uid);
 }

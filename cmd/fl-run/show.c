@@ -62,35 +62,30 @@ static void add_age(fl_json *row, const fl_json *record)
 	fl_json_set(row, "age", fl_json_new_text(text));
 }
 
-static void add_state(fl_json *row, const struct fl_vm *vm, const fl_json *record)
+static void add_state(fl_json *row, bool is_lost, const fl_json *record)
 {
 	const char *vmm = text_at(record, "host.vmm.state");
 	const char *state = text_at(record, "status.state");
-	const char *error = text_at(record, "host.error.text");
-	const char *reason = text_at(record, "host.vmm.exit.reason");
-	bool is_lost = fl_vm_is_lost(vm, record);
-	bool tell = is_lost || error || fl_str_equal(vmm, "failed") ||
-		    fl_str_equal(vmm, "waiting") || fl_str_equal(vmm, "stopped");
+	const char *reason = fl_record_reason(record);
 
-	if (is_lost)
+	if (is_lost && !text_at(record, "host.error.text"))
 		reason = "its supervisor is gone: killed, or the host was restarted; "
 			 "\"fl up\" or \"fl restore\" brings it back";
 	fl_json_set(row, "state", fl_json_new_text(is_lost ? "FAILED" : state ? state : "PENDING"));
 	fl_json_set(row, "vmm_state", vmm ? fl_json_new_text(is_lost ? "lost" : vmm)
 					  : fl_json_new_null());
-	reason = error ? error : reason;
-	fl_json_set(row, "reason",
-		    tell && reason ? fl_json_new_text(reason) : fl_json_new_null());
+	fl_json_set(row, "reason", reason ? fl_json_new_text(reason) : fl_json_new_null());
 }
 
 static fl_json *row_of(const struct fl_vm *vm, const fl_json *record)
 {
 	fl_json *row = fl_json_new_object();
+	bool is_lost = fl_vm_is_lost(vm, record);
 
 	fl_json_set(row, "namespace", fl_json_new_text(vm->name_space));
 	fl_json_set(row, "name", fl_json_new_text(vm->name));
 	fl_json_set(row, "uid", fl_json_new_text(vm->uid));
-	add_state(row, vm, record);
+	add_state(row, is_lost, record);
 	copy(row, "desired", record, "host.desired");
 	add_addresses(row, record);
 	copy(row, "vcpu", record, "spec.vcpu");
@@ -101,7 +96,7 @@ static fl_json *row_of(const struct fl_vm *vm, const fl_json *record)
 	copy(row, "restart", record, "host.vmm.launch.restart");
 	copy(row, "restarts", record, "host.vmm.restarts");
 	copy(row, "reboots", record, "host.vmm.reboots");
-	if (!fl_vm_is_lost(vm, record))
+	if (!is_lost)
 		copy(row, "pid", record, "host.vmm.pid");
 	copy(row, "accel", record, "host.vmm.launch.accel");
 	copy(row, "exit", record, "host.vmm.exit");

@@ -126,8 +126,7 @@ static bool has_failed(const fl_json *record)
 static int judge(void *arg, const fl_json *record, struct fl_err *err)
 {
 	struct waiting *waiting = arg;
-	const char *reason = fl_json_text(fl_json_at(record, "host.vmm.exit.reason"));
-	const char *error = fl_json_text(fl_json_at(record, "host.error.text"));
+	const char *reason = fl_record_reason(record);
 
 	for (size_t i = 0; i < waiting->conditions.count; i++) {
 		int verdict = judge_one(&waiting->conditions.items[i], record, err);
@@ -141,7 +140,7 @@ static int judge(void *arg, const fl_json *record, struct fl_err *err)
 	}
 	if (is_ended(record) || has_failed(record))
 		return fl_err_set(err, FL_ERR_GUEST, "%s/%s: it does not run: %s",
-				  waiting->vm->name_space, waiting->vm->name, error ? error : reason ? reason : "it was stopped");
+				  waiting->vm->name_space, waiting->vm->name, reason ? reason : "it was stopped");
 	return 0;
 }
 

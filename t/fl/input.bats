@@ -443,6 +443,21 @@ bats_require_minimum_version 1.5.0
 	[ "$(grep -c 'vm2: left out, as step pull failed' <<<"$output")" = 4 ]
 }
 
+@test "a later step alone tells what has no name as well as what has one" {
+	fails_with 3 "vcpu" fl-pull up -q < <(echo '{"vcpu": "x"}')
+	printf '%s\n' "$output" | grep -o '{.*' >failed
+	fails_with 3 "vcpu" fl-snap up -q failed
+	[[ "$stderr$output" != *"null"* ]]
+}
+
+@test "what fl-serve answers is a document to every command" {
+	small_spec w | fl up -q --qemu "$FL_BUILD/drivers/fake-vmm" --accel tcg --settle 100ms |
+		jq -c '{microvm: {spec: .spec, status: .status}}' >answer
+	fl-net up -q --dry-run <answer
+	fl down -q <answer
+	[ -z "$(fl ls --json)" ]
+}
+
 @test "on a terminal, what did not come up is said to have failed" {
 	cd "$BATS_TEST_TMPDIR"
 	small_spec vm >spec
