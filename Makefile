@@ -77,6 +77,8 @@ pkgs_of = $(or $(INSTEAD_$(1)),$(PKGS_$(1)) $(PKGS_common))
 
 WARN := -Wall -Wextra -Wshadow -Wpointer-arith -Wstrict-prototypes -Wmissing-prototypes -Wvla \
 	-Wwrite-strings -Wno-missing-field-initializers -Wno-format-truncation $(WERROR)
+# What newer compilers refuse of themselves.
+WARN += -Werror=implicit-function-declaration -Werror=int-conversion
 ifneq (,$(findstring clang,$(CC)))
 WARN += -Wno-unknown-warning-option -Wno-missing-braces
 endif
