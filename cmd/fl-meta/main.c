@@ -133,7 +133,6 @@ static int step_down(struct fl_step_call *call, struct fl_err *err)
 	return 0;
 }
 
-/* user-data may hold secrets: its size tells enough here. */
 /* Metadata may be secret, and vendor-data is parts for machines: whole only when it is asked for. */
 static void plan_file(const struct fl_step_call *call, const char *name, const struct fl_str *text,
 		      bool is_shown, struct fl_str *out)

@@ -94,7 +94,7 @@ int fl_start_plan(struct fl_step_call *call, struct fl_str *out, struct fl_err *
 	const fl_json *argv;
 	const char *events;
 
-	if (fl_start_check(call->args, err) < 0 || compose(call, false, &launch, err) < 0)
+	if (compose(call, false, &launch, err) < 0)
 		return -1;
 	print_files(call->vm, fl_json_get(launch, "files"), out);
 	argv = fl_json_get(launch, "argv");
@@ -351,7 +351,7 @@ int fl_start(struct fl_step_call *call, struct fl_err *err)
 {
 	uint64_t settle;
 
-	if (fl_start_check(call->args, err) < 0 || check_program(call, err) < 0 ||
+	if (check_program(call, err) < 0 ||
 	    fl_args_duration(call->args, "settle", 2000, &settle, err) < 0 || end_waiting(call, err) < 0)
 		return -1;
 	if (fl_vm_is_supervised(call->vm)) {

@@ -310,7 +310,6 @@ int fl_apply(struct fl_args *args, struct fl_err *err)
 {
 	cleanup_plan struct plan plan = { .state = { .dirfd = -1 } };
 	fl_cleanup_wanted struct fl_wanted wanted = FL_WANTED_INIT;
-	bool is_dry = fl_args_flag(args, "dry-run");
 
 	if (fl_chain_check(args, err) < 0 ||
 	    fl_wanted_read(&wanted, args->operands.items[0], err) < 0 ||
@@ -321,16 +320,16 @@ int fl_apply(struct fl_args *args, struct fl_err *err)
 	fl_table_column(&plan.table, "NAMESPACE", "namespace");
 	fl_table_column(&plan.table, "NAME", "name");
 	fl_table_column(&plan.table, "CHANGES", "changes");
-	plan.is_dry = is_dry;
+	plan.is_dry = fl_args_flag(args, "dry-run");
 	if (fl_wanted_each(&wanted, plan_one, &plan, err) < 0 ||
 	    (fl_args_flag(args, "prune") && plan_prune(&plan, &wanted, err) < 0))
 		return -1;
-	args->exit_status = is_dry ? 0 : get_images(&plan, args, err);
+	args->exit_status = plan.is_dry ? 0 : get_images(&plan, args, err);
 	if (args->exit_status)
 		return args->exit_status < 0 ? -1 : 0;
 	if (check_images(&plan, args, err) < 0)
 		return -1;
-	if (!is_dry && do_plan(&plan, &wanted, args, err) < 0)
+	if (!plan.is_dry && do_plan(&plan, &wanted, args, err) < 0)
 		return -1;
 	if (plan.has_failed)
 		fl_table_column(&plan.table, "FAILURE", "failure");

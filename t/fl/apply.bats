@@ -25,6 +25,12 @@ apply() {
 	fl apply -q --qemu "$FL_BUILD/drivers/fake-vmm" --accel tcg --settle 100ms "$@"
 }
 
+# edit FILTER: of the spec of "a".
+edit() {
+	jq -c "$1" specs/a.json >new
+	mv new specs/a.json
+}
+
 # What it says it did: ACTION NAME…
 actions() {
 	apply --json "$@" | jq -r '.action + " " + .name' | xargs
@@ -47,8 +53,7 @@ runs() {
 	echo of-the-guest | dd of="$disk" conv=notrunc bs=1 seek=100 status=none
 	[ "$(actions specs)" = "keep a keep b keep c" ]
 
-	jq -c '.vcpu = 3 | .labels = {role: "db"}' specs/a.json >new
-	mv new specs/a.json
+	edit '.vcpu = 3 | .labels = {role: "db"}'
 	small_spec b >specs/more.jsonl
 	[ "$(apply --json --dry-run specs | jq -r 'select(.action == "change").changes')" = "vcpu, labels" ]
 	[ "$(fl inspect --json a | jq -r .spec.vcpu)" = 2 ]
@@ -80,8 +85,7 @@ runs() {
 	small_spec a | sed "s,$IMAGES/layout,$PWD/layout,g" >specs/a.json
 	apply specs >/dev/null
 	rm -rf layout
-	jq -c '.vcpu = 3' specs/a.json >new
-	mv new specs/a.json
+	edit '.vcpu = 3'
 	[ "$(actions specs)" = "change a" ]
 	[ "$(runs)" = a ]
 }
@@ -164,8 +168,7 @@ runs() {
 @test "a change that fails is told as one" {
 	small_spec a >specs/a.json
 	apply specs >/dev/null
-	jq -c '.kernel.filename = "nosuch"' specs/a.json >new
-	mv new specs/a.json
+	edit '.kernel.filename = "nosuch"'
 	run --separate-stderr apply specs
 	[ "$status" = 4 ]
 	[[ "$output" == *FAILURE*nosuch* ]]
@@ -175,13 +178,11 @@ runs() {
 @test "what is unknown in a changed spec is told" {
 	small_spec a >specs/a.json
 	apply specs >/dev/null
-	jq -c '.memory = 3' specs/a.json >new
-	mv new specs/a.json
+	edit '.memory = 3'
 	run --separate-stderr apply specs
 	[ "$status" = 0 ]
 	[[ "$stderr" == *'"memory" is unknown'*"did you mean memory_in_mb"* ]]
-	jq -c '.kernel.filname = "boot/vmlinux"' specs/a.json >new
-	mv new specs/a.json
+	edit '.kernel.filname = "boot/vmlinux"'
 	run --separate-stderr apply --dry-run specs
 	[[ "$stderr" == *'"kernel.filname" is unknown'*"did you mean filename"* ]]
 	run --separate-stderr fl up --dry-run specs/a.json
@@ -218,8 +219,7 @@ runs() {
 @test "what is unknown changes nothing" {
 	small_spec a >specs/a.json
 	apply specs >/dev/null
-	jq -c '.memory_in_mib = 3 | .kernel.filname = "x"' specs/a.json >new
-	mv new specs/a.json
+	edit '.memory_in_mib = 3 | .kernel.filname = "x"'
 	run --separate-stderr apply --json specs
 	[ "$(jq -r .action <<<"$output")" = keep ]
 	[[ "$stderr" == *'"memory_in_mib" is unknown'* && "$stderr" == *'"kernel.filname" is unknown'* ]]
