@@ -272,10 +272,10 @@ check-fuzz:
 	@contrib/deps.sh packages.list
 	@t/fuzz/run.sh $(or $(SECONDS),60)
 
-# Debian packages, in build/deb; check-deb looks at them and installs them into a root of their own.
+# Debian packages, in build/deb (ARCH=arm64: build-arm64/deb); check-deb looks at them and installs them into a root of their own.
 deb:
 	@contrib/deps.sh packages.list
-	@contrib/deb.sh $(B)/deb
+	@contrib/deb.sh $(B)/deb $(if $(CROSS),$(ARCH) $(SYSROOT))
 
 check-deb:
 	@contrib/deps.sh packages.list

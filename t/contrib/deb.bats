@@ -134,3 +134,29 @@ upgraded_under_a_microvm() {
 	[ -z "$(inside 'dpkg -l | grep flintlock || true')" ]
 	[ -z "$(find "$root/usr" "$root/lib/" "$root/etc" -name '*flintlock*' -o -name 'fl-*' | grep -v /dpkg/)" ]
 }
+
+names() { # PACKAGE.deb
+	dpkg-deb --fsys-tarfile "$1" | tar -t | sort
+}
+
+@test "those of arm64, built here, hold the same, can be installed, and run" {
+	[ "$(dpkg --print-architecture)" != arm64 ] || skip "arm64 is this machine's own"
+	make -s -C "$FL_TOP" deps ARCH=arm64
+	make -s -C "$FL_TOP" deb ARCH=arm64
+	local other=$FL_TOP/build-arm64/deb package program
+	run lintian --allow-root --fail-on error,warning "$other"/*.changes
+	[ "$status" = 0 ]
+	[ -z "$(grep '^[EW]:' <<<"$output")" ]
+	for package in tools serve; do
+		diff <(names "$DEB"/flintlock-${package}_*.deb) <(names "$other"/flintlock-${package}_*.deb)
+		dpkg-deb -x "$other"/flintlock-${package}_*.deb "$BATS_TEST_TMPDIR/root"
+	done
+	for program in "$BATS_TEST_TMPDIR"/root/usr/bin/*; do
+		qemu-aarch64-static -L "$FL_TOP/build/sysroot-arm64" "$program" --version
+	done
+	# Every library of theirs is of a package that apt finds.
+	APT_CONFIG=$FL_TOP/build/apt-arm64/apt.conf apt-get -qq --simulate --no-install-recommends install "$other"/*.deb \
+		>"$BATS_TEST_TMPDIR/simulated"
+	grep '^Inst flintlock-tools ' "$BATS_TEST_TMPDIR/simulated"
+	grep '^Inst libcurl4 ' "$BATS_TEST_TMPDIR/simulated"
+}
