@@ -130,6 +130,20 @@ static int run_create(struct fl_args *args, struct fl_err *err)
 	return fl_atomic_publish(&file, false, err);
 }
 
+/* As "up" keeps it; its name is told. */
+static int keep_file(const struct fl_args *args, struct fl_cache *cache, const struct fl_image *image,
+		     struct fl_err *err)
+{
+	fl_cleanup_free char *path = NULL;
+	fl_cleanup_free char *line = NULL;
+	struct fl_cache_watch watch = { 0 };
+
+	if (fl_cache_file(cache, image, args->operands.items[1], &watch, &path, err) < 0)
+		return -1;
+	line = fl_asprintf("%s\n", path);
+	return fl_cli_print(line, strlen(line), err);
+}
+
 static int run_file(struct fl_args *args, struct fl_err *err)
 {
 	const char *ref = args->operands.items[0], *path = args->operands.items[2];
@@ -140,8 +154,11 @@ static int run_file(struct fl_args *args, struct fl_err *err)
 
 	if (fl_cache_open(&cache, fl_args_state_dir(args), err) < 0 ||
 	    fl_limits_take(args, &cache.limits, err) < 0 ||
-	    find_image(args, &cache.store, ref, &image, err) < 0 ||
-	    fl_atomic_open_path(&file, path, 0644, err) < 0 ||
+	    find_image(args, &cache.store, ref, &image, err) < 0)
+		return -1;
+	if (args->operands.count < 3)
+		return keep_file(args, &cache, &image, err);
+	if (fl_atomic_open_path(&file, path, 0644, err) < 0 ||
 	    fl_cache_write_file(&cache, &image, args->operands.items[1], file.fd, &watch, err) < 0)
 		return -1;
 	return fl_atomic_publish(&file, false, err);
@@ -165,8 +182,8 @@ static const struct fl_command commands[] = {
 	  run_create },
 	{ "export", "REF FILE", "write an image's file system as raw ext4", make_options, 2, 2,
 	  run_export },
-	{ "file", "REF PATH FILE", "take one file, such as a kernel, out of an image", file_options,
-	  3, 3, run_file },
+	{ "file", "REF PATH [FILE]", "take one file, such as a kernel, out of an image", file_options,
+	  2, 3, run_file },
 	{ "grow", "NAMESPACE/NAME|UID VOLUME SIZE", "make a volume larger", NULL, 3, 3,
 	  fl_kept_grow },
 	{ "rm", "NAME…", "remove bases or files from the cache", NULL, 1, -1, fl_kept_remove },

@@ -282,6 +282,35 @@ static int get_images(const struct plan *plan, const struct fl_args *args, struc
 	return status;
 }
 
+static int get_file(const struct fl_args *args, const struct change *change, const char *member,
+		    const char *image, const char *file, struct fl_err *err)
+{
+	fl_cleanup_free char *at = fl_asprintf("spec.%s", member);
+	const fl_json *was = fl_json_at(change->record, at), *is = fl_json_get(change->spec, member);
+	fl_cleanup_spec struct fl_spec spec = fl_spec_view(change->spec);
+
+	if (!image || fl_json_equal(was, is))
+		return 0;
+	return fl_chain_keep_file(args, image, file, spec.asked.platform, err);
+}
+
+/* Nor for a kernel or an initrd that is not in its image. */
+static int get_files(const struct plan *plan, const struct fl_args *args, struct fl_err *err)
+{
+	int status = 0;
+
+	for (size_t i = 0; status == 0 && i < plan->changes.count; i++) {
+		const struct change *change = &plan->changes.items[i];
+		fl_cleanup_spec struct fl_spec spec = fl_spec_view(change->spec);
+
+		status = get_file(args, change, "kernel", spec.kernel_image, spec.kernel_file, err);
+		if (status == 0)
+			status = get_file(args, change, "initrd", spec.initrd_image, spec.initrd_file,
+					  err);
+	}
+	return status;
+}
+
 static int check_images(const struct plan *plan, const struct fl_args *args, struct fl_err *err)
 {
 	for (size_t i = 0; i < plan->changes.count; i++) {
@@ -325,10 +354,12 @@ int fl_apply(struct fl_args *args, struct fl_err *err)
 	    (fl_args_flag(args, "prune") && plan_prune(&plan, &wanted, err) < 0))
 		return -1;
 	args->exit_status = plan.is_dry ? 0 : get_images(&plan, args, err);
+	if (args->exit_status == 0 && check_images(&plan, args, err) < 0)
+		return -1;
+	if (args->exit_status == 0 && !plan.is_dry)
+		args->exit_status = get_files(&plan, args, err);
 	if (args->exit_status)
 		return args->exit_status < 0 ? -1 : 0;
-	if (check_images(&plan, args, err) < 0)
-		return -1;
 	if (!plan.is_dry && do_plan(&plan, &wanted, args, err) < 0)
 		return -1;
 	if (plan.has_failed)

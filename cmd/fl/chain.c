@@ -52,18 +52,19 @@ const struct fl_option fl_chain_down_options[] = { FL_STEP_DOWN_OPTIONS, { 0 } }
 
 typedef FL_VEC(const char *) words;
 
+static void add_option(const struct fl_args *args, const char *name, words *argv)
+{
+	const char *value;
+
+	for (size_t i = 0; (value = fl_args_each(args, name, i)); i++)
+		FL_VEC_ADD(argv, fl_asprintf("--%s%s%s", name, *value ? "=" : "", value));
+}
+
 static void add_options(const struct fl_args *args, const char *program, words *argv)
 {
-	for (size_t i = 0; i < FL_COUNT(passed_on); i++) {
-		const struct passed *one = &passed_on[i];
-		const char *value;
-
-		if (one->to && strcmp(one->to, program) != 0)
-			continue;
-		for (size_t k = 0; (value = fl_args_each(args, one->name, k)); k++)
-			FL_VEC_ADD(argv, fl_asprintf("--%s%s%s", one->name, *value ? "=" : "",
-						     value));
-	}
+	for (size_t i = 0; i < FL_COUNT(passed_on); i++)
+		if (!passed_on[i].to || strcmp(passed_on[i].to, program) == 0)
+			add_option(args, passed_on[i].name, argv);
 }
 
 static void words_finish(words *argv)
@@ -222,22 +223,46 @@ int fl_chain_run(const char *const *argv, struct fl_err *err)
 	return rc;
 }
 
+/* Adds the image to what a program of the chain is to do for it, and lets it. As fl_chain_get. */
+static int run_for_image(const struct fl_args *args, words *argv, const char *image, const char *file,
+			 const char *platform, struct fl_err *err)
+{
+	int status;
+
+	if (platform && !fl_args_flag(args, "platform"))
+		FL_VEC_ADD(argv, fl_asprintf("--platform=%s", platform));
+	FL_VEC_ADD(argv, fl_strdup(image));
+	if (file)
+		FL_VEC_ADD(argv, fl_strdup(file));
+	FL_VEC_ADD(argv, NULL);
+	status = fl_chain_run(argv->items, err);
+	words_finish(argv);
+	return exit_status(status);
+}
+
 int fl_chain_get(const struct fl_args *args, const char *image, const char *platform,
 		 struct fl_err *err)
 {
 	words argv = { 0 };
-	int status;
 
 	FL_VEC_ADD(&argv, fl_path_beside_program("", "fl-pull"));
 	FL_VEC_ADD(&argv, fl_strdup("get"));
 	add_options(args, "fl-pull", &argv);
-	if (platform && !fl_args_flag(args, "platform"))
-		FL_VEC_ADD(&argv, fl_asprintf("--platform=%s", platform));
-	FL_VEC_ADD(&argv, fl_strdup(image));
-	FL_VEC_ADD(&argv, NULL);
-	status = fl_chain_run(argv.items, err);
-	words_finish(&argv);
-	return exit_status(status);
+	return run_for_image(args, &argv, image, NULL, platform, err);
+}
+
+int fl_chain_keep_file(const struct fl_args *args, const char *image, const char *file,
+		       const char *platform, struct fl_err *err)
+{
+	static const char *const options[] = { "state-dir", "quiet",	   "verbose",	"platform",
+					       "max-size",  "max-entries", "max-builds" };
+	words argv = { 0 };
+
+	FL_VEC_ADD(&argv, fl_path_beside_program("", "fl-snap"));
+	FL_VEC_ADD(&argv, fl_strdup("file"));
+	for (size_t i = 0; i < FL_COUNT(options); i++)
+		add_option(args, options[i], &argv);
+	return run_for_image(args, &argv, image, file, platform, err);
 }
 
 /* "fl-run wait" for all that came up; standard output is the records' alone. */

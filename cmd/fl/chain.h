@@ -27,6 +27,10 @@ int fl_chain_run(const char *const *argv, struct fl_err *err);
 int fl_chain_get(const struct fl_args *args, const char *image, const char *platform,
 		 struct fl_err *err);
 
+/* "fl-snap file" for one of a fetched image, kept for the "up" that follows. As fl_chain_get. */
+int fl_chain_keep_file(const struct fl_args *args, const char *image, const char *file,
+		       const char *platform, struct fl_err *err);
+
 int fl_chain_up(struct fl_args *args, struct fl_err *err);
 int fl_chain_down(struct fl_args *args, struct fl_err *err);
 int fl_chain_restore(struct fl_args *args, struct fl_err *err);

@@ -292,6 +292,9 @@ has() {
 	pack tree
 	fl-snap file oci:layout:x b/vmlinux out
 	[ "$(cat out)" = kernel ]
+	[ -z "$(fl-snap ls --json)" ]
+	[ "$(cat "$(fl-snap file oci:layout:x boot/vmlinux)")" = kernel ]
+	[ "$(fl-snap ls --json | jq -r .kind)" = files ]
 	fl-snap file oci:layout:x boot/vmlinux-6 out
 	[ "$(cat out)" = kernel ]
 	# Another layer has the last word: it replaces the file, its folder, or takes it away.

@@ -168,11 +168,26 @@ runs() {
 @test "a change that fails is told as one" {
 	small_spec a >specs/a.json
 	apply specs >/dev/null
-	edit '.kernel.filename = "nosuch"'
-	run --separate-stderr apply specs
+	edit '.vcpu = 3'
+	run --separate-stderr apply specs --qemu /nowhere/qemu
+	echo "$stderr"
 	[ "$status" = 4 ]
-	[[ "$output" == *FAILURE*nosuch* ]]
-	[[ "$stderr" == *"default/a: "*nosuch* ]]
+	[[ "$output" == *FAILURE*nowhere* ]]
+	[[ "$stderr" == *"default/a: "*nowhere* ]]
+}
+
+@test "nothing is stopped for a kernel or an initrd that is not in its image" {
+	small_spec a >specs/a.json
+	cp specs/a.json whole.json
+	apply specs >/dev/null
+	edit '.kernel.filename = "nosuch"'
+	fails_with 4 'nosuch" is not in the image' apply specs
+	[ "$(runs)" = a ]
+	jq -c '.initrd.filename = "nosuch"' whole.json >specs/a.json
+	fails_with 4 'nosuch' apply specs
+	[ "$(runs)" = a ]
+	jq -c '.vcpu = 3' whole.json >specs/a.json
+	[ "$(actions specs)" = "change a" ]
 }
 
 @test "what is unknown in a changed spec is told" {
