@@ -40,7 +40,7 @@ pss() {
 
 # serve STATE [OPTIONS…]: starts it; its pid is $serve, when it answers.
 serve() {
-	fl-serve run --state-dir "$1" --grpc-endpoint "$SERVE" --max-requests 0 --accel tcg \
+	fl-serve run --state-dir "$1" --grpc-endpoint "$SERVE" --image-roots "$work" --max-requests 0 --accel tcg \
 		--qemu "$build/drivers/fake-vmm" "${@:2}" >"$work/log" 2>&1 &
 	serve=$!
 	pids="$pids $serve"

@@ -159,3 +159,28 @@ char *fl_path_find_program(const char *name)
 	}
 	return NULL;
 }
+
+static bool is_below(const char *path, const char *root)
+{
+	size_t len = strlen(root);
+
+	return strcmp(root, "/") == 0 ||
+	       (strncmp(path, root, len) == 0 && (!path[len] || path[len] == '/'));
+}
+
+bool fl_path_is_under(const char *path, const char *roots)
+{
+	fl_cleanup_free char *list = fl_strdup(roots ? roots : "");
+	fl_cleanup_free char *absolute = fl_path_absolute(path);
+	char real[PATH_MAX], real_root[PATH_MAX], *rest = list, *root;
+
+	if (!realpath(absolute, real)) {
+		if (strstr(absolute, "/.") || strlen(absolute) >= sizeof(real))
+			return false;
+		strcpy(real, absolute);
+	}
+	while ((root = strsep(&rest, ":")))
+		if (*root == '/' && realpath(root, real_root) && is_below(real, real_root))
+			return true;
+	return false;
+}

@@ -40,3 +40,8 @@ char *fl_path_of_program(void);
 /* The file in the same folder as the running program, or in folder ../below relative to
  * it, or "" + name for a search in PATH; caller frees. */
 char *fl_path_beside_program(const char *below, const char *name);
+
+/* Whether path lies in one of the folders, absolute and joined by colons (NULL: none), once symbolic
+ * links are followed. One that is not there is taken as it is written, if no name in it begins with a
+ * dot. */
+bool fl_path_is_under(const char *path, const char *roots);

@@ -48,7 +48,7 @@ fl-net bridge create flbr-demo --address 10.78.0.1/24
 step "fl-serve run --tls-cert … --token-file … --enable-http"
 fl-serve run --grpc-endpoint "unix:$work/grpc.sock" --enable-http --http-endpoint "unix:$work/http.sock" \
 	--tls-cert "$work/cert.pem" --tls-key "$work/key.pem" --token-file "$work/token" \
-	--bridge-name flbr-demo &
+	--bridge-name flbr-demo --image-roots "$layout" &
 serve=$!
 until [ -S "$work/http.sock" ]; do sleep 0.1; done
 

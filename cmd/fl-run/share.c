@@ -12,26 +12,6 @@
 
 #define ROOTS "FL_VIRTIOFS_ROOTS"
 
-static bool is_below(const char *folder, const char *root)
-{
-	size_t len = strlen(root);
-
-	return strcmp(root, "/") == 0 ||
-	       (strncmp(folder, root, len) == 0 && (!folder[len] || folder[len] == '/'));
-}
-
-/* Roots are compared without their symbolic links, too. */
-static bool is_allowed(const char *folder, const char *roots)
-{
-	fl_cleanup_free char *list = fl_strdup(roots ? roots : "");
-	char real[PATH_MAX], *rest = list, *root;
-
-	while ((root = strsep(&rest, ":")))
-		if (*root == '/' && realpath(root, real) && is_below(folder, real))
-			return true;
-	return false;
-}
-
 char *fl_share_resolve(const char *folder, struct fl_err *err)
 {
 	char real[PATH_MAX];
@@ -41,17 +21,18 @@ char *fl_share_resolve(const char *folder, struct fl_err *err)
 		fl_err_set(err, FL_ERR_INVALID, "%s: a folder to share has an absolute path", folder);
 		return NULL;
 	}
+	/* First: else it would tell what there is on the host. */
+	if (!fl_path_is_under(folder, getenv(ROOTS))) {
+		fl_err_set(err, FL_ERR_PRECONDITION, "%s: may not be shared with guests; name it or a "
+			   "folder above it in " ROOTS " (fl-serve: --virtiofs-roots)", folder);
+		return NULL;
+	}
 	if (!realpath(folder, real) || stat(real, &st) < 0) {
 		fl_err_errno(err, errno, "%s: cannot be shared", folder);
 		return NULL;
 	}
 	if (!S_ISDIR(st.st_mode)) {
 		fl_err_set(err, FL_ERR_INVALID, "%s: only a folder can be shared", folder);
-		return NULL;
-	}
-	if (!is_allowed(real, getenv(ROOTS))) {
-		fl_err_set(err, FL_ERR_PRECONDITION, "%s: may not be shared with guests; name it or a "
-			   "folder above it in " ROOTS " (fl-serve: --virtiofs-roots)", real);
 		return NULL;
 	}
 	return fl_strdup(real);

@@ -6,7 +6,9 @@
 #include "cmd/fl-serve/vms/outcome.h"
 #include "common/alloc.h"
 #include "common/base64.h"
+#include "common/path.h"
 #include "common/provider.h"
+#include "common/reference.h"
 #include "common/yaml.h"
 
 #include <string.h>
@@ -70,13 +72,31 @@ static void check_api(const fl_json *spec, fl_json *violations)
 		violate(violations, "memory_in_mb", "is not between 1024 and 32768");
 }
 
-/* Who calls from elsewhere has no files here. */
-static void check_files(const struct fl_spec *view, fl_json *violations)
+/* A layout or an archive would tell what there is on the host. */
+static void check_image(const struct fl_server *server, const char *path, const char *image,
+			fl_json *violations)
 {
+	fl_cleanup_reference struct fl_reference reference = { 0 };
+	const char *file;
+
+	if (!image || fl_reference_parse(image, &reference, NULL) < 0)
+		return;
+	file = reference.folder ? reference.folder : reference.archive;
+	if (file && !fl_path_is_under(file, server->config->image_roots))
+		violate(violations, path, "images in files of this host are not for clients; use one of a "
+			"registry, or start the server with --image-roots");
+}
+
+/* Who calls from elsewhere has no files here. */
+static void check_files(const struct fl_server *server, const struct fl_spec *view, fl_json *violations)
+{
+	check_image(server, "kernel.image", view->kernel_image, violations);
+	check_image(server, "initrd.image", view->initrd_image, violations);
 	for (size_t i = 0; i < view->volume_count; i++) {
 		fl_cleanup_free char *volume = fl_spec_volume_path(view, i);
 		fl_cleanup_free char *path = fl_asprintf("%s.source", volume);
 
+		check_image(server, path, view->volumes[i].image, violations);
 		if (view->volumes[i].file)
 			violate(violations, path, "files of the host are not for clients; use an image");
 	}
@@ -87,7 +107,7 @@ static void check_host(const struct fl_server *server, const fl_json *spec, fl_j
 {
 	fl_cleanup_spec struct fl_spec view = fl_spec_view(spec);
 
-	check_files(&view, violations);
+	check_files(server, &view, violations);
 	for (size_t i = 0; i < view.interface_count && !server->config->parent; i++) {
 		fl_cleanup_free char *path = fl_asprintf("interfaces[%zu]", i);
 

@@ -27,6 +27,7 @@ struct fl_config {
 	const char *parent;     /* for macvtaps; NULL: none */
 	const char *provider;   /* for specs that name none; NULL: the default */
 	const char *accel, *qemu; /* for fl-run; NULL: its defaults */
+	const char *image_roots; /* folders of which clients may name images; NULL: none */
 	struct fl_logging log;
 	unsigned jobs, most_retries;
 	unsigned max_connections, max_connections_per_peer, max_streams;

@@ -49,6 +49,7 @@ const struct fl_option fl_settings_options[] = {
 	{ "cloudhypervisor-bin", 0, "PROGRAM", "for fl-run: the Cloud Hypervisor to run" },
 	{ "virtiofs-bin", 0, "PROGRAM", "for fl-run: the virtiofsd to run" },
 	{ "virtiofs-roots", 0, "FOLDERS", "of the host, joined by colons: guests may see what is below them" },
+	{ "image-roots", 0, "FOLDERS", "of the host, joined by colons: clients may name layouts and archives below them" },
 	{ "backend", 0, "WHICH", "for fl-snap: " FL_PLACES },
 	{ "pool", 0, "POOL", "for fl-snap: the thin pool" },
 	{ "verbosity", 0, "N", "2 and more: also what is for debugging (0)" },
@@ -284,6 +285,7 @@ static void take_places(struct fl_settings *settings, const struct fl_args *args
 	config->provider = fl_args_text(args, "default-provider", NULL);
 	config->accel = fl_args_text(args, "accel", NULL);
 	config->qemu = fl_args_text(args, "qemu", NULL);
+	config->image_roots = fl_args_text(args, "image-roots", NULL);
 }
 
 /* The programs that are started look there (fl-run(8), fl-snap(8)). */

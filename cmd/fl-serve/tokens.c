@@ -121,6 +121,7 @@ int fl_tokens_read(struct fl_tokens *tokens, const char *path, struct fl_err *er
 {
 	fl_cleanup_str struct fl_str text = FL_STR_INIT;
 	struct stat st;
+	size_t before = tokens->callers.count;
 	char *at = NULL;
 	unsigned number = 1;
 
@@ -138,6 +139,10 @@ int fl_tokens_read(struct fl_tokens *tokens, const char *path, struct fl_err *er
 		if (add_line(tokens, line, err) < 0)
 			return fl_err_prefix(err, "%s:%u", path, number);
 	}
+	/* Without any, everyone would be let in. */
+	if (tokens->callers.count == before)
+		return fl_err_set(err, FL_ERR_INVALID, "%s: holds no token; a line is TOKEN [NAMESPACES "
+				  "[VERBS]]", path);
 	return 0;
 }
 

@@ -30,7 +30,7 @@ void fl_tokens_free(struct fl_tokens *tokens); /* NULL is fine */
 int fl_tokens_add(struct fl_tokens *tokens, const char *token, const char *namespaces,
 		  const char *verbs, struct fl_err *err);
 
-/* Adds a file's; one that others may read is refused. */
+/* Adds a file's; one that others may read, or that holds none, is refused. */
 int fl_tokens_read(struct fl_tokens *tokens, const char *path, struct fl_err *err);
 
 /* Without any token everyone may do everything. */

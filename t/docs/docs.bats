@@ -42,7 +42,7 @@ blocks() {
 	grep -E '^\| `--' "$FL_TOP/docs/moving-from-flintlock.md" | cut -d'|' -f2 | grep -oE -- '--[A-Za-z-]+' | sort >told
 	[ "$(comm -13 takes told)" = "" ]
 	# Our own, which flintlockd has not.
-	printf -- '--%s\n' accel qemu backend pool jobs max-connections max-connections-per-peer max-streams max-requests keepalive idle-timeout virtiofs-roots jailer-bin token-file config \
+	printf -- '--%s\n' accel qemu backend pool jobs max-connections max-connections-per-peer max-streams max-requests keepalive idle-timeout virtiofs-roots image-roots jailer-bin token-file config \
 		check-config state-dir json quiet verbose help version completion | sort >ours
 	[ "$(comm -23 takes told | comm -23 - ours)" = "" ]
 }

@@ -34,7 +34,10 @@ refused() {
 	refused 8 "may not be shared with guests; name it or a folder above it in FL_VIRTIOFS_ROOTS"
 	export FL_VIRTIOFS_ROOTS=/nowhere:$PWD/shared
 	options=(--volume "data=$PWD/shared/link")
-	refused 8 "/etc: may not be shared"
+	refused 8 "shared/link: may not be shared"
+	# What there is elsewhere is not told.
+	options=(--volume "data=/etc/nothing")
+	refused 8 "/etc/nothing: may not be shared"
 	options=(--volume "data=$PWD/shared/nothing")
 	refused 4 "shared/nothing: cannot be shared"
 	echo file >shared/file

@@ -28,7 +28,7 @@ finish() {
 trap finish EXIT
 
 start() {
-	fl-serve run --grpc-endpoint "$SERVE" --accel tcg --qemu "$FL_BUILD/drivers/fake-vmm" \
+	fl-serve run --grpc-endpoint "$SERVE" --image-roots "$work" --accel tcg --qemu "$FL_BUILD/drivers/fake-vmm" \
 		>>"$work/log" 2>&1 &
 	serve=$!
 	until (exec 9<>"/dev/tcp/${SERVE%:*}/${SERVE##*:}") 2>/dev/null; do

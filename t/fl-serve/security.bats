@@ -121,6 +121,10 @@ s_client() {
 	chmod 644 "$BATS_TEST_TMPDIR/tokens"
 	run ! fl-serve run --token-file "$BATS_TEST_TMPDIR/tokens"
 	[[ $output == *"$BATS_TEST_TMPDIR/tokens"* ]]
+	printf '# nobody\n\n' >"$BATS_TEST_TMPDIR/none"
+	chmod 600 "$BATS_TEST_TMPDIR/none"
+	run -3 fl-serve run --token-file "$BATS_TEST_TMPDIR/none"
+	[[ $output == *"holds no token"* ]]
 	SERVE_PID=
 }
 

@@ -78,6 +78,12 @@ def reload(pid, file):
     time.sleep(0.3)
     client.list()
     with open(file, "w") as out:
+        out.write("# nobody\n")
+    os.kill(int(pid), signal.SIGHUP)
+    time.sleep(0.3)
+    client.list()
+    must_refuse(Code.UNAUTHENTICATED, "", Client(channel=client.channel).list)
+    with open(file, "w") as out:
         out.write("another0123456789\n")
     os.kill(int(pid), signal.SIGHUP)
     eventually(lambda: must_refuse(Code.UNAUTHENTICATED, "", client.list))

@@ -2,6 +2,9 @@
 # SPDX-License-Identifier: MPL-2.0
 # Starting and stopping fl-serve for bats files, and the clients' checks.
 
+# The images of tests are in folders.
+export FLINTLOCKD_IMAGE_ROOTS=${BATS_RUN_TMPDIR:-}
+
 # serve_start [OPTIONS…]: on a free port of loopback, with the stand-in for a VMM.
 serve_start() {
 	local port try

@@ -258,6 +258,11 @@ def validation():
         "type": lambda s: s.interfaces.add(device_id="e", type=7),
         "vcpu: 65": lambda s: setattr(s, "vcpu", 65),
         "memory_in_mb: ": lambda s: setattr(s, "memory_in_mb", 512),
+        "kernel.image: images in files": lambda s: setattr(s.kernel, "image", "oci-archive:/dev/zero"),
+        "root_volume.source: images in files": lambda s: setattr(
+            s.root_volume.source, "container_source", f"oci:{LAYOUT}/../../../../../../../../etc:x"),
+        "additional_volumes[0].source: images in files": lambda s: setattr(
+            s.additional_volumes.add(id="a").source, "container_source", "docker-archive:/etc/shadow"),
         "initrd.image": lambda s: s.initrd.SetInParent(),
         "initrd.filename": lambda s: (setattr(s.initrd, "image", "oci:/x"), setattr(s.initrd, "filename", "a/../../b")),
         "guest_mac": lambda s: s.interfaces.add(device_id="e", type=1, guest_mac="no"),
