@@ -211,13 +211,13 @@ $(B)/emulated/%: $(B)/%
 	@mkdir -p $(@D) && ln -sfn ../share $(B)/emulated/share && ln -f $< $(@D)/.$(@F).elf
 	$(Q)printf '#!/bin/sh\nexec %s -0 "$$0" %s "$$@"\n' '$(RUN)' '$(abspath $(@D))/.$(@F).elf' >$@ && chmod +x $@
 
-# Man pages, from scdoc.
+# Man pages, from scdoc; readable without UTF-8, too.
 MAN := $(patsubst man/%.scd,$(B)/man/%,$(wildcard man/*.scd))
 man: $(MAN)
 $(B)/man/%: man/%.scd
 	@mkdir -p $(@D)
 	$(call say,MAN,$@)
-	$(Q)scdoc < $< > $@.new && mv $@.new $@
+	$(Q)scdoc < $< | sed 's/…/\&.../g' > $@.new && mv $@.new $@
 
 deps:
 	@contrib/deps.sh packages.list
@@ -305,6 +305,8 @@ bench-lab:
 
 UNITS := $(notdir $(wildcard contrib/systemd/*))
 EXAMPLES := prometheus/scrape.yml prometheus/alerts.yml grafana/flintlock.json
+# Where bash, zsh and fish look.
+COMPLETIONS := bash-completion/completions zsh/vendor-completions fish/vendor_completions.d
 install: all man
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/libexec/flintlock
 	install -m 755 $(BINARIES:%=$(B)/bin/%) $(DESTDIR)$(PREFIX)/bin
@@ -326,10 +328,13 @@ install: all man
 	for example in $(EXAMPLES); do \
 		install -D -m 644 contrib/$$example $(DESTDIR)$(PREFIX)/share/flintlock/examples/$$example || exit 1; \
 	done
-	install -d $(DESTDIR)$(PREFIX)/share/bash-completion/completions
+	install -d $(COMPLETIONS:%=$(DESTDIR)$(PREFIX)/share/%)
 	for p in $(BINARIES); do \
-		$(RUN) $(B)/bin/$$p --completion bash > $(DESTDIR)$(PREFIX)/share/bash-completion/completions/$$p || exit 1; \
+		$(RUN) $(B)/bin/$$p --completion bash > $(DESTDIR)$(PREFIX)/share/$(word 1,$(COMPLETIONS))/$$p && \
+		$(RUN) $(B)/bin/$$p --completion zsh > $(DESTDIR)$(PREFIX)/share/$(word 2,$(COMPLETIONS))/_$$p && \
+		$(RUN) $(B)/bin/$$p --completion fish > $(DESTDIR)$(PREFIX)/share/$(word 3,$(COMPLETIONS))/$$p.fish || exit 1; \
 	done
+	cp -R images $(DESTDIR)$(PREFIX)/share/flintlock/images
 
 uninstall:
 	rm -f $(BINARIES:%=$(DESTDIR)$(PREFIX)/bin/%) $(LIBEXEC:%=$(DESTDIR)$(PREFIX)/libexec/flintlock/%)
@@ -337,7 +342,9 @@ uninstall:
 	rm -rf $(DESTDIR)$(PREFIX)/share/flintlock
 	rm -f $(UNITS:%=$(DESTDIR)$(PREFIX)/lib/systemd/system/%)
 	rm -f $(DESTDIR)$(PREFIX)/lib/sysusers.d/flintlock.conf $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/flintlock.conf
-	rm -f $(BINARIES:%=$(DESTDIR)$(PREFIX)/share/bash-completion/completions/%)
+	rm -f $(BINARIES:%=$(DESTDIR)$(PREFIX)/share/$(word 1,$(COMPLETIONS))/%)
+	rm -f $(BINARIES:%=$(DESTDIR)$(PREFIX)/share/$(word 2,$(COMPLETIONS))/_%)
+	rm -f $(BINARIES:%=$(DESTDIR)$(PREFIX)/share/$(word 3,$(COMPLETIONS))/%.fish)
 
 clean:
 	rm -rf build build-*

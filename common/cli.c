@@ -5,6 +5,7 @@
 #include "common/alike.h"
 #include "common/alloc.h"
 #include "common/colour.h"
+#include "common/completion.h"
 #include "common/help.h"
 #include "common/io.h"
 #include "common/log.h"
@@ -356,7 +357,7 @@ static int run(struct fl_args *args, bool named, int argc, char **argv, struct f
 		return fl_help_print_version(args->program, err);
 	shell = fl_args_text(args, "completion", NULL);
 	if (shell)
-		return fl_help_print_completion(args->program, shell, err);
+		return fl_completion_print(args->program, shell, err);
 	level = fl_args_flag(args, "quiet")     ? FL_LOG_WARN
 		: fl_args_flag(args, "verbose") ? FL_LOG_DEBUG
 						: FL_LOG_INFO;

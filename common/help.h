@@ -14,7 +14,3 @@ extern const struct fl_option fl_common_options[];
 int fl_help_print(const struct fl_program *program, const struct fl_command *command,
 		  struct fl_err *err);
 int fl_help_print_version(const struct fl_program *program, struct fl_err *err);
-
-/* For bash, zsh or fish. */
-int fl_help_print_completion(const struct fl_program *program, const char *shell,
-			     struct fl_err *err);

@@ -31,7 +31,7 @@ floor_of() {
 	reference | schema | mask | selector | label | condition | ssh_key) echo 6 ;;
 	spec | image | provider) echo 6 ;;
 	journal | record | state | control | metrics | jail) echo 7 ;;
-	cli | help | table | step | dryrun | progress) echo 8 ;;
+	cli | help | completion | table | step | dryrun | progress) echo 8 ;;
 	*) echo "?" ;;
 	esac
 }

@@ -32,6 +32,8 @@ setup_file() {
 		[ -x "$ROOT/usr/bin/$name" ]
 		[ -s "$ROOT/usr/share/man/man8/$name.8.gz" ]
 		bash -n "$ROOT/usr/share/bash-completion/completions/$name"
+		grep -q "^#compdef $name" "$ROOT/usr/share/zsh/vendor-completions/_$name"
+		grep -q "complete .*$name" "$ROOT/usr/share/fish/vendor_completions.d/$name.fish"
 	done
 	for page in "$FL_TOP"/man/*.scd; do
 		name=$(basename "$page" .scd)
@@ -85,7 +87,6 @@ inside() {
 
 # What runs is told apart from what starts: by the file it was started from, which is gone then.
 upgraded_under_a_microvm() {
-	small_images "$root/images"
 	cp "$FL_BUILD/drivers/fake-vmm" "$root/usr/local/bin/"
 	newer "$root/later"
 	inside '
@@ -119,6 +120,8 @@ upgraded_under_a_microvm() {
 	root=$BATS_TEST_TMPDIR/root
 	mmdebstrap --quiet --variant=minbase --include=systemd bookworm "$root"
 	mkdir "$root/debs"
+	export IMAGES=$root/images
+	small_images "$IMAGES"
 	cp "$DEB"/*.deb "$root/debs"
 	inside 'apt-get -qq update'
 	inside 'apt-get -qq --no-install-recommends install -y /debs/*.deb >/dev/null'
@@ -129,6 +132,13 @@ upgraded_under_a_microvm() {
 	inside 'fl-provision flintlock -q -a 127.0.0.1; systemctl is-enabled fl-serve.service; fl-serve run --check-config'
 	inside 'dpkg -i /debs/*.deb >/dev/null; systemctl is-enabled fl-serve.service; [ -s /etc/flintlock/config.yaml ]'
 	upgraded_under_a_microvm
+	# What only the programs can take away is told before they go.
+	small_spec left | sed "s|$IMAGES|/images|g" >"$root/spec"
+	inside 'fl-pull up -q /spec >/dev/null'
+	inside 'apt-get -qq remove -y flintlock-serve flintlock-tools 2>&1' >"$BATS_TEST_TMPDIR/removed"
+	grep 'before the package goes: fl down --all' "$BATS_TEST_TMPDIR/removed"
+	grep 'before the package goes: fl-provision undo' "$BATS_TEST_TMPDIR/removed"
+	inside 'dpkg -i /debs/*.deb >/dev/null; fl down -q --all >/dev/null'
 	inside 'fl-provision undo -q; [ ! -e /etc/flintlock ]'
 	inside 'apt-get -qq purge -y flintlock-serve flintlock-tools >/dev/null'
 	[ -z "$(inside 'dpkg -l | grep flintlock || true')" ]

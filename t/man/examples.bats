@@ -66,8 +66,25 @@ examples() {
 		"$program" --version | grep -q "^$name [0-9]"
 		"$program" --completion bash | bash -n
 		"$program" --completion fish | grep -q "complete -c $name"
-		"$program" --completion zsh | grep -q bashcompinit
+		"$program" --completion zsh | grep -q "^#compdef $name\$"
 		[ "$("$program" --help | awk 'length > 100' | wc -l)" = 0 ]
+	done
+}
+
+# What zsh is asked to offer, said by stand-ins for its own functions.
+offered() { # PROGRAM WORD…
+	# shellcheck disable=SC2016 # zsh expands it
+	zsh -f -c 'compdef() { : }; _describe() { print -l ${(P)2} }; _arguments() { print -l -- "$@" }
+		source <("$1" --completion zsh); words=("${@[@]:1}"); CURRENT=$#words
+		_${1:t}' zsh "$@"
+}
+
+@test "zsh is offered commands, then options with their words" {
+	offered fl-snap "" | grep -x 'file:take one file, such as a kernel, out of an image'
+	offered fl-snap file "" | grep -F -- '--platform=[the platform to take'
+	offered fl-snap ls "" | grep -F -- '--json[print results'
+	for program in "$FL_BUILD"/bin/*; do
+		offered "${program##*/}" "" | grep -q ':'
 	done
 }
 
