@@ -57,6 +57,11 @@ static void judge_state(fl_json *record, const struct fl_err *failure)
 		fl_json_put(record, "status.state", fl_json_new_text("PENDING"));
 }
 
+void fl_step_put_failure(fl_json *record, const char *step, const struct fl_err *failure)
+{
+	fl_json_put(record, "host.error", error_document(step, failure));
+}
+
 static int change_error(void *arg, fl_json *record, struct fl_err *err)
 {
 	struct note *note = arg;
@@ -65,7 +70,7 @@ static int change_error(void *arg, fl_json *record, struct fl_err *err)
 
 	(void)err;
 	if (failed)
-		fl_json_put(record, "host.error", error_document(note->step, note->failure));
+		fl_step_put_failure(record, note->step, note->failure);
 	else if (place_of(of) >= place_of(note->step))
 		fl_json_put(record, "host.error", NULL);
 	else

@@ -115,6 +115,9 @@ int fl_step_name_failure(const struct fl_vm *vm, struct fl_err *err);
 int fl_step_note(const struct fl_vm *vm, const char *step, const struct fl_err *failure,
 		 struct fl_err *err);
 
+/* The same in a change of one's own: host.error. */
+void fl_step_put_failure(fl_json *record, const char *step, const struct fl_err *failure);
+
 /* Who is to run it: what the spec leaves open is for whoever made the record to say. NULL when the
  * spec names one that is unknown. */
 const struct fl_provider *fl_step_provider(const struct fl_step_call *call);

@@ -325,10 +325,11 @@ static int end_waiting(const struct fl_step_call *call, struct fl_err *err)
 	return fl_vm_desire(call->vm, "stopped", err) < 0 ? -1 : fl_stop_for_good(call->vm, 10000, err);
 }
 
+/* With the reason: who looks at once is told it. */
 static int put_failed(void *arg, fl_json *record, struct fl_err *err)
 {
-	(void)arg;
 	(void)err;
+	fl_step_put_failure(record, "run", arg);
 	fl_json_put(record, "status.state", fl_json_new_text("FAILED"));
 	fl_json_put(record, "host.vmm.state", fl_json_new_text("failed"));
 	return 0;
@@ -358,7 +359,7 @@ int fl_start(struct fl_step_call *call, struct fl_err *err)
 		if (ask_running(call, err) < 0)
 			return -1;
 	} else if (launch(call, settle, err) < 0) {
-		fl_vm_change(call->vm, FL_SAVE_PLAIN, put_failed, NULL, NULL);
+		fl_vm_change(call->vm, FL_SAVE_PLAIN, put_failed, err, NULL);
 		return -1;
 	}
 	return fl_vm_wait(call->vm, RUNNING_MS + (int)settle, fl_start_judge, NULL, err);

@@ -11,6 +11,7 @@
 #include "common/reference.h"
 #include "common/yaml.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 static fl_json *refuse(struct fl_refusal *refusal, const struct fl_err *err)
@@ -63,13 +64,28 @@ static void violate(fl_json *violations, const char *path, const char *text)
 	fl_json_add(violations, one);
 }
 
-/* Bounds of flintlock's API that are narrower than the toolkit's. */
+/* NULL: nothing is wrong there. */
+static fl_json *violation_of(const fl_json *violations, const char *path)
+{
+	for (size_t i = 0; i < fl_json_count(violations); i++)
+		if (fl_str_equal(fl_json_text(fl_json_get(fl_json_item(violations, i), "path")), path))
+			return fl_json_item(violations, i);
+	return NULL;
+}
+
+/* A bound of flintlock's API that is narrower than the toolkit's, which is not told as well. */
 static void check_api(const fl_json *spec, fl_json *violations)
 {
 	int64_t memory = fl_json_int(fl_json_get(spec, "memory_in_mb"));
+	fl_cleanup_free char *text = fl_asprintf("%" PRId64 " is not between 1024 and 32768", memory);
+	fl_json *other = violation_of(violations, "memory_in_mb");
 
-	if (memory < 1024 || memory > 32768)
-		violate(violations, "memory_in_mb", "is not between 1024 and 32768");
+	if (memory >= 1024 && memory <= 32768)
+		return;
+	if (other)
+		fl_json_set(other, "text", fl_json_new_text(text));
+	else
+		violate(violations, "memory_in_mb", text);
 }
 
 /* A layout or an archive would tell what there is on the host. */

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -28,6 +29,7 @@ struct line {
 static struct {
 	int out, journal;
 	bool debug;
+	bool is_file; /* out: nobody else notes the time */
 	void (*write)(const struct line *line);
 } log_to = { .out = STDERR_FILENO, .journal = -1 };
 
@@ -45,8 +47,10 @@ static void put(struct fl_str *text)
 static void write_text(const struct line *line)
 {
 	fl_cleanup_str struct fl_str text = FL_STR_INIT;
+	char now[FL_CLOCK_TEXT];
 
-	fl_str_addf(&text, "fl-serve: %s", line->text);
+	fl_clock_print_now(now);
+	fl_str_addf(&text, "%s%sfl-serve: %s", log_to.is_file ? now : "", log_to.is_file ? " " : "", line->text);
 	for (size_t i = 0; i < line->count; i++)
 		if (is_said(&line->fields[i]))
 			fl_str_addf(&text, " %s=%s", line->fields[i].name, line->fields[i].value);
@@ -165,12 +169,14 @@ int fl_logging_reopen(const struct fl_logging *logging, struct fl_err *err)
 		 : strcmp(logging->output, "stdout") == 0
 			 ? STDOUT_FILENO
 			 : open(logging->output, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
+	struct stat st;
 
 	if (fd < 0)
 		return fl_err_errno(err, errno, "%s: cannot be opened", logging->output);
 	if (log_to.out > STDERR_FILENO)
 		close(log_to.out);
 	log_to.out = fd;
+	log_to.is_file = fstat(fd, &st) == 0 && S_ISREG(st.st_mode);
 	return 0;
 }
 

@@ -7,6 +7,7 @@
 #include "common/io.h"
 #include "common/log.h"
 #include "common/num.h"
+#include "common/path.h"
 #include "common/places.h"
 #include "common/provider.h"
 #include "common/yaml.h"
@@ -288,6 +289,21 @@ static void take_places(struct fl_settings *settings, const struct fl_args *args
 	config->image_roots = fl_args_text(args, "image-roots", NULL);
 }
 
+/* It may be installed later; who wrote it down wrong wants to know. */
+static void say_missing(const struct fl_args *args)
+{
+	static const char *const programs[] = { "qemu", "firecracker-bin", "jailer-bin",
+						"cloudhypervisor-bin", "virtiofs-bin" };
+
+	for (size_t i = 0; i < FL_COUNT(programs); i++) {
+		const char *name = fl_args_text(args, programs[i], NULL);
+		fl_cleanup_free char *found = name && *name ? fl_path_find_program(name) : NULL;
+
+		if (name && *name && !found)
+			fl_log(FL_LOG_WARN, "--%s %s: there is no such program here", programs[i], name);
+	}
+}
+
 /* The programs that are started look there (fl-run(8), fl-snap(8)). */
 static void export_programs(const struct fl_args *args)
 {
@@ -354,6 +370,7 @@ int fl_settings_read(struct fl_settings *settings, struct fl_args *args, struct 
 	    check_backend(args, err) < 0 || check_exposure(&settings->config, err) < 0)
 		return -1;
 	say_unused(args);
+	say_missing(args);
 	return 0;
 }
 

@@ -52,6 +52,23 @@ static void print_peer(const SSL *ssl, char text[static FL_PEER_TEXT])
 		strcpy(text, "a client"); /* which has left */
 }
 
+/* What OpenSSL means, in words that say where to look. */
+static const char *hint_of(unsigned long code)
+{
+	switch (ERR_GET_REASON(code)) {
+	case SSL_R_WRONG_VERSION_NUMBER:
+	case SSL_R_HTTP_REQUEST:
+		return " (it speaks no TLS)";
+	case SSL_R_SSLV3_ALERT_BAD_CERTIFICATE:
+	case SSL_R_TLSV1_ALERT_UNKNOWN_CA:
+		return " (it does not trust this server's certificate: it needs the CA's)";
+	case SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE:
+		return " (--tls-client-validate asks for one that --tls-client-ca signed)";
+	default:
+		return "";
+	}
+}
+
 /* Who never gets as far as a request is in no other log. A client that just closes, as the probes of a
  * load balancer do, is not spoken of. */
 static void on_info(const SSL *ssl, int where, int rc)
@@ -63,7 +80,7 @@ static void on_info(const SSL *ssl, int where, int rc)
 	    ERR_GET_REASON(code) == SSL_R_UNEXPECTED_EOF_WHILE_READING)
 		return;
 	print_peer(ssl, peer);
-	fl_log(FL_LOG_WARN, "%s: turned away, TLS: %s", peer, ERR_reason_error_string(code));
+	fl_log(FL_LOG_WARN, "%s: turned away, TLS: %s%s", peer, ERR_reason_error_string(code), hint_of(code));
 }
 
 /* OpenSSL's words for a file that is not there are about itself. */

@@ -33,6 +33,8 @@ refused() {
 	printf 'grpc-endpoint: "localhost:9091"\njobs: 3\nenable-http: true\n' >config.yaml
 	run -0 fl-serve run --config config.yaml --check-config
 	[ "$output" = "config.yaml: good" ]
+	run -0 fl-serve run --config config.yaml --check-config --firecracker-bin /nowhere/firecracker
+	[[ $output == *"--firecracker-bin /nowhere/firecracker: there is no such program here"*good ]]
 	refused 3 "config.yaml: line 2: grpc-endpont: there is no such setting" 'jobs: 1' 'grpc-endpont: x'
 	refused 3 "config.yaml: line 1: enable-http: true or false belongs here" 'enable-http: maybe'
 	refused 3 "config.yaml: line 3: jobs" '# a comment' '' 'jobs: many'
@@ -82,6 +84,9 @@ refused() {
 		sleep 0.1
 	done
 	jq -es 'any(.msg | contains("read again"))' log
+	serve_stop
+	serve_start --log-output "$BATS_TEST_TMPDIR/text"
+	grep -E '^20[0-9-]+T[0-9:.]+Z fl-serve: .*: listening' text
 	run -2 fl-serve run --log-format xml
 	run ! fl-serve run --log-output /nowhere/log
 	[[ $output == */nowhere/log* ]]

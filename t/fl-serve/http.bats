@@ -73,6 +73,9 @@ wait_state() {
 		and .spec.interfaces == [] and .status.retry == 0 and .status.kernelMount.type == "HOSTPATH"' <<<"$output"
 	ask 200 /v1alpha1/microvm
 	jq -e '.microvm | length == 1' <<<"$output"
+	# As gRPC's clients would send it.
+	ask 200 -d "$(spec whole | jq '{microvm: .}')" /v1alpha1/microvm
+	ask 200 -X DELETE "/v1alpha1/microvm/$(jq -r .microvm.spec.uid <<<"$output")"
 	ask 200 "/v1alpha1/microvm/ns0?name=life"
 	jq -e '.microvm | length == 1' <<<"$output"
 	ask 200 "/v1alpha1/microvm/ns0?name=other"

@@ -241,7 +241,8 @@ def validation():
     for namespace in ["x/y", "a\"b,c", ".."]:
         must_refuse(Code.INVALID_ARGUMENT, "namespace:", client.create, spec("n", namespace))
     bad("vcpu", vcpu=-1)
-    bad("memory_in_mb", memory_in_mb=99999)
+    bad("memory_in_mb: 99999 is not between 1024 and 32768", memory_in_mb=99999)
+    bad("validation failures found: memory_in_mb: 1 is not between 1024 and 32768", memory_in_mb=1)
     changes = {
         "kernel.image": lambda s: s.kernel.ClearField("image"),
         "kernel": lambda s: s.ClearField("kernel"),

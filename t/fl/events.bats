@@ -106,6 +106,10 @@ holds() {
 	[ "$(awk '{ print $6, $7 }' out | xargs)" = \
 		"PENDING PENDING starting CREATED running CREATED paused CREATED running FAILED failed" ]
 	grep -q 'FAILED  failed  .*signal 9' out
+	# At once, and once, of one that cannot be started.
+	small_spec never | fl up -q --accel tcg --qemu "$FL_BUILD/drivers/nosuch" >/dev/null || true
+	fl events --json | jq -s '[.[] | select(.name == "never" and .state == "FAILED")] |
+		length == 1 and (.[0].reason | test("nosuch"))' | grep true
 	[ "$(fl events --all | wc -l)" = "$(fl events --json | wc -l)" ]
 	[ "$(fl events --all | wc -l)" -gt "$(wc -l <out)" ]
 	small_spec bad | jq -c '.kernel.filename = "no\u001b[31msuch"' | fl up -q >/dev/null 2>&1 || true

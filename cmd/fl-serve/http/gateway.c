@@ -312,9 +312,12 @@ static fl_json *compose(struct evhttp_request *request, const struct fl_route *r
 	if (fl_str_equal(route->body, "*")) {
 		wanted = fl_json_ref(body);
 	} else {
+		/* Who knows gRPC sends the whole message, with the body as its one member. */
+		fl_json *whole = route->body ? fl_json_get(body, route->body) : NULL;
+
 		wanted = fl_json_new_object();
 		if (route->body)
-			fl_json_set(wanted, route->body, fl_json_ref(body));
+			fl_json_set(wanted, route->body, fl_json_ref(whole ? whole : body));
 	}
 	if (!fl_json_is_object(wanted)) {
 		fl_err_set(err, FL_ERR_INVALID, "the request's body: an object belongs here");
