@@ -10,14 +10,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static int several(const char *text, const fl_vm_names *names, struct fl_err *err)
+int fl_step_several(const char *text, const fl_vm_names *names, const char *otherwise, struct fl_err *err)
 {
 	fl_cleanup_str struct fl_str uids = FL_STR_INIT;
 
 	for (size_t i = 0; i < names->count; i++)
 		fl_str_addf(&uids, " %s", names->items[i].uid);
-	return fl_err_set(err, FL_ERR_USAGE, "%s: means several microVMs:%s; name one by its uid, or "
-			  "give --all", text, uids.data);
+	return fl_err_set(err, FL_ERR_USAGE, "%s: means several microVMs:%s; name one by its uid%s",
+			  text, uids.data, otherwise);
 }
 
 int fl_step_nobody_named(const struct fl_args *args, struct fl_err *err)
@@ -92,7 +92,7 @@ static int each_of_name(const struct meant *meant, const char *text, struct fl_e
 		sweep_missing(meant, text);
 	if (names.count > 1 && !fl_args_flag(meant->args, "all")) {
 		if (fl_state_staying(meant->state, &names, &one) != 1)
-			return several(text, &names, err);
+			return fl_step_several(text, &names, ", or give --all", err);
 		return open_and_call(meant, one, err) < 0 ? -1 : 1;
 	}
 	for (size_t i = 0; i < names.count; i++) {

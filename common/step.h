@@ -87,6 +87,10 @@ int fl_step_each_vm(struct fl_args *args, const struct fl_state *state, bool non
 int fl_step_nobody_named(const struct fl_args *args, struct fl_err *err);
 int fl_step_not_found(const char *text, struct fl_err *err);
 
+/* FL_ERR_USAGE with the uids of those that a name means; otherwise: words for what else may be done, or
+ * "". -1. */
+int fl_step_several(const char *text, const fl_vm_names *names, const char *otherwise, struct fl_err *err);
+
 /* Calls each for every microVM there is that --selector means (all without it), and goes on
  * after a failure. How many there were; -1 with the first failure. */
 int fl_step_each_selected(const struct fl_args *args, const struct fl_state *state,

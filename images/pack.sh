@@ -8,7 +8,8 @@
 #   kernel       boot/vmlinux, boot/initrd.img; of amd64 boot/vmlinuz as well, which is packed
 #   modules      what is mounted at /lib/modules/VERSION
 #   root         Debian with systemd, cloud-init, sshd
-#   kubernetes   the same with containerd, and what kubeadm asks a host for
+#   kubernetes   the same with containerd, and what kubeadm asks a host for; VERSION is kubeadm's
+#                where PROFILE_DEBS has it
 #
 # Tags are IMAGE:VERSION as a layout can have them, such as kernel-6.1.0-42-cloud-amd64. fl-pack is taken
 # from PATH; recipes that were built before are not built again. PROFILE_DEBS is a folder of packages
@@ -31,15 +32,22 @@ export ARCH="${ARCH:-$(dpkg --print-architecture)}"
 out=${OUT:-build/images/$ARCH}
 suite=bookworm
 
-# pack TITLE VERSION DESCRIPTION LAYER…
+# A package's version in the root, as its makers count.
+version_of() { # PACKAGE ROOT
+	sed -n "s/^$1 \([0-9]*:\)\{0,1\}\([^-+~]*\).*/\2/p" "$2/versions"
+}
+
+# pack TITLE VERSION DESCRIPTION LAYER…: labels what stands in $labels, too.
+labels=
 pack() {
 	title=$1 version=$2 description=$3
 	shift 3
+	# shellcheck disable=SC2086 # words
 	fl-pack image --platform "linux/$ARCH" --owner 0:0 --tag "$title-$version" -o "$layout" \
 		--label "org.opencontainers.image.title=$title" \
 		--label "org.opencontainers.image.version=$version" \
 		--label "org.opencontainers.image.description=$description" \
-		--annotation "org.opencontainers.image.version=$version" "$@"
+		--annotation "org.opencontainers.image.version=$version" $labels "$@"
 }
 
 kernel() {
@@ -75,7 +83,11 @@ pack_kubernetes() {
 		cp -R "$PROFILE_DEBS" "$profile/debs"
 	fi
 	"$here/root.sh" "$out/kubernetes" "$profile"
-	pack kubernetes "$suite" "Debian $suite for microVMs that are nodes of Kubernetes" "$out"/kubernetes/*.tar
+	kubeadm=$(version_of kubeadm "$out/kubernetes")
+	labels="--label dev.liquidmetal.containerd=$(version_of containerd "$out/kubernetes")"
+	[ ! "$kubeadm" ] || labels="$labels --label dev.liquidmetal.kubernetes=$kubeadm"
+	pack kubernetes "${kubeadm:-$suite}" "Debian $suite for microVMs that are nodes of Kubernetes" "$out"/kubernetes/*.tar
+	labels=
 }
 
 [ $# -gt 0 ] || set -- kernel modules root kubernetes

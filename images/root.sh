@@ -6,6 +6,7 @@
 #   images/root.sh [OUT [PROFILE]]        OUT: build/images/root; ARCH=arm64: for that one
 #
 #   OUT/1-base.tar 2-packages.tar 3-configuration.tar 4-PROFILE.tar
+#   OUT/versions                          with a PROFILE: what is installed
 #
 # PROFILE is a folder with what more there is to be, each of these where it is wanted: "packages", their
 # names; "debs/", packages that no repository has; "files/", laid over the root; "configure", run with
@@ -100,6 +101,8 @@ add_profile() {
 	if [ -e "$profile/configure" ]; then
 		"$profile/configure" "$1"
 	fi
+	# shellcheck disable=SC2016 # dpkg-query's own placeholders
+	dpkg-query --admindir "$1/var/lib/dpkg" -W -f '${Package} ${Version}\n' >"$LAYERS/versions"
 }
 
 # mmdebstrap's hooks are commands: this script is called again.
@@ -149,5 +152,5 @@ echo "$sources" | mmdebstrap --quiet --mode=root --format=null --variant=minbase
 	${profile:+--customize-hook="RECIPE_PROFILE_INTO=\"\$1\" '$here/root.sh' - '$profile'"} \
 	${profile:+--customize-hook="'$here/root/layer' \"\$1\" '4-$(basename "$profile")'"} \
 	"$suite" - - 8>&- 9>&-
-find "$LAYERS" -mindepth 1 ! -name '*.tar' -delete
+find "$LAYERS" -mindepth 1 ! -name '*.tar' ! -name versions -delete
 recipe_publish "$1" "$2"

@@ -21,8 +21,7 @@ static int find_one(const char *text, struct fl_ssh_guest *guest, struct fl_err 
 	else if (!names.count)
 		return fl_step_not_found(text, err);
 	else if (fl_state_staying(&guest->state, &names, &name) != 1)
-		return fl_err_set(err, FL_ERR_USAGE, "%s: means several microVMs; \"fl ls\" lists what is there",
-				  text);
+		return fl_step_several(text, &names, "", err);
 	return fl_vm_open(&guest->state, name->name_space, name->name, name->uid, &guest->vm, err);
 }
 

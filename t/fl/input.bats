@@ -115,6 +115,7 @@ bats_require_minimum_version 1.5.0
 	run --separate-stderr fl ls nosuch vm
 	[ "$status" = 4 ]
 	[ "$(grep -c "^default *vm " <<<"$output")" = 2 ]
+	fails_with 2 "$(fl ls --json | jq -r .uid | head -n 1)" fl ssh vm
 	fl down -q --all >/dev/null
 }
 

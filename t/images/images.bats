@@ -30,6 +30,25 @@ teardown() {
 	for image in "kernel-$VERSION" "modules-$VERSION"; do
 		[ "$(skopeo inspect --config "oci:$LAYOUT:$image" | jq -r '.config.Labels."org.opencontainers.image.version"')" = "$VERSION" ]
 	done
+	[[ "$(skopeo inspect --config "oci:$LAYOUT:kubernetes-bookworm" | jq -r '.config.Labels."dev.liquidmetal.containerd"')" == 1.* ]]
+}
+
+@test "pushed to a registry, and fetched from there, they are what they were" {
+	. "$FL_TOP/t/registry.sh"
+	registry_start "$BATS_TEST_TMPDIR/registry"
+	fl-pull push -q "oci:$LAYOUT:kernel-$VERSION" "$REGISTRY/microvm/kernel:$VERSION"
+	[ "$(fl-pull get -q "$REGISTRY/microvm/kernel:$VERSION" | jq -r .digest)" = \
+		"$(fl-pull get -q "oci:$LAYOUT:kernel-$VERSION" | jq -r .digest)" ]
+	registry_stop
+}
+
+@test "kubeadm in a node's image gives it its tag" {
+	mkdir -p debs tree/DEBIAN
+	printf 'Package: kubeadm\nVersion: 1.31.2-1.1\nArchitecture: all\nMaintainer: none <none@localhost>\nDescription: none\n' \
+		>tree/DEBIAN/control
+	dpkg-deb -b tree debs/kubeadm.deb >/dev/null
+	(cd "$FL_TOP" && OUT=$FL_BUILD/images/packed PROFILE_DEBS=$BATS_TEST_TMPDIR/debs images/pack.sh "$LAYOUT" kubernetes >/dev/null)
+	[ "$(skopeo inspect --config "oci:$LAYOUT:kubernetes-1.31.2" | jq -r '.config.Labels."dev.liquidmetal.kubernetes"')" = 1.31.2 ]
 }
 
 @test "the kernel as ELF and packed, and its modules at the top of their image" {
