@@ -276,7 +276,7 @@ static int open_vms(struct fl_server *server, struct fl_err *err)
 			       ? fl_err_set(err, FL_ERR_BUSY, "%s: another fl-serve serves this state "
 					    "folder; end it, or give another --state-dir",
 					    server->state.dir)
-			       : -1;
+			       : fl_err_prefix(err, "%s", server->state.dir);
 	server->index = fl_index_open(&server->state,
 				      fl_types_find(server->types, "flintlock.types.MicroVM"), err);
 	if (!server->index)

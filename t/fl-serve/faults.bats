@@ -157,6 +157,9 @@ serve_kill() {
 	run -17 fl-serve run --state-dir "$BATS_TEST_TMPDIR/other" --grpc-endpoint "$SERVE"
 	[[ $output == *"$SERVE"*"in use"* ]]
 	touch "$BATS_TEST_TMPDIR/file"
+	mkdir -p "$BATS_TEST_TMPDIR/folder/serve.lock"
+	run fl-serve run --grpc-endpoint unix:sock --state-dir "$BATS_TEST_TMPDIR/folder"
+	[[ $output == *"$BATS_TEST_TMPDIR/folder: serve.lock: cannot be opened"* ]]
 	run fl-serve run --grpc-endpoint unix:sock --state-dir "$BATS_TEST_TMPDIR/file"
 	[ "$status" != 0 ]
 	[[ $output == *"$BATS_TEST_TMPDIR/file"* ]]
