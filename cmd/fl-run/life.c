@@ -6,6 +6,7 @@
 #include "common/control.h"
 #include "common/log.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 /* Nobody means standard input here. */
@@ -46,6 +47,21 @@ static int ask_stop(void *arg, fl_json *record, struct fl_err *err)
 	return 0;
 }
 
+#define PATIENCE_MS 2000
+
+/* Whoever looks on wonders after a while. */
+static void say_waiting(const struct fl_args *args, const struct fl_vm *vm, int64_t ms)
+{
+	fl_cleanup_close int lock = -1;
+
+	if (ms <= PATIENCE_MS || !fl_cli_shows_progress(args))
+		return;
+	lock = fl_vm_lock_run(vm, PATIENCE_MS, NULL);
+	if (lock < 0)
+		fl_log(FL_LOG_INFO, "%s/%s: its guest has not powered off yet; it has %" PRId64 " s (--timeout)",
+		       vm->name_space, vm->name, ms / 1000);
+}
+
 static int stop_one(void *arg, const struct fl_vm *vm, struct fl_err *err)
 {
 	const struct fl_args *args = arg;
@@ -58,6 +74,8 @@ static int stop_one(void *arg, const struct fl_vm *vm, struct fl_err *err)
 	ms = fl_args_flag(args, "force") ? 0 : (int64_t)timeout;
 	if (fl_vm_change(vm, FL_SAVE_SYNC, ask_stop, &ms, err) < 0)
 		return -1;
+	if (supervised)
+		say_waiting(args, vm, ms);
 	if (fl_stop_for_good(vm, (int)ms + 10000, err) < 0)
 		return -1;
 	return supervised ? 0 : fl_vm_change(vm, FL_SAVE_PLAIN, put_stopped, NULL, err);

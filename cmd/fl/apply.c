@@ -39,7 +39,7 @@ struct plan {
 	FL_VEC(struct change) changes;
 	FL_VEC(fl_json *) rows; /* of what is wanted, in that order; the table's own */
 	size_t marked;          /* of them */
-	bool is_dry, has_failed;
+	bool is_dry, is_quiet, has_failed;
 };
 
 static void texts_free(char **items, size_t count)
@@ -227,16 +227,18 @@ static int run(const struct plan *plan, const char *program, const char *verb, c
 	fl_cleanup_free char *path = fl_path_beside_program("", program);
 	fl_cleanup_free char *dir = fl_asprintf("--state-dir=%s", plan->state.dir);
 	fl_cleanup_free const char **argv = fl_alloc_zero(count + 5, sizeof(*argv));
+	size_t words = 0;
 	int status;
 
 	if (!count)
 		return 0;
-	argv[0] = path;
-	argv[1] = verb;
-	argv[2] = dir;
-	argv[3] = "--quiet";
+	argv[words++] = path;
+	argv[words++] = verb;
+	argv[words++] = dir;
+	if (plan->is_quiet)
+		argv[words++] = "--quiet";
 	for (size_t i = 0; i < count; i++)
-		argv[4 + i] = uids[i];
+		argv[words++] = uids[i];
 	status = fl_chain_run(argv, err);
 	if (status > 0)
 		return fl_err_set(err, FL_ERR_SYSTEM, "%s %s did not succeed", program, verb);
@@ -350,6 +352,7 @@ int fl_apply(struct fl_args *args, struct fl_err *err)
 	fl_table_column(&plan.table, "NAME", "name");
 	fl_table_column(&plan.table, "CHANGES", "changes");
 	plan.is_dry = fl_args_flag(args, "dry-run");
+	plan.is_quiet = fl_args_flag(args, "quiet");
 	if (fl_wanted_each(&wanted, plan_one, &plan, err) < 0 ||
 	    (fl_args_flag(args, "prune") && plan_prune(&plan, &wanted, err) < 0))
 		return -1;

@@ -241,11 +241,15 @@ field() {
 	[ "$SECONDS" -lt 10 ]
 }
 
-@test "a deaf guest is killed at the timeout" {
+@test "a deaf guest is killed at the timeout; who looks on is told what is waited for" {
 	small_spec vm6 --cmdline fake=deaf | quick_up
 	SECONDS=0
 	fl stop --timeout 1s vm6
 	[ "$SECONDS" -le 5 ]
+	[ "$(field vm6 vmm_state)" = stopped ]
+	fl start -q vm6
+	script -qec "fl stop vm6 --timeout 4s" /dev/null </dev/null >"$BATS_TEST_TMPDIR/said"
+	grep 'vm6: its guest has not powered off yet; it has 4 s' "$BATS_TEST_TMPDIR/said"
 	[ "$(field vm6 vmm_state)" = stopped ]
 }
 
