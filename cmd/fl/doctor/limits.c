@@ -51,19 +51,28 @@ void fl_check_files(const char *state_dir, struct fl_finding *finding)
 			       (unsigned long long)limit.rlim_cur);
 }
 
-/* Every supervisor watches its microVM's folder. */
-void fl_check_inotify(const char *state_dir, struct fl_finding *finding)
+/* 0: there is none of the name, or it says so. */
+static uint64_t setting(const char *path)
 {
 	fl_cleanup_str struct fl_str text = FL_STR_INIT;
-	uint64_t count = 0;
+	uint64_t value = 0;
+
+	if (fl_io_read_file(AT_FDCWD, path, 64, &text, NULL) < 0 || !text.len)
+		return 0;
+	text.data[strcspn(text.data, "\n")] = 0;
+	fl_num_u64(text.data, 0, UINT64_MAX, &value, NULL);
+	return value;
+}
+
+/* Every supervisor watches its microVM's folder: by dnotify, which has no limit, where it is. */
+void fl_check_inotify(const char *state_dir, struct fl_finding *finding)
+{
+	uint64_t count = setting("/proc/sys/fs/inotify/max_user_instances");
 
 	(void)state_dir;
-	if (fl_io_read_file(AT_FDCWD, "/proc/sys/fs/inotify/max_user_instances", 64, &text, NULL) == 0 &&
-	    text.len) {
-		text.data[strcspn(text.data, "\n")] = 0;
-		fl_num_u64(text.data, 0, UINT64_MAX, &count, NULL);
-	}
-	if (count < FEW_WATCHERS)
+	if (setting("/proc/sys/fs/dir-notify-enable"))
+		fl_finding_set(finding, FL_FINDING_OK, NULL, "any number of microVMs can be kept (dnotify)");
+	else if (count < FEW_WATCHERS)
 		fl_finding_set(finding, FL_FINDING_POOR, "sysctl fs.inotify.max_user_instances=8192",
 			       "a user may have %" PRIu64 " instances of inotify: no more microVMs run than "
 			       "that", count);
