@@ -191,14 +191,21 @@ static bool is_for(X509 *cert, const char *hosts)
 	return true;
 }
 
+bool fl_certificate_fits(const struct fl_str *cert, const struct fl_str *key)
+{
+	EVP_PKEY *own CLEANUP_KEY = read_key(key);
+	X509 *have CLEANUP_CERT = read_cert(cert);
+
+	return own && have && X509_check_private_key(have, own) == 1;
+}
+
 bool fl_certificate_is_good(const struct fl_str *cert, const struct fl_str *key,
 			    const struct fl_str *ca, const char *hosts, unsigned days_left)
 {
-	EVP_PKEY *own CLEANUP_KEY = read_key(key);
 	X509 *issuer CLEANUP_CERT = read_cert(ca), *have CLEANUP_CERT = read_cert(cert);
 	time_t then = time(NULL) + (time_t)days_left * DAY;
 
-	return own && issuer && have && X509_check_private_key(have, own) == 1 &&
+	return issuer && have && (!key || fl_certificate_fits(cert, key)) &&
 	       X509_verify(have, X509_get0_pubkey(issuer)) == 1 &&
 	       X509_cmp_time(X509_get0_notAfter(have), &then) > 0 && is_for(have, hosts);
 }

@@ -27,7 +27,10 @@ int fl_certificate_make(const struct fl_certificate *want, const struct fl_str *
 			const struct fl_str *ca, const struct fl_str *ca_key, struct fl_str *cert,
 			struct fl_err *err);
 
-/* Whether cert belongs to key, is signed by ca, is for all of the hosts (NULL: none are asked
- * for), and is good for another days_left days. */
+/* Whether key is the one of cert. */
+bool fl_certificate_fits(const struct fl_str *cert, const struct fl_str *key);
+
+/* Whether cert belongs to key (NULL: to whatever key), is signed by ca, is for all of the hosts
+ * (NULL: none are asked for), and is good for another days_left days. */
 bool fl_certificate_is_good(const struct fl_str *cert, const struct fl_str *key,
 			    const struct fl_str *ca, const char *hosts, unsigned days_left);

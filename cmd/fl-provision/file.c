@@ -113,6 +113,11 @@ static int compose(const struct fl_site *site, const struct fl_act *act, const s
 	return act->file->write(site->host, act->about, now, text, why, err);
 }
 
+static int may_write(const struct fl_site *site, const struct fl_act *act, struct fl_err *err)
+{
+	return act->file->may_write ? act->file->may_write(site, act->about, err) : 0;
+}
+
 static int judge(const struct fl_site *site, const struct fl_act *act, const struct fl_str *now,
 		 struct fl_str *why, struct fl_err *err)
 {
@@ -129,7 +134,7 @@ static int judge(const struct fl_site *site, const struct fl_act *act, const str
 			return FL_LOOK_DONE;
 	}
 	if (ours || file->merges)
-		return FL_LOOK_CHANGE;
+		return may_write(site, act, err) < 0 ? -1 : FL_LOOK_CHANGE;
 	fl_str_addf(why, "it is another's, or was changed");
 	return FL_LOOK_KEEP;
 }
@@ -144,7 +149,7 @@ static int look(const struct fl_site *site, const struct fl_act *act, struct fl_
 	if (found < 0)
 		return -1;
 	if (!found)
-		return FL_LOOK_MAKE;
+		return may_write(site, act, err) < 0 ? -1 : FL_LOOK_MAKE;
 	if (is_file)
 		return judge(site, act, &now, why, err);
 	fl_str_add(why, "it is no ordinary file");

@@ -100,6 +100,9 @@ static bool is_good(const struct fl_site *site, const fl_json *about, const stru
 	fl_cleanup_free char *who = who_of(about), *name = fl_asprintf("%s.key", who);
 	fl_cleanup_str struct fl_str key = FL_STR_INIT, ca = FL_STR_INIT, hosts = FL_STR_INIT;
 
+	/* Its key may be elsewhere, and one that does not fit makes it no worse. */
+	if (strcmp(who, "ca") == 0)
+		return fl_certificate_is_good(now, NULL, now, NULL, DAYS_LEFT);
 	if (read_one(name, &key, NULL) < 0 || read_one("ca.pem", &ca, NULL) < 0)
 		return false;
 	if (strcmp(who, "server") == 0)
@@ -107,12 +110,39 @@ static bool is_good(const struct fl_site *site, const fl_json *about, const stru
 	return fl_certificate_is_good(now, &key, &ca, hosts.data, DAYS_LEFT);
 }
 
+/* A CA that is there is the one that clients trust: only its own key signs. */
+static int may_sign(const struct fl_site *site, const fl_json *about, struct fl_err *err)
+{
+	fl_cleanup_free char *who = who_of(about);
+	fl_cleanup_str struct fl_str key = FL_STR_INIT, ca = FL_STR_INIT, hosts = FL_STR_INIT;
+	bool is_there;
+
+	if (access(FL_PKI_DIR "/ca.pem", F_OK) < 0)
+		return 0;
+	if (read_one("ca.pem", &ca, err) < 0)
+		return -1;
+	is_there = read_one("ca.key", &key, NULL) == 0;
+	if (is_there && fl_certificate_fits(&ca, &key))
+		return 0;
+	if (strcmp(who, "server") == 0)
+		list_hosts(site->host, &hosts);
+	return fl_err_set(err, FL_ERR_PRECONDITION, "%s: has to be signed%s%s, and " FL_PKI_DIR
+			  "/ca.key %s; put the key of ca.pem there for this run, or remove " FL_PKI_DIR
+			  " to begin anew with another CA, which clients have to be given",
+			  fl_about_text(about, "name"), hosts.len ? " for " : "",
+			  hosts.len ? hosts.data : "",
+			  is_there ? "is not the key of ca.pem" : "cannot be read");
+}
+
 void fl_pki_add(fl_acts *acts)
 {
 	static const struct fl_file key = { .mode = 0600, .keeps = true, .write = write_key };
-	static const struct fl_file cert = { .mode = 0644, .write = write_cert, .is_good = is_good };
+	static const struct fl_file cert = { .mode = 0644, .write = write_cert, .is_good = is_good,
+					     .may_write = may_sign };
 
-	fl_file_add(acts, "flintlock", FL_PKI_DIR "/ca.key", &key);
+	/* It is kept elsewhere once all is signed. */
+	if (access(FL_PKI_DIR "/ca.pem", F_OK) < 0)
+		fl_file_add(acts, "flintlock", FL_PKI_DIR "/ca.key", &key);
 	fl_file_add(acts, "flintlock", FL_PKI_DIR "/ca.pem", &cert);
 	fl_file_add(acts, "flintlock", FL_PKI_DIR "/server.key", &key);
 	fl_file_add(acts, "flintlock", FL_PKI_DIR "/server.pem", &cert);
