@@ -44,12 +44,10 @@ static void list_hosts(const struct fl_host *host, struct fl_str *list)
 	fl_str_add(list, "localhost,127.0.0.1,::1");
 	if (gethostname(name, sizeof(name) - 1) == 0 && *name && strcmp(name, "localhost") != 0)
 		fl_str_addf(list, ",%s", name);
-	if (strcmp(address, "0.0.0.0") == 0 || strcmp(address, "::") == 0) {
-		fl_str_add(list, ",");
+	if (strcmp(address, "0.0.0.0") == 0 || strcmp(address, "::") == 0)
 		fl_route_addresses(list);
-	} else if (strcmp(address, "127.0.0.1") != 0 && strcmp(address, "localhost") != 0) {
+	else if (strcmp(address, "127.0.0.1") != 0 && strcmp(address, "localhost") != 0)
 		fl_str_addf(list, ",%s", address);
-	}
 }
 
 /* "ca", "server" or "client": the file's own name, without what is behind the dot. */

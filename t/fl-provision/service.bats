@@ -39,3 +39,16 @@ setup_file() {
 		fl-provision undo -q
 		[ ! -e /etc/flintlock ]'
 }
+
+@test "served at every address: all that the host has stand in the certificate" {
+	on_host '
+		for every in 0.0.0.0 ::; do
+			fl-provision flintlock -q -a $every
+			for one in 192.168.7.5 127.0.0.1 ::1; do
+				openssl verify -CAfile /etc/flintlock/pki/ca.pem -verify_ip $one /etc/flintlock/pki/server.pem
+			done
+			[ "$(fl-provision plan --only flintlock -a $every --json | jq -r .change | sort -u)" = "done
+keep" ]
+			fl-provision undo -q
+		done'
+}
