@@ -9,10 +9,12 @@
 #include "common/yaml.h"
 
 #include <fcntl.h>
+#include <stdarg.h>
 #include <string.h>
 
 /* Where flintlockd looks; what stands there goes on to count. */
 #define OLD_CONFIG "/etc/opt/flintlockd/config.yaml"
+#define CONFIG FL_CONFIG_DIR "/config.yaml"
 #define LONGEST (1 << 20)
 
 struct setting {
@@ -54,34 +56,108 @@ static int read_settings(const struct fl_str *text, const char *name, settings *
 	return fl_yaml_settings(text->data, text->len, name, take, list, err);
 }
 
-/* What we want; an earlier file's settings decide whether it is with TLS. */
-static void add_wanted(const struct fl_host *host, const settings *have, settings *wanted)
+/* What another has there, what joins it, and what both lack. */
+struct merge {
+	settings have; /* of both */
+	settings wanted;
+	struct fl_str base, joined;
+};
+
+static void merge_finish(struct merge *merge)
+{
+	settings_finish(&merge->have);
+	settings_finish(&merge->wanted);
+	fl_str_finish(&merge->base);
+	fl_str_finish(&merge->joined);
+}
+
+static void remark(struct fl_str *why, const char *format, ...) FL_PRINTF(2, 3);
+
+static void remark(struct fl_str *why, const char *format, ...)
+{
+	va_list args;
+
+	if (why->len)
+		fl_str_add(why, "; ");
+	va_start(args, format);
+	fl_str_vaddf(why, format, args);
+	va_end(args);
+}
+
+/* What is there stays, and is told when it is otherwise. */
+static void want(struct merge *merge, const char *key, const char *value, struct fl_str *why)
+{
+	const char *have = find(&merge->have, key);
+
+	if (!have)
+		take(&merge->wanted, key, value, 0, NULL);
+	else if (strcmp(have, value) != 0)
+		remark(why, "%s stays \"%s\" (not \"%s\")", key, have, value);
+}
+
+static bool is_on(const settings *list, const char *key)
+{
+	const char *value = find(list, key);
+
+	return value && strcmp(value, "false") != 0;
+}
+
+/* Who signs clients' certificates is asked for by default with a certificate of ours alone:
+ * those who came without to a server of their own go on to be served. */
+static void want_own_tls(struct merge *merge, struct fl_str *why)
+{
+	want(merge, "tls-cert", FL_PKI_DIR "/server.pem", why);
+	want(merge, "tls-key", FL_PKI_DIR "/server.key", why);
+	if (!find(&merge->have, "tls-client-validate"))
+		want(merge, "tls-client-validate", "true", why);
+	if (is_on(&merge->have, "tls-client-validate") || is_on(&merge->wanted, "tls-client-validate"))
+		want(merge, "tls-client-ca", FL_PKI_DIR "/ca.pem", why);
+}
+
+static void want_tls(struct merge *merge, struct fl_str *why)
+{
+	const char *cert = find(&merge->have, "tls-cert");
+	bool is_own = !cert || strcmp(cert, FL_PKI_DIR "/server.pem") == 0;
+
+	if (is_own)
+		want_own_tls(merge, why);
+	else
+		remark(why, "tls-cert stays \"%s\"; no certificates are made", cert);
+	if (find(&merge->have, "basic-auth-token") || find(&merge->have, "token-file") ||
+	    (!is_own && find(&merge->have, "tls-client-ca")))
+		return;
+	if (!is_own)
+		remark(why, "clients need a token of " FL_TOKENS_FILE " now: fl-serve asks for that or for "
+		       "certificates");
+	want(merge, "token-file", FL_TOKENS_FILE, why);
+}
+
+/* What we want; what is there decides whether it is with TLS. */
+static void want_ours(const struct fl_host *host, struct merge *merge, struct fl_str *why)
 {
 	fl_cleanup_free char *address = fl_service_address(host);
-	bool is_v6 = strchr(address, ':') != NULL;
-	const char *insecure = find(have, "insecure");
-	bool open = insecure ? strcmp(insecure, "true") == 0
-			     : host->insecure && !find(have, "tls-cert");
-	fl_cleanup_free char *endpoint =
-		fl_asprintf(is_v6 ? "[%s]:%u" : "%s:%u", address, host->grpc_port);
+	fl_cleanup_free char *endpoint = fl_asprintf(strchr(address, ':') ? "[%s]:%u" : "%s:%u",
+						     address, host->grpc_port);
+	const char *insecure = find(&merge->have, "insecure");
 
-	take(wanted, "grpc-endpoint", endpoint, 0, NULL);
+	want(merge, "grpc-endpoint", endpoint, why);
 	if (strcmp(host->state_dir, "/var/lib/flintlock") != 0)
-		take(wanted, "state-dir", host->state_dir, 0, NULL);
+		want(merge, "state-dir", host->state_dir, why);
 	if (host->bridge)
-		take(wanted, "bridge-name", host->bridge, 0, NULL);
+		want(merge, "bridge-name", host->bridge, why);
 	if (host->parent_iface)
-		take(wanted, "parent-iface", host->parent_iface, 0, NULL);
-	if (open) {
-		take(wanted, "insecure", "true", 0, NULL);
-		return;
+		want(merge, "parent-iface", host->parent_iface, why);
+	if (is_on(&merge->have, "insecure")) {
+		if (!host->insecure)
+			remark(why, "insecure: TLS and a token are not switched on");
+	} else if (host->insecure && !insecure && !find(&merge->have, "tls-cert")) {
+		want(merge, "insecure", "true", why);
+	} else {
+		if (host->insecure)
+			remark(why, "--insecure is not taken, as %s stands there; take that out for it",
+			       insecure ? "insecure: false" : "tls-cert");
+		want_tls(merge, why);
 	}
-	take(wanted, "tls-cert", FL_PKI_DIR "/server.pem", 0, NULL);
-	take(wanted, "tls-key", FL_PKI_DIR "/server.key", 0, NULL);
-	take(wanted, "tls-client-validate", "true", 0, NULL);
-	take(wanted, "tls-client-ca", FL_PKI_DIR "/ca.pem", 0, NULL);
-	if (!find(have, "basic-auth-token"))
-		take(wanted, "token-file", FL_TOKENS_FILE, 0, NULL);
 }
 
 /* What stands between the quotes of a YAML scalar; JSON's escapes are YAML's, too. */
@@ -94,28 +170,19 @@ static char *escaped(const char *value)
 	return fl_strndup(out.data + 1, out.len - 2);
 }
 
-static void say_difference(const struct setting *want, const char *have, struct fl_str *why)
-{
-	if (have && strcmp(have, want->value) != 0)
-		fl_str_addf(why, "%s%s stays \"%s\" (not \"%s\")", why->len ? "; " : "", want->key,
-			    have, want->value);
-}
-
-/* base with every wanted setting that it lacks, and not a byte of it changed. */
-static int complete(const struct fl_str *base, const settings *have, const settings *wanted,
-		    struct fl_str *text, struct fl_str *why, struct fl_err *err)
+/* base with every wanted setting, and not a byte of it changed. */
+static int complete(const struct merge *merge, struct fl_str *text, struct fl_err *err)
 {
 	FL_VEC(struct fl_yaml_addition) additions = { 0 };
 	int rc;
 
-	for (size_t i = 0; i < wanted->count; i++) {
-		const struct setting *want = &wanted->items[i];
+	for (size_t i = 0; i < merge->wanted.count; i++) {
+		const struct setting *one = &merge->wanted.items[i];
 
-		say_difference(want, find(have, want->key), why);
-		FL_VEC_ADD(&additions, (struct fl_yaml_addition){ { want->key, want->key }, want->key,
-								  escaped(want->value) });
+		FL_VEC_ADD(&additions, (struct fl_yaml_addition){ { one->key, one->key }, one->key,
+								  escaped(one->value) });
 	}
-	rc = fl_yaml_complete(base->data, base->len, "configuration", additions.items,
+	rc = fl_yaml_complete(merge->base.data, merge->base.len, "configuration", additions.items,
 			      additions.count, text, err);
 	for (size_t i = 0; i < additions.count; i++)
 		free((char *)additions.items[i].value);
@@ -123,49 +190,36 @@ static int complete(const struct fl_str *base, const settings *have, const setti
 	return rc;
 }
 
-/* A file whose settings join: the user's, or flintlockd's. NULL: none. */
-static const char *other_file(const struct fl_host *host, bool is_new)
+/* What is there goes before the file that joins, and that before what we want. */
+static int gather(const struct fl_host *host, const char *joined_from, const struct fl_str *now,
+		  struct merge *merge, struct fl_str *why, struct fl_err *err)
 {
-	if (host->config)
-		return host->config;
-	return is_new && access(OLD_CONFIG, F_OK) == 0 ? OLD_CONFIG : NULL;
-}
+	settings joined FL_CLEANUP(settings_finish) = { 0 };
+	const struct fl_str *base = now ? now : &merge->joined;
 
-struct merge {
-	settings have, wanted;
-	struct fl_str base, other;
-};
-
-static void merge_finish(struct merge *merge)
-{
-	settings_finish(&merge->have);
-	settings_finish(&merge->wanted);
-	fl_str_finish(&merge->base);
-	fl_str_finish(&merge->other);
-}
-
-/* What is there goes before the other file, and that before what we want. */
-static int gather(const struct fl_host *host, const struct fl_str *now, struct merge *merge,
-		  struct fl_str *why, struct fl_err *err)
-{
-	const char *other = other_file(host, !now);
-	settings settings_of_other FL_CLEANUP(settings_finish) = { 0 };
-
-	fl_str_add(&merge->other, "");
-	if (other && (fl_io_read_file(AT_FDCWD, other, LONGEST, &merge->other, err) < 0 ||
-		      read_settings(&merge->other, other, &settings_of_other, err) < 0))
+	if (read_settings(&merge->joined, joined_from, &joined, err) < 0)
 		return -1;
-	if (other)
-		fl_str_addf(why, "%swith the settings of %s", why->len ? "; " : "", other);
-	fl_str_add_bytes(&merge->base, now ? now->data : merge->other.data,
-			 now ? now->len : merge->other.len);
-	if (read_settings(&merge->base, FL_CONFIG_DIR "/config.yaml", &merge->have, err) < 0)
+	fl_str_add_bytes(&merge->base, base->data, base->len);
+	if (read_settings(&merge->base, CONFIG, &merge->have, err) < 0)
 		return -1;
-	for (size_t i = 0; i < settings_of_other.count; i++)
-		if (!find(&merge->have, settings_of_other.items[i].key))
-			take(&merge->wanted, settings_of_other.items[i].key,
-			     settings_of_other.items[i].value, 0, NULL);
+	if (*joined_from)
+		remark(why, "with the settings of %s", joined_from);
+	for (size_t i = 0; i < joined.count; i++) {
+		const struct setting *one = &joined.items[i];
+
+		if (find(&merge->have, one->key))
+			continue;
+		take(&merge->have, one->key, one->value, 0, NULL);
+		take(&merge->wanted, one->key, one->value, 0, NULL);
+	}
+	want_ours(host, merge, why);
 	return 0;
+}
+
+static int read_joined(const char *file, struct fl_str *text, struct fl_err *err)
+{
+	fl_str_add(text, "");
+	return *file ? fl_io_read_file(AT_FDCWD, file, LONGEST, text, err) : 0;
 }
 
 static int write_config(const struct fl_host *host, const fl_json *about,
@@ -173,22 +227,73 @@ static int write_config(const struct fl_host *host, const fl_json *about,
 			struct fl_err *err)
 {
 	struct merge merge FL_CLEANUP(merge_finish) = { 0 };
-	settings all FL_CLEANUP(settings_finish) = { 0 };
+	const char *from = fl_about_text(about, "joined_from");
 
-	(void)about;
-	if (gather(host, now, &merge, why, err) < 0)
+	if (read_joined(from, &merge.joined, err) < 0 ||
+	    gather(host, from, now, &merge, why, err) < 0)
 		return -1;
-	for (size_t i = 0; i < merge.have.count; i++)
-		take(&all, merge.have.items[i].key, merge.have.items[i].value, 0, NULL);
-	for (size_t i = 0; i < merge.wanted.count; i++)
-		take(&all, merge.wanted.items[i].key, merge.wanted.items[i].value, 0, NULL);
-	add_wanted(host, &all, &merge.wanted);
-	return complete(&merge.base, &merge.have, &merge.wanted, text, why, err);
+	return complete(&merge, text, err);
 }
 
-void fl_config_add(fl_acts *acts)
+/* What an endpoint is dialed by: HOST:PORT or [IPv6]:PORT; nothing of a socket. */
+static void add_host(const char *endpoint, struct fl_str *hosts)
+{
+	const char *end;
+
+	if (!endpoint || fl_str_starts(endpoint, "unix:") || fl_str_starts(endpoint, "fd:"))
+		return;
+	end = *endpoint == '[' ? strchr(endpoint, ']') : strrchr(endpoint, ':');
+	endpoint += *endpoint == '[';
+	if (end && end > endpoint)
+		fl_str_addf(hosts, "%s%.*s", hosts->len ? "," : "", (int)(end - endpoint), endpoint);
+}
+
+/* A setting as it is going to be. */
+static const char *final(const struct merge *merge, const char *key)
+{
+	const char *have = find(&merge->have, key);
+
+	return have ? have : find(&merge->wanted, key);
+}
+
+/* A file whose settings join: the user's, or flintlockd's. */
+static const char *find_joined(const struct fl_host *host, bool is_new)
+{
+	if (host->config)
+		return host->config;
+	return is_new && access(OLD_CONFIG, F_OK) == 0 ? OLD_CONFIG : "";
+}
+
+int fl_config_look(const struct fl_site *site, struct fl_serving *serving, struct fl_err *err)
+{
+	struct merge merge FL_CLEANUP(merge_finish) = { 0 };
+	fl_cleanup_str struct fl_str base = FL_STR_INIT, why = FL_STR_INIT;
+	int has_base = fl_file_base(site, CONFIG, &base, err);
+
+	if (has_base < 0)
+		return -1;
+	serving->joined_from = fl_strdup(find_joined(site->host, !has_base));
+	if (read_joined(serving->joined_from, &merge.joined, err) < 0 ||
+	    gather(site->host, serving->joined_from, has_base ? &base : NULL, &merge, &why, err) < 0)
+		return -1;
+	add_host(final(&merge, "grpc-endpoint"), &serving->hosts);
+	add_host(final(&merge, "http-endpoint"), &serving->hosts);
+	serving->own_certificate = fl_str_equal(final(&merge, "tls-cert"), FL_PKI_DIR "/server.pem");
+	serving->own_tokens = fl_str_equal(final(&merge, "token-file"), FL_TOKENS_FILE);
+	return 0;
+}
+
+void fl_config_add(fl_acts *acts, const struct fl_serving *serving)
 {
 	static const struct fl_file config = { .mode = 0600, .merges = true, .write = write_config };
+	struct fl_act *act = fl_file_add(acts, "flintlock", CONFIG, &config);
 
-	fl_file_add(acts, "flintlock", FL_CONFIG_DIR "/config.yaml", &config);
+	if (serving->joined_from)
+		fl_json_set(act->about, "joined_from", fl_json_new_text(serving->joined_from));
+}
+
+void fl_serving_finish(struct fl_serving *serving)
+{
+	fl_str_finish(&serving->hosts);
+	free(serving->joined_from);
 }

@@ -94,6 +94,18 @@ static int read_before(const struct fl_site *site, const char *path, struct fl_s
 	return fl_ledger_kept(site->ledger, entry, base, err) < 0 ? -1 : 1;
 }
 
+int fl_file_base(const struct fl_site *site, const char *path, struct fl_str *base,
+		 struct fl_err *err)
+{
+	bool is_file;
+	int found = read_now(path, base, &is_file, err);
+
+	if (found <= 0 || !is_file || !fl_file_is_ours(site, path, base))
+		return found < 0 ? -1 : found && is_file;
+	fl_str_clear(base);
+	return read_before(site, path, base, err);
+}
+
 /* Runs the file's own write over what is another's. */
 static int compose(const struct fl_site *site, const struct fl_act *act, const struct fl_str *now,
 		   struct fl_str *text, struct fl_str *why, struct fl_err *err)
@@ -104,13 +116,10 @@ static int compose(const struct fl_site *site, const struct fl_act *act, const s
 	fl_str_add(text, "");
 	if (!act->file->merges)
 		return act->file->write(site->host, act->about, now, text, why, err);
-	if (now && fl_file_is_ours(site, fl_act_name(act), now)) {
-		has_base = read_before(site, fl_act_name(act), &base, err);
-		if (has_base < 0)
-			return -1;
-		now = has_base ? &base : NULL;
-	}
-	return act->file->write(site->host, act->about, now, text, why, err);
+	has_base = fl_file_base(site, fl_act_name(act), &base, err);
+	if (has_base < 0)
+		return -1;
+	return act->file->write(site->host, act->about, has_base ? &base : NULL, text, why, err);
 }
 
 static int may_write(const struct fl_site *site, const struct fl_act *act, struct fl_err *err)

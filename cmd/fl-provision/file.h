@@ -29,6 +29,10 @@ struct fl_file {
 /* Whether we wrote what is there now. */
 bool fl_file_is_ours(const struct fl_site *site, const char *path, const struct fl_str *now);
 
+/* What stands there of another's, or stood there before us: 1, or 0 when that is nothing. */
+int fl_file_base(const struct fl_site *site, const char *path, struct fl_str *base,
+		 struct fl_err *err);
+
 /* With the folders above it that are missing. The act, until the next is added. */
 struct fl_act *fl_file_add(fl_acts *acts, const char *step, const char *path,
 			   const struct fl_file *file);

@@ -46,13 +46,15 @@ static int write_tokens(const struct fl_host *host, const fl_json *about,
 void fl_service_add(const struct fl_site *site, fl_acts *acts)
 {
 	static const struct fl_file tokens = { .mode = 0600, .keeps = true, .write = write_tokens };
+	struct fl_serving serving FL_CLEANUP(fl_serving_finish) = { 0 };
 	fl_json *about;
 
-	if (!site->host->insecure) {
-		fl_pki_add(acts);
+	/* What is wrong with the file is told when its turn comes, and nothing is made for it. */
+	if (fl_config_look(site, &serving, NULL) == 0 && serving.own_certificate)
+		fl_pki_add(acts, serving.hosts.data ? serving.hosts.data : "");
+	if (serving.own_tokens)
 		fl_file_add(acts, "flintlock", FL_TOKENS_FILE, &tokens);
-	}
-	fl_config_add(acts);
+	fl_config_add(acts, &serving);
 	about = fl_about("fl-serve.service");
 	fl_json_set(about, "settings", fl_json_new_text(FL_CONFIG_DIR "/config.yaml"));
 	fl_acts_add(acts, &fl_act_unit, "flintlock", about);

@@ -8,16 +8,29 @@
 #pragma once
 
 #include "cmd/fl-provision/act.h"
+#include "common/str.h"
 
 void fl_service_add(const struct fl_site *site, fl_acts *acts);
 
-/* The keys and certificates, in service's folder. */
-void fl_pki_add(fl_acts *acts);
+/* The keys and certificates, in service's folder. served: the hosts that fl-serve listens at,
+ * joined by commas. */
+void fl_pki_add(fl_acts *acts, const char *served);
 #define FL_PKI_DIR "/etc/flintlock/pki"
-
-/* fl-serve's configuration file: what is in it stays, and what is missing is added. */
-void fl_config_add(fl_acts *acts);
 #define FL_TOKENS_FILE "/etc/flintlock/tokens"
+
+/* What fl-serve's configuration file is going to say, as far as other things hang on it. */
+struct fl_serving {
+	struct fl_str hosts;  /* that it listens at, joined by commas */
+	bool own_certificate; /* it serves by one of ours */
+	bool own_tokens;
+	char *joined_from; /* the file whose settings join; NULL: not known */
+};
+
+int fl_config_look(const struct fl_site *site, struct fl_serving *serving, struct fl_err *err);
+void fl_serving_finish(struct fl_serving *serving);
+
+/* The file itself: what is in it stays, and what is missing is added. */
+void fl_config_add(fl_acts *acts, const struct fl_serving *serving);
 
 /* The address that fl-serve is to be reached at. Caller frees. */
 char *fl_service_address(const struct fl_host *host);

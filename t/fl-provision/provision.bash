@@ -49,6 +49,12 @@ host_is() (
 )
 export -f host_is
 
+# lacks PATTERN FILE: a "!" alone does not end a script under set -e.
+lacks() {
+	! grep -E "$@"
+}
+export -f lacks
+
 # in_lab SCRIPT [ARGUMENT]: with a kernel of its own; the script ends with "all good".
 in_lab() {
 	is_sanitized && skip "the sanitizers are too slow under emulation"

@@ -52,3 +52,58 @@ keep" ]
 			fl-provision undo -q
 		done'
 }
+
+@test "with a certificate of one's own clients need none; with insecure, or a token, none are made" {
+	on_host '
+		mkdir -p own /etc/opt/flintlockd
+		openssl req -x509 -newkey rsa:2048 -nodes -subj /CN=corp -keyout own/key -out own/cert 2>/dev/null
+		old() { printf "%s\n" "$@" >/etc/opt/flintlockd/config.yaml; }
+		config=/etc/flintlock/config.yaml
+		old "tls-cert: $PWD/own/cert" "tls-key: $PWD/own/key"
+		fl-provision flintlock -q
+		fl-serve run --check-config -q
+		lacks "tls-client|pki" $config
+		[ ! -e /etc/flintlock/pki ]
+		grep -q "^token-file: \"/etc/flintlock/tokens\"" $config
+		fl-provision undo -q
+		old "tls-cert: $PWD/own/cert" "tls-key: $PWD/own/key" "basic-auth-token: secret"
+		fl-provision flintlock -q
+		fl-serve run --check-config -q
+		[ "$(ls /etc/flintlock)" = config.yaml ]
+		lacks token-file $config
+		fl-provision undo -q
+		old "insecure: true"
+		fl-provision flintlock -q
+		fl-serve run --check-config -q
+		[ "$(ls /etc/flintlock)" = config.yaml ]
+		fl-provision plan --only flintlock | grep -q "insecure: TLS and a token are not switched on"
+		fl-provision undo -q
+		old "tls-client-validate: false"
+		fl-provision flintlock -q
+		fl-serve run --check-config -q
+		grep -q "tls-cert: .*pki" $config
+		lacks tls-client-ca $config
+		fl-provision undo -q
+		old "tls-cert: $PWD/own/cert" "tls-key: $PWD/own/key"
+		fl-provision flintlock -k 2>said
+		fl-serve run --check-config -q
+		fl-provision plan -k --only flintlock | grep -q "insecure is not taken, as tls-cert stands there"'
+}
+
+@test "the address that the settings keep is in the certificate, whatever --grpc-address says" {
+	on_host '
+		mkdir /etc/flintlock
+		printf "grpc-endpoint: 10.5.5.5:7777\nhttp-endpoint: \"[fd00::7]:80\"\n" >/etc/flintlock/config.yaml
+		for address in "" "-a 10.6.6.6"; do
+			fl-provision flintlock -q $address
+			for one in 10.5.5.5 fd00::7 ${address#-a }; do
+				openssl verify -CAfile /etc/flintlock/pki/ca.pem -verify_ip $one /etc/flintlock/pki/server.pem
+			done
+		done
+		# What only comes on top is not worth the key.
+		mv /etc/flintlock/pki/ca.key .
+		fl-provision flintlock -q -a 10.8.8.8
+		sed -i s/10.5.5.5/10.5.5.6/ /etc/flintlock/config.yaml
+		rc=0; fl-provision flintlock -q -a 10.8.8.8 2>said || rc=$?
+		[ $rc = 8 ]; grep -q "signed for .*10.5.5.6" said'
+}
