@@ -216,10 +216,11 @@ static int gather(const struct fl_host *host, const char *joined_from, const str
 	return 0;
 }
 
-static int read_joined(const char *file, struct fl_str *text, struct fl_err *err)
+static int read_joined(const char *file, const char *known, struct fl_str *text,
+		       struct fl_err *err)
 {
-	fl_str_add(text, "");
-	return *file ? fl_io_read_file(AT_FDCWD, file, LONGEST, text, err) : 0;
+	fl_str_add(text, known ? known : "");
+	return known || !*file ? 0 : fl_io_read_file(AT_FDCWD, file, LONGEST, text, err);
 }
 
 static int write_config(const struct fl_host *host, const fl_json *about,
@@ -229,7 +230,7 @@ static int write_config(const struct fl_host *host, const fl_json *about,
 	struct merge merge FL_CLEANUP(merge_finish) = { 0 };
 	const char *from = fl_about_text(about, "joined_from");
 
-	if (read_joined(from, &merge.joined, err) < 0 ||
+	if (read_joined(from, fl_json_text(fl_json_get(about, "joined")), &merge.joined, err) < 0 ||
 	    gather(host, from, now, &merge, why, err) < 0)
 		return -1;
 	return complete(&merge, text, err);
@@ -256,12 +257,21 @@ static const char *final(const struct merge *merge, const char *key)
 	return have ? have : find(&merge->wanted, key);
 }
 
-/* A file whose settings join: the user's, or flintlockd's. */
-static const char *find_joined(const struct fl_host *host, bool is_new)
+/* A file whose settings join: the user's, also an earlier one, or flintlockd's. known: its text,
+ * where that is kept, as it may be gone. */
+static const char *find_joined(const struct fl_site *site, bool has_base, const char **known)
 {
-	if (host->config)
-		return host->config;
-	return is_new && access(OLD_CONFIG, F_OK) == 0 ? OLD_CONFIG : "";
+	const fl_json *entry = fl_file_entry(site, CONFIG);
+	const char *from = entry ? fl_about_text(entry, "joined_from") : "";
+	bool has_old = access(OLD_CONFIG, F_OK) == 0;
+
+	if (site->host->config)
+		return site->host->config;
+	if (*from && !(has_old && strcmp(from, OLD_CONFIG) == 0)) {
+		*known = fl_about_text(entry, "joined");
+		return from;
+	}
+	return has_old && !has_base ? OLD_CONFIG : "";
 }
 
 int fl_config_look(const struct fl_site *site, struct fl_serving *serving, struct fl_err *err)
@@ -269,12 +279,15 @@ int fl_config_look(const struct fl_site *site, struct fl_serving *serving, struc
 	struct merge merge FL_CLEANUP(merge_finish) = { 0 };
 	fl_cleanup_str struct fl_str base = FL_STR_INIT, why = FL_STR_INIT;
 	int has_base = fl_file_base(site, CONFIG, &base, err);
+	const char *known = NULL;
 
 	if (has_base < 0)
 		return -1;
-	serving->joined_from = fl_strdup(find_joined(site->host, !has_base));
-	if (read_joined(serving->joined_from, &merge.joined, err) < 0 ||
-	    gather(site->host, serving->joined_from, has_base ? &base : NULL, &merge, &why, err) < 0)
+	serving->joined_from = fl_strdup(find_joined(site, has_base, &known));
+	if (read_joined(serving->joined_from, known, &merge.joined, err) < 0)
+		return -1;
+	serving->joined = fl_strdup(merge.joined.data);
+	if (gather(site->host, serving->joined_from, has_base ? &base : NULL, &merge, &why, err) < 0)
 		return -1;
 	add_host(final(&merge, "grpc-endpoint"), &serving->hosts);
 	add_host(final(&merge, "http-endpoint"), &serving->hosts);
@@ -288,12 +301,15 @@ void fl_config_add(fl_acts *acts, const struct fl_serving *serving)
 	static const struct fl_file config = { .mode = 0600, .merges = true, .write = write_config };
 	struct fl_act *act = fl_file_add(acts, "flintlock", CONFIG, &config);
 
-	if (serving->joined_from)
+	if (serving->joined_from && *serving->joined_from)
 		fl_json_set(act->about, "joined_from", fl_json_new_text(serving->joined_from));
+	if (serving->joined && *serving->joined_from)
+		fl_json_set(act->about, "joined", fl_json_new_text(serving->joined));
 }
 
 void fl_serving_finish(struct fl_serving *serving)
 {
 	fl_str_finish(&serving->hosts);
 	free(serving->joined_from);
+	free(serving->joined);
 }

@@ -57,11 +57,34 @@ static void set_digest(fl_json *of, const struct fl_str *text)
 	fl_json_set(of, "sha256", fl_json_new_text(hex));
 }
 
+/* The entry that wrote a text there. The newest need not have come to it. */
+static const fl_json *entry_of(const struct fl_site *site, const char *path,
+			       const struct fl_str *text)
+{
+	const fl_json *entries = site->ledger->entries;
+
+	for (size_t i = fl_json_count(entries); i > 0; i--) {
+		const fl_json *one = fl_json_item(entries, i - 1);
+
+		if (strcmp(fl_about_text(one, "kind"), "file") == 0 &&
+		    strcmp(fl_about_text(one, "name"), path) == 0 && has_digest(one, text))
+			return one;
+	}
+	return NULL;
+}
+
 bool fl_file_is_ours(const struct fl_site *site, const char *path, const struct fl_str *now)
 {
-	const fl_json *entry = fl_ledger_find(site->ledger, "file", path);
+	return entry_of(site, path, now) != NULL;
+}
 
-	return entry && has_digest(entry, now);
+const fl_json *fl_file_entry(const struct fl_site *site, const char *path)
+{
+	fl_cleanup_str struct fl_str now = FL_STR_INIT;
+	bool is_file;
+	int found = read_now(path, &now, &is_file, NULL);
+
+	return found ? entry_of(site, path, &now) : fl_ledger_find(site->ledger, "file", path);
 }
 
 /* The entry that wrote what another entry found; NULL: that was not ours. */
@@ -81,14 +104,15 @@ static fl_json *entry_before(const struct fl_site *site, const fl_json *entry)
 	return NULL;
 }
 
-/* What stood there before we came: 1, or 0 when that was nothing. */
+/* What stood there before we came, in place of what we wrote: 1, or 0 when that was nothing. */
 static int read_before(const struct fl_site *site, const char *path, struct fl_str *base,
 		       struct fl_err *err)
 {
-	const fl_json *entry = fl_ledger_find(site->ledger, "file", path), *older;
+	const fl_json *entry = entry_of(site, path, base), *older;
 
 	while (entry && (older = entry_before(site, entry)))
 		entry = older;
+	fl_str_clear(base);
 	if (!fl_json_get(entry, "before"))
 		return 0;
 	return fl_ledger_kept(site->ledger, entry, base, err) < 0 ? -1 : 1;
@@ -102,7 +126,6 @@ int fl_file_base(const struct fl_site *site, const char *path, struct fl_str *ba
 
 	if (found <= 0 || !is_file || !fl_file_is_ours(site, path, base))
 		return found < 0 ? -1 : found && is_file;
-	fl_str_clear(base);
 	return read_before(site, path, base, err);
 }
 

@@ -29,6 +29,10 @@ struct fl_file {
 /* Whether we wrote what is there now. */
 bool fl_file_is_ours(const struct fl_site *site, const char *path, const struct fl_str *now);
 
+/* The ledger's entry of what stands there, or, with nothing there, the newest; NULL: it is not
+ * ours. Borrowed. */
+const fl_json *fl_file_entry(const struct fl_site *site, const char *path);
+
 /* What stands there of another's, or stood there before us: 1, or 0 when that is nothing. */
 int fl_file_base(const struct fl_site *site, const char *path, struct fl_str *base,
 		 struct fl_err *err);

@@ -23,7 +23,8 @@ struct fl_serving {
 	struct fl_str hosts;  /* that it listens at, joined by commas */
 	bool own_certificate; /* it serves by one of ours */
 	bool own_tokens;
-	char *joined_from; /* the file whose settings join; NULL: not known */
+	char *joined_from; /* the file whose settings join, or ""; NULL: not known */
+	char *joined;      /* its text; NULL: not known */
 };
 
 int fl_config_look(const struct fl_site *site, struct fl_serving *serving, struct fl_err *err);

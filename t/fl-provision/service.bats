@@ -107,3 +107,49 @@ keep" ]
 		rc=0; fl-provision flintlock -q -a 10.8.8.8 2>said || rc=$?
 		[ $rc = 8 ]; grep -q "signed for .*10.5.5.6" said'
 }
+
+@test "settings of a file that joined hold until another joins, also when it is gone" {
+	on_host '
+		config=/etc/flintlock/config.yaml
+		mkdir /etc/flintlock
+		echo "jobs: 3" >$config
+		cp $config mine
+		echo "maximum-retry: 7" >one.yaml
+		echo "max-streams: 9" >two.yaml
+		fl-provision flintlock -q -f one.yaml
+		sha256sum $config >had
+		rm one.yaml
+		fl-provision flintlock -q
+		sha256sum --quiet -c had
+		fl-provision flintlock -q -p 9999
+		grep -q "^maximum-retry: .7" $config; grep -q ":9999" $config
+		fl-provision flintlock -q -f two.yaml
+		lacks retry $config
+		fl-provision flintlock -q -p 9998
+		grep -q "^max-streams: .9" $config; grep -q ":9998" $config
+		fl-provision undo -q
+		cmp $config mine
+		rm -r /etc/flintlock
+		mkdir -p /etc/opt/flintlockd
+		echo "verbosity: 9" >/etc/opt/flintlockd/config.yaml
+		fl-provision flintlock -q
+		echo "verbosity: 8" >/etc/opt/flintlockd/config.yaml
+		fl-provision flintlock -q
+		rm -r /etc/opt/flintlockd
+		fl-provision flintlock -q -p 9999
+		grep -q "^verbosity: 8" $config; grep -q ":9999" $config
+		fl-provision undo -q
+		[ ! -e /etc/flintlock ]'
+}
+
+@test "a change that was noted and not made leaves the settings ours" {
+	on_host '
+		fl-provision flintlock -q
+		ledger=$FL_STATE_DIR-provision/ledger.jsonl
+		jq -c "select(.name == \"/etc/flintlock/config.yaml\") | .n = 99 | .sha256 = \"00\"" $ledger >line
+		cat line >>$ledger
+		fl-provision flintlock -q -p 9999
+		grep -q ":9999" /etc/flintlock/config.yaml
+		fl-provision undo -q
+		[ ! -e /etc/flintlock ]'
+}
