@@ -296,11 +296,27 @@ int fl_config_look(const struct fl_site *site, struct fl_serving *serving, struc
 	return 0;
 }
 
+/* What it names of ours. */
+static fl_json *own_files(const struct fl_serving *serving)
+{
+	static const char *const files[] = { FL_PKI_DIR "/server.pem", FL_PKI_DIR "/server.key",
+					     FL_PKI_DIR "/ca.pem" };
+	fl_json *own = fl_json_new_array();
+
+	for (size_t i = 0; serving->own_certificate && i < FL_COUNT(files); i++)
+		fl_json_add(own, fl_json_new_text(files[i]));
+	if (serving->own_tokens)
+		fl_json_add(own, fl_json_new_text(FL_TOKENS_FILE));
+	return own;
+}
+
 void fl_config_add(fl_acts *acts, const struct fl_serving *serving)
 {
-	static const struct fl_file config = { .mode = 0600, .merges = true, .write = write_config };
+	static const struct fl_file config = { .mode = 0600, .merges = true, .write = write_config,
+					       .accept = fl_config_accept };
 	struct fl_act *act = fl_file_add(acts, "flintlock", CONFIG, &config);
 
+	fl_json_set(act->about, "own", own_files(serving));
 	if (serving->joined_from && *serving->joined_from)
 		fl_json_set(act->about, "joined_from", fl_json_new_text(serving->joined_from));
 	if (serving->joined && *serving->joined_from)

@@ -129,20 +129,24 @@ int fl_file_base(const struct fl_site *site, const char *path, struct fl_str *ba
 	return read_before(site, path, base, err);
 }
 
-/* Runs the file's own write over what is another's. */
+/* Runs the file's own write; one that merges, over what is another's. */
 static int compose(const struct fl_site *site, const struct fl_act *act, const struct fl_str *now,
 		   struct fl_str *text, struct fl_str *why, struct fl_err *err)
 {
+	const struct fl_file *file = act->file;
 	fl_cleanup_str struct fl_str base = FL_STR_INIT;
-	int has_base = 0;
 
 	fl_str_add(text, "");
-	if (!act->file->merges)
-		return act->file->write(site->host, act->about, now, text, why, err);
-	has_base = fl_file_base(site, fl_act_name(act), &base, err);
-	if (has_base < 0)
+	if (file->merges) {
+		int has_base = fl_file_base(site, fl_act_name(act), &base, err);
+
+		if (has_base < 0)
+			return -1;
+		now = has_base ? &base : NULL;
+	}
+	if (file->write(site->host, act->about, now, text, why, err) < 0)
 		return -1;
-	return act->file->write(site->host, act->about, has_base ? &base : NULL, text, why, err);
+	return file->accept ? file->accept(act->about, text, err) : 0;
 }
 
 static int may_write(const struct fl_site *site, const struct fl_act *act, struct fl_err *err)
@@ -171,6 +175,17 @@ static int judge(const struct fl_site *site, const struct fl_act *act, const str
 	return FL_LOOK_KEEP;
 }
 
+/* What merges has remarks from the first time on. */
+static int look_at_new(const struct fl_site *site, const struct fl_act *act, struct fl_str *why,
+		       struct fl_err *err)
+{
+	fl_cleanup_str struct fl_str text = FL_STR_INIT;
+
+	if (act->file->merges && compose(site, act, NULL, &text, why, err) < 0)
+		return -1;
+	return may_write(site, act, err) < 0 ? -1 : FL_LOOK_MAKE;
+}
+
 static int look(const struct fl_site *site, const struct fl_act *act, struct fl_str *why,
 		struct fl_err *err)
 {
@@ -181,7 +196,7 @@ static int look(const struct fl_site *site, const struct fl_act *act, struct fl_
 	if (found < 0)
 		return -1;
 	if (!found)
-		return may_write(site, act, err) < 0 ? -1 : FL_LOOK_MAKE;
+		return look_at_new(site, act, why, err);
 	if (is_file)
 		return judge(site, act, &now, why, err);
 	fl_str_add(why, "it is no ordinary file");

@@ -22,6 +22,9 @@ struct fl_file {
 		     struct fl_str *text, struct fl_str *why, struct fl_err *err);
 	/* Where write costs too much to be asked each time: whether now is good as it is. */
 	bool (*is_good)(const struct fl_site *site, const fl_json *about, const struct fl_str *now);
+	/* Whether a text would do, asked before it is written and of what is there; -1: why not.
+	 * NULL: any does. */
+	int (*accept)(const fl_json *about, const struct fl_str *text, struct fl_err *err);
 	/* Whether it could be written now; -1: what is missing for that. NULL: always. */
 	int (*may_write)(const struct fl_site *site, const fl_json *about, struct fl_err *err);
 };

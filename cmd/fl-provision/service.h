@@ -33,5 +33,8 @@ void fl_serving_finish(struct fl_serving *serving);
 /* The file itself: what is in it stays, and what is missing is added. */
 void fl_config_add(fl_acts *acts, const struct fl_serving *serving);
 
+/* Whether fl-serve, where it is beside us, takes the settings; about: of the file's act. */
+int fl_config_accept(const fl_json *about, const struct fl_str *text, struct fl_err *err);
+
 /* The address that fl-serve is to be reached at. Caller frees. */
 char *fl_service_address(const struct fl_host *host);

@@ -153,3 +153,39 @@ keep" ]
 		fl-provision undo -q
 		[ ! -e /etc/flintlock ]'
 }
+
+@test "what differs is told the first time, by plan and by all" {
+	on_host '
+		mkdir -p /etc/opt/flintlockd
+		printf "grpc-endpoint: 10.5.5.5:7777\nbridge-name: \"\"\ninsecure: true\n" >/etc/opt/flintlockd/config.yaml
+		fl-provision plan --only flintlock >plan
+		fl-provision all -y --only flintlock 2>said
+		for remark in "with the settings of /etc/opt/flintlockd/config.yaml" "bridge-name stays \"\" (not \"flbr0\")" \
+			"grpc-endpoint stays \"10.5.5.5:7777\"" "insecure: TLS and a token are not switched on"; do
+			grep -F "$remark" plan
+			grep -F "$remark" said | grep -F "config.yaml made"
+		done'
+}
+
+@test "settings that fl-serve refuses are not written, and its words are told" {
+	on_host '
+		config=/etc/flintlock/config.yaml
+		printf "tls-cert: /nowhere/cert\ntls-key: /nowhere/key\nbasic-auth-token: secret\n" >bad.yaml
+		for how in plan\ --only\ flintlock flintlock; do
+			rc=0; fl-provision $how -f bad.yaml >said 2>&1 || rc=$?
+			[ $rc = 3 ]
+			grep -q "$config would not do: .*/nowhere/cert" said
+		done
+		[ ! -e $config ]
+		echo "thre-ads: 3" >bad.yaml
+		rc=0; fl-provision flintlock -f bad.yaml >said 2>&1 || rc=$?
+		[ $rc = 3 ]; grep -q "line 1: thre-ads" said
+		# It is not one that joined, then.
+		fl-provision flintlock -q
+		lacks thre-ads $config
+		echo "thre-ads: 3" >>$config
+		for how in plan\ --only\ flintlock flintlock; do
+			rc=0; fl-provision $how >said 2>&1 || rc=$?
+			[ $rc = 3 ]; grep -q "line .*: thre-ads" said
+		done'
+}
