@@ -214,6 +214,8 @@ static int keep_before(const struct fl_site *site, const char *path, const struc
 	if (stat(path, &st) < 0)
 		return fl_err_errno(err, errno, "%s", path);
 	fl_json_set(before, "mode", fl_json_new_int(st.st_mode & 07777));
+	fl_json_set(before, "uid", fl_json_new_int(st.st_uid));
+	fl_json_set(before, "gid", fl_json_new_int(st.st_gid));
 	return fl_ledger_keep(site->ledger, now, err);
 }
 
@@ -230,12 +232,21 @@ static int before(const struct fl_site *site, struct fl_act *act, fl_json *entry
 	return found ? keep_before(site, fl_act_name(act), &now, entry, err) : 0;
 }
 
-static int put(const char *path, mode_t mode, const struct fl_str *text, struct fl_err *err)
+/* Whose a file is to be, and who may read it. */
+struct owner {
+	mode_t mode;
+	uid_t uid;
+	gid_t gid;
+};
+
+static int put(const char *path, struct owner owner, const struct fl_str *text, struct fl_err *err)
 {
 	fl_cleanup_atomic struct fl_atomic file = FL_ATOMIC_INIT;
 
-	if (fl_atomic_open_path(&file, path, mode, err) < 0)
+	if (fl_atomic_open_path(&file, path, owner.mode & 0600, err) < 0)
 		return -1;
+	if (fchown(file.fd, owner.uid, owner.gid) < 0 || fchmod(file.fd, owner.mode) < 0)
+		return fl_err_errno(err, errno, "%s: its owner cannot be set", path);
 	/* What an earlier run left when it was killed. */
 	fl_atomic_sweep(file.dirfd);
 	if (fl_io_write(file.fd, text->data, text->len, path, err) < 0)
@@ -245,8 +256,14 @@ static int put(const char *path, mode_t mode, const struct fl_str *text, struct 
 
 static int make(const struct fl_site *site, const struct fl_act *act, struct fl_err *err)
 {
+	const char *path = fl_act_name(act);
+	struct owner owner = { act->file->mode, geteuid(), getegid() };
+	struct stat st;
+
 	(void)site;
-	return put(fl_act_name(act), act->file->mode, &act->text, err);
+	if (act->file->merges && stat(path, &st) == 0)
+		owner = (struct owner){ st.st_mode & 07777, st.st_uid, st.st_gid };
+	return put(path, owner, &act->text, err);
 }
 
 static void sweep_beside(const char *path)
@@ -259,6 +276,14 @@ static void sweep_beside(const char *path)
 		fl_atomic_sweep(dirfd);
 }
 
+static struct owner owner_before(const fl_json *earlier)
+{
+	/* Without them, as entries were once, it is root's. */
+	return (struct owner){ .mode = (mode_t)fl_json_int(fl_json_get(earlier, "mode")),
+			       .uid = (uid_t)fl_json_int(fl_json_get(earlier, "uid")),
+			       .gid = (gid_t)fl_json_int(fl_json_get(earlier, "gid")) };
+}
+
 static int take_back(const struct fl_site *site, const fl_json *entry, const char *path,
 		     struct fl_err *err)
 {
@@ -269,7 +294,7 @@ static int take_back(const struct fl_site *site, const fl_json *entry, const cha
 		fl_str_add(&text, "");
 		if (fl_ledger_kept(site->ledger, entry, &text, err) < 0)
 			return -1;
-		return put(path, (mode_t)fl_json_int(fl_json_get(earlier, "mode")), &text, err);
+		return put(path, owner_before(earlier), &text, err);
 	}
 	if (unlink(path) < 0 && errno != ENOENT)
 		return fl_err_errno(err, errno, "%s: cannot be removed", path);

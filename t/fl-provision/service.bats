@@ -189,3 +189,19 @@ keep" ]
 			[ $rc = 3 ]; grep -q "line .*: thre-ads" said
 		done'
 }
+
+@test "an existing configuration keeps its mode and owner, and has them again after undo" {
+	on_host '
+		mkdir /etc/flintlock
+		echo "jobs: 3" >/etc/flintlock/config.yaml
+		chown 0:4 /etc/flintlock/config.yaml
+		chmod 640 /etc/flintlock/config.yaml
+		fl-provision flintlock -q
+		grep -q "^tls-cert" /etc/flintlock/config.yaml
+		[ "$(stat -c "%a %u:%g" /etc/flintlock/config.yaml)" = "640 0:4" ]
+		fl-provision flintlock -q -f <(echo "max-streams: 9")
+		[ "$(stat -c "%a %u:%g" /etc/flintlock/config.yaml)" = "640 0:4" ]
+		fl-provision undo -q
+		[ "$(cat /etc/flintlock/config.yaml)" = "jobs: 3" ]
+		[ "$(stat -c "%a %u:%g" /etc/flintlock/config.yaml)" = "640 0:4" ]'
+}
