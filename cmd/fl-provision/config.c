@@ -274,6 +274,20 @@ static const char *find_joined(const struct fl_site *site, bool has_base, const 
 	return has_old && !has_base ? OLD_CONFIG : "";
 }
 
+static fl_json *list_reread(const struct merge *merge)
+{
+	static const char *const keys[] = { "tls-cert", "tls-key", "tls-client-ca", "token-file" };
+	fl_json *files = fl_json_new_array();
+
+	for (size_t i = 0; i < FL_COUNT(keys); i++) {
+		const char *file = final(merge, keys[i]);
+
+		if (file)
+			fl_json_add(files, fl_json_new_text(file));
+	}
+	return files;
+}
+
 int fl_config_look(const struct fl_site *site, struct fl_serving *serving, struct fl_err *err)
 {
 	struct merge merge FL_CLEANUP(merge_finish) = { 0 };
@@ -291,6 +305,7 @@ int fl_config_look(const struct fl_site *site, struct fl_serving *serving, struc
 		return -1;
 	add_host(final(&merge, "grpc-endpoint"), &serving->hosts);
 	add_host(final(&merge, "http-endpoint"), &serving->hosts);
+	serving->reread = list_reread(&merge);
 	serving->own_certificate = fl_str_equal(final(&merge, "tls-cert"), FL_PKI_DIR "/server.pem");
 	serving->own_tokens = fl_str_equal(final(&merge, "token-file"), FL_TOKENS_FILE);
 	return 0;
@@ -326,6 +341,7 @@ void fl_config_add(fl_acts *acts, const struct fl_serving *serving)
 void fl_serving_finish(struct fl_serving *serving)
 {
 	fl_str_finish(&serving->hosts);
+	fl_json_unref(serving->reread);
 	free(serving->joined_from);
 	free(serving->joined);
 }

@@ -56,6 +56,9 @@ void fl_service_add(const struct fl_site *site, fl_acts *acts)
 		fl_file_add(acts, "flintlock", FL_TOKENS_FILE, &tokens);
 	fl_config_add(acts, &serving);
 	about = fl_about("fl-serve.service");
-	fl_json_set(about, "settings", fl_json_new_text(FL_CONFIG_DIR "/config.yaml"));
+	fl_json_set(about, "settings", fl_json_new_array());
+	fl_json_add(fl_json_get(about, "settings"), fl_json_new_text(FL_CONFIG_DIR "/config.yaml"));
+	if (serving.reread)
+		fl_json_set(about, "reread", fl_json_ref(serving.reread));
 	fl_acts_add(acts, &fl_act_unit, "flintlock", about);
 }

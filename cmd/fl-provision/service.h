@@ -23,6 +23,7 @@ struct fl_serving {
 	struct fl_str hosts;  /* that it listens at, joined by commas */
 	bool own_certificate; /* it serves by one of ours */
 	bool own_tokens;
+	fl_json *reread; /* files that fl-serve reads again when told to; NULL: not known */
 	char *joined_from; /* the file whose settings join, or ""; NULL: not known */
 	char *joined;      /* its text; NULL: not known */
 };

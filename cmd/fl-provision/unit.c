@@ -26,20 +26,43 @@ static bool is_active(const char *unit)
 	return runs_systemd() && FL_ASK("systemctl", "is-active", "--quiet", unit) == 0;
 }
 
-/* Whether its settings were written since it was started. */
-static bool is_outdated(const struct fl_act *act)
+/* When something became so, in seconds; 0: it is not known. */
+static int64_t time_of(const char *unit, const char *property)
 {
-	const char *settings = fl_about_text(act->about, "settings");
-	fl_cleanup_str struct fl_str since = FL_STR_INIT;
+	fl_cleanup_free char *option = fl_asprintf("--property=%s", property);
+	fl_cleanup_str struct fl_str text = FL_STR_INIT;
 	uint64_t seconds;
+
+	if (FL_RUN(&text, NULL, "systemctl", "show", option, "--value", "--timestamp=unix", unit) < 0 ||
+	    text.len < 2 || *text.data != '@' ||
+	    fl_num_u64(text.data + 1, 0, INT64_MAX, &seconds, NULL) < 0)
+		return 0;
+	return (int64_t)seconds;
+}
+
+/* Whether one of the files that the act names was written since then. */
+static bool has_newer(const struct fl_act *act, const char *which, const char *property)
+{
+	const fl_json *files = fl_json_get(act->about, which);
+	int64_t since = fl_json_count(files) ? time_of(fl_act_name(act), property) : 0;
+	bool newer = false;
 	struct stat st;
 
-	return *settings && is_active(fl_act_name(act)) && stat(settings, &st) == 0 &&
-	       FL_RUN(&since, NULL, "systemctl", "show", "--property=ActiveEnterTimestamp", "--value",
-		      "--timestamp=unix", fl_act_name(act)) == 0 &&
-	       since.len > 1 && *since.data == '@' &&
-	       fl_num_u64(since.data + 1, 0, INT64_MAX, &seconds, NULL) == 0 &&
-	       st.st_mtim.tv_sec > (time_t)seconds;
+	for (size_t i = 0; since && i < fl_json_count(files); i++)
+		newer |= stat(fl_json_text(fl_json_item(files, i)), &st) == 0 &&
+			 st.st_mtim.tv_sec > (time_t)since;
+	return newer;
+}
+
+static bool is_outdated(const struct fl_act *act)
+{
+	return is_active(fl_act_name(act)) && has_newer(act, "settings", "ActiveEnterTimestamp");
+}
+
+/* Of what it reads again when it is told to; that it was is a change of its state. */
+static bool is_unread(const struct fl_act *act)
+{
+	return is_active(fl_act_name(act)) && has_newer(act, "reread", "StateChangeTimestamp");
 }
 
 /* systemd.unit(5): where units are looked for. */
@@ -74,9 +97,12 @@ static int look(const struct fl_site *site, const struct fl_act *act, struct fl_
 		fl_str_add(why, "systemd does not run here: it is not started now");
 	if (!is_enabled(unit) || (runs_systemd() && !is_active(unit)))
 		return FL_LOOK_MAKE;
-	if (!is_outdated(act))
+	if (is_outdated(act))
+		fl_str_add(why, "started again, with the settings that it has by now");
+	else if (is_unread(act))
+		fl_str_add(why, "reads its certificates and tokens again");
+	else
 		return FL_LOOK_DONE;
-	fl_str_add(why, "started again, with the settings that it has by now");
 	return FL_LOOK_CHANGE;
 }
 
@@ -104,7 +130,11 @@ static int make(const struct fl_site *site, const struct fl_act *act, struct fl_
 		return -1;
 	if (!runs_systemd())
 		return 0;
-	return FL_RUN(NULL, err, "systemctl", is_outdated(act) ? "restart" : "start", unit);
+	return FL_RUN(NULL, err, "systemctl",
+		      is_outdated(act) ? "restart"
+		      : is_unread(act) ? "reload"
+				       : "start",
+		      unit);
 }
 
 /* A unit that is gone meanwhile has neither links nor processes. */

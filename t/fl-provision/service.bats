@@ -205,3 +205,56 @@ keep" ]
 		[ "$(cat /etc/flintlock/config.yaml)" = "jobs: 3" ]
 		[ "$(stat -c "%a %u:%g" /etc/flintlock/config.yaml)" = "640 0:4" ]'
 }
+
+# A systemd that runs fl-serve.service, as far as it is asked: its calls are in $BIN/calls.
+stand_in_systemd() {
+	mount -t tmpfs tmpfs /run
+	mkdir -p /run/systemd/system
+	touch /etc/systemd/system/fl-serve.service
+	cat >"$BIN/systemctl" <<-'END'
+		#!/bin/bash
+		cd "${0%/*}"
+		case "$*" in
+		is-active*) [ -e active ] ;;
+		is-enabled*) [ -e enabled ] ;;
+		show*ActiveEnter*) echo "@$(stat -c %Y active)" ;;
+		show*StateChange*) echo "@$(stat -c %Y changed)" ;;
+		*)
+			echo "$*" >>calls
+			case "$*" in
+			start* | restart*) touch active changed ;;
+			reload*) touch changed ;;
+			stop*) rm active ;;
+			--quiet\ enable*) touch enabled ;;
+			--quiet\ disable*) rm enabled ;;
+			esac
+			;;
+		esac
+	END
+	chmod +x "$BIN/systemctl"
+}
+export -f stand_in_systemd
+
+@test "a running fl-serve is started again for its settings, and reads certificates and tokens again" {
+	on_host '
+		stand_in_systemd
+		only="--only flintlock"
+		does() { # what fl-provision has systemd do, beside what it does whenever it does something
+			: >"$BIN/calls"
+			fl-provision all -y -q $only
+			touch -d "2 seconds ago" /etc/flintlock/config.yaml /etc/flintlock/tokens /etc/flintlock/pki/*
+			grep -v -e daemon-reload -e enable "$BIN/calls" | paste -sd,
+		}
+		[ "$(does)" = "start fl-serve.service" ]
+		touch "$BIN/active" "$BIN/changed"
+		[ -z "$(does)" ]
+		for file in pki/server.pem pki/server.key pki/ca.pem tokens; do
+			touch -d "2 seconds" /etc/flintlock/$file
+			fl-provision plan $only | grep "fl-serve.service *reads its certificates and tokens again"
+			[ "$(does)" = "reload fl-serve.service" ]
+			[ -z "$(does)" ]
+		done
+		touch -d "2 seconds" /etc/flintlock/config.yaml /etc/flintlock/tokens
+		[ "$(does)" = "restart fl-serve.service" ]
+		[ -z "$(does)" ]'
+}
