@@ -91,6 +91,9 @@ int fl_acts_restore(const struct fl_site *site, struct fl_err *err);
 void fl_acts_finish(fl_acts *acts);
 #define fl_cleanup_acts FL_CLEANUP(fl_acts_finish)
 
+/* A file was written or removed: where it is part of a unit, systemd that runs is told. */
+int fl_unit_changed(const char *path, struct fl_err *err);
+
 /* The kinds, each in the file of its matter. */
 extern const struct fl_act_kind fl_act_file, fl_act_folder;         /* file.c */
 extern const struct fl_act_kind fl_act_bridge;                      /* bridge.c */

@@ -2,12 +2,11 @@
 /* The unit that runs "fl-provision restore" at boot. */
 #include "cmd/fl-provision/file.h"
 #include "cmd/fl-provision/host.h"
+#include "cmd/fl-provision/service.h"
 #include "cmd/fl-provision/steps.h"
 
 #include "common/alloc.h"
 #include "common/path.h"
-
-#include <string.h>
 
 #define UNIT "fl-provision.service"
 
@@ -21,10 +20,8 @@ static int write_unit(const struct fl_host *host, const fl_json *about, const st
 	(void)about;
 	(void)now;
 	(void)why;
-	if (strpbrk(host->state_dir, " \t\n\"'\\%$"))
-		return fl_err_set(err, FL_ERR_UNSUPPORTED, "%s: a unit cannot hold this path; take a "
-				  "state folder without blanks, quotes and percent signs",
-				  host->state_dir);
+	if (fl_service_check_path(host->state_dir, err) < 0)
+		return -1;
 	fl_str_addf(text,
 		    "# Written by fl-provision; \"fl-provision undo\" removes it.\n"
 		    "[Unit]\n"

@@ -251,7 +251,7 @@ static int put(const char *path, struct owner owner, const struct fl_str *text, 
 	fl_atomic_sweep(file.dirfd);
 	if (fl_io_write(file.fd, text->data, text->len, path, err) < 0)
 		return -1;
-	return fl_atomic_publish(&file, true, err);
+	return fl_atomic_publish(&file, true, err) < 0 ? -1 : fl_unit_changed(path, err);
 }
 
 static int make(const struct fl_site *site, const struct fl_act *act, struct fl_err *err)
@@ -298,7 +298,7 @@ static int take_back(const struct fl_site *site, const fl_json *entry, const cha
 	}
 	if (unlink(path) < 0 && errno != ENOENT)
 		return fl_err_errno(err, errno, "%s: cannot be removed", path);
-	return 0;
+	return fl_unit_changed(path, err);
 }
 
 static int undo(const struct fl_site *site, const fl_json *entry, struct fl_str *kept,

@@ -43,11 +43,26 @@ static int write_tokens(const struct fl_host *host, const fl_json *about,
 	return 0;
 }
 
+/* Its act's about; borrowed. */
+static fl_json *add_unit(fl_acts *acts, const char *step, fl_json *reread)
+{
+	static const char *const settings[] = { FL_CONFIG_DIR "/config.yaml", FL_DROPIN_STATE,
+						FL_DROPIN_POOL };
+	fl_json *about = fl_about("fl-serve.service"), *list = fl_json_new_array();
+
+	for (size_t i = 0; i < FL_COUNT(settings); i++)
+		fl_json_add(list, fl_json_new_text(settings[i]));
+	fl_json_set(about, "settings", list);
+	if (reread)
+		fl_json_set(about, "reread", fl_json_ref(reread));
+	fl_acts_add(acts, &fl_act_unit, step, about);
+	return about;
+}
+
 void fl_service_add(const struct fl_site *site, fl_acts *acts)
 {
 	static const struct fl_file tokens = { .mode = 0600, .keeps = true, .write = write_tokens };
 	struct fl_serving serving FL_CLEANUP(fl_serving_finish) = { 0 };
-	fl_json *about;
 
 	/* What is wrong with the file is told when its turn comes, and nothing is made for it. */
 	if (fl_config_look(site, &serving, NULL) == 0 && serving.own_certificate)
@@ -55,10 +70,17 @@ void fl_service_add(const struct fl_site *site, fl_acts *acts)
 	if (serving.own_tokens)
 		fl_file_add(acts, "flintlock", FL_TOKENS_FILE, &tokens);
 	fl_config_add(acts, &serving);
-	about = fl_about("fl-serve.service");
-	fl_json_set(about, "settings", fl_json_new_array());
-	fl_json_add(fl_json_get(about, "settings"), fl_json_new_text(FL_CONFIG_DIR "/config.yaml"));
-	if (serving.reread)
-		fl_json_set(about, "reread", fl_json_ref(serving.reread));
-	fl_acts_add(acts, &fl_act_unit, "flintlock", about);
+	fl_dropin_add_state(site, acts);
+	fl_dropin_add_pool(site, "flintlock", true, acts);
+	add_unit(acts, "flintlock", serving.reread);
+}
+
+void fl_service_add_pool(const struct fl_site *site, const char *step, fl_acts *acts)
+{
+	fl_json *about;
+
+	if (!fl_dropin_add_pool(site, step, false, acts))
+		return;
+	about = add_unit(acts, step, NULL);
+	fl_json_set(about, "only_running", fl_json_new_bool(true));
 }

@@ -12,6 +12,9 @@
 
 void fl_service_add(const struct fl_site *site, fl_acts *acts);
 
+/* Without that step: what a fl-serve that is there needs for a pool that the acts make. */
+void fl_service_add_pool(const struct fl_site *site, const char *step, fl_acts *acts);
+
 /* The keys and certificates, in service's folder. served: the hosts that fl-serve listens at,
  * joined by commas. */
 void fl_pki_add(fl_acts *acts, const char *served);
@@ -36,6 +39,17 @@ void fl_config_add(fl_acts *acts, const struct fl_serving *serving);
 
 /* Whether fl-serve, where it is beside us, takes the settings; about: of the file's act. */
 int fl_config_accept(const fl_json *about, const struct fl_str *text, struct fl_err *err);
+
+/* Rights that fl-serve.service has not by itself: to write to a state folder elsewhere, and to
+ * make volumes in a pool, of the acts or (also_earlier) of the ledger. False: there is none. */
+#define FL_DROPIN_STATE "/etc/systemd/system/fl-serve.service.d/fl-provision-state.conf"
+#define FL_DROPIN_POOL "/etc/systemd/system/fl-serve.service.d/fl-provision-pool.conf"
+void fl_dropin_add_state(const struct fl_site *site, fl_acts *acts);
+bool fl_dropin_add_pool(const struct fl_site *site, const char *step, bool also_earlier,
+			fl_acts *acts);
+
+/* Whether a unit can hold the path as it is. */
+int fl_service_check_path(const char *path, struct fl_err *err);
 
 /* The address that fl-serve is to be reached at. Caller frees. */
 char *fl_service_address(const struct fl_host *host);

@@ -104,6 +104,8 @@ int fl_steps_add(const struct fl_site *site, const char *step, fl_acts *acts, st
 
 		if (is_last)
 			fl_boot_add(site, acts);
+		if (is_last && !is_wanted(host, step, name))
+			fl_service_add_pool(site, step ? step : name, acts);
 		if (is_wanted(host, step, name) &&
 		    steps[i].add(site, step || fl_host_lists(host->only, name), acts, err) < 0)
 			return -1;

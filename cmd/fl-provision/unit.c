@@ -81,6 +81,12 @@ static bool is_installed(const char *unit)
 	return found;
 }
 
+/* One that does not run is left alone. */
+static bool is_only_running(const struct fl_act *act)
+{
+	return fl_json_bool(fl_json_get(act->about, "only_running"));
+}
+
 static int look(const struct fl_site *site, const struct fl_act *act, struct fl_str *why,
 		struct fl_err *err)
 {
@@ -88,6 +94,8 @@ static int look(const struct fl_site *site, const struct fl_act *act, struct fl_
 
 	(void)site;
 	(void)err;
+	if (is_only_running(act) && !is_active(unit))
+		return FL_LOOK_DONE;
 	/* One that is written by the same list need not be there yet. */
 	if (!fl_json_bool(fl_json_get(act->about, "written")) && !is_installed(unit)) {
 		fl_str_add(why, "no unit of that name is installed; it is not started");
@@ -95,7 +103,7 @@ static int look(const struct fl_site *site, const struct fl_act *act, struct fl_
 	}
 	if (!runs_systemd())
 		fl_str_add(why, "systemd does not run here: it is not started now");
-	if (!is_enabled(unit) || (runs_systemd() && !is_active(unit)))
+	if ((!is_only_running(act) && !is_enabled(unit)) || (runs_systemd() && !is_active(unit)))
 		return FL_LOOK_MAKE;
 	if (is_outdated(act))
 		fl_str_add(why, "started again, with the settings that it has by now");
@@ -126,7 +134,7 @@ static int make(const struct fl_site *site, const struct fl_act *act, struct fl_
 	(void)site;
 	if (runs_systemd() && FL_RUN(NULL, err, "systemctl", "daemon-reload") < 0)
 		return -1;
-	if (FL_RUN(NULL, err, "systemctl", "--quiet", "enable", unit) < 0)
+	if (!is_only_running(act) && FL_RUN(NULL, err, "systemctl", "--quiet", "enable", unit) < 0)
 		return -1;
 	if (!runs_systemd())
 		return 0;
@@ -135,6 +143,13 @@ static int make(const struct fl_site *site, const struct fl_act *act, struct fl_
 		      : is_unread(act) ? "reload"
 				       : "start",
 		      unit);
+}
+
+int fl_unit_changed(const char *path, struct fl_err *err)
+{
+	if (!fl_str_starts(path, "/etc/systemd/system/") || !runs_systemd())
+		return 0;
+	return FL_RUN(NULL, err, "systemctl", "daemon-reload");
 }
 
 /* A unit that is gone meanwhile has neither links nor processes. */

@@ -258,3 +258,43 @@ export -f stand_in_systemd
 		[ "$(does)" = "restart fl-serve.service" ]
 		[ -z "$(does)" ]'
 }
+
+@test "fl-serve may write to a state folder elsewhere, and use the pool that is made" {
+	losetup --find >/dev/null 2>&1 || skip "no loop devices here"
+	export STAND_IN=$BATS_TEST_TMPDIR/stand-in
+	mkdir -p "$BATS_TEST_TMPDIR/bin"
+	ln -s "$FL_TOP/t/fl-provision/stand_in.sh" "$BATS_TEST_TMPDIR/bin/dmsetup"
+	on_host '
+		cp "$FL_TOP/contrib/systemd/fl-serve.service" /etc/systemd/system/
+		host_is >before
+		stand_in_systemd
+		folder=/etc/systemd/system/fl-serve.service.d
+		fl-provision flintlock -q
+		grep -qx "ReadWritePaths=$FL_STATE_DIR" $folder/fl-provision-state.conf
+		grep -qx "RequiresMountsFor=$FL_STATE_DIR" $folder/fl-provision-state.conf
+		[ "$(ls $folder)" = fl-provision-state.conf ]
+		touch -d "2 seconds ago" "$BIN/active"
+		: >"$BIN/calls"
+		fl-provision devpool -q
+		grep -qx "CapabilityBoundingSet=CAP_SYS_ADMIN" $folder/fl-provision-pool.conf
+		grep -qx "Environment=FL_POOL=flintlock-dev-thinpool" $folder/fl-provision-pool.conf
+		[ "$(tail -n2 "$BIN/calls" | paste -sd,)" = "daemon-reload,restart fl-serve.service" ]
+		lacks "^start|enable fl-serve" "$BIN/calls"
+		systemd-analyze verify --man=no fl-serve.service >verified 2>&1 || true; cat verified; lacks "fl-provision-(state|pool)" verified
+		touch -d "2 seconds ago" $folder/*
+		[ "$(fl-provision plan --only flintlock --json | jq -r .change | sort -u)" = "done" ]
+		: >"$BIN/calls"
+		fl-provision undo -q
+		[ ! -e $folder ]
+		tail -n1 "$BIN/calls" | grep -x daemon-reload
+		rm -r "$BIN/systemctl" /run/systemd
+		host_is | diff - before
+		rm "$STAND_IN/calls"
+		fl-provision devpool -q
+		[ "$(fl-provision plan --only devpool --dev --json | jq -r .change | sort -u)" = "done" ]
+		fl-provision undo -q
+		fl-provision flintlock -q --state-dir $PWD/elsewhere
+		[ -d $PWD/elsewhere ]
+		fl-provision undo -q --state-dir $PWD/elsewhere
+		[ ! -e $PWD/elsewhere ]'
+}
