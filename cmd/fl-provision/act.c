@@ -136,6 +136,9 @@ static int do_one(const struct fl_site *site, struct fl_act *act, struct fl_err 
 	if (look == FL_LOOK_KEEP)
 		fl_log(FL_LOG_WARN, "%s: kept%s%s", fl_act_name(act), why.len ? ": " : "",
 		       why.len ? why.data : "");
+	if (look == FL_LOOK_DONE && why.len)
+		fl_log(FL_LOG_INFO, "%s: %s stays as it is: %s", act->step, fl_act_name(act),
+		       why.data);
 	if (look == FL_LOOK_DONE || look == FL_LOOK_KEEP)
 		return 0;
 	if (make_one(site, act, err) < 0)

@@ -301,6 +301,23 @@ static int take_back(const struct fl_site *site, const fl_json *entry, const cha
 	return fl_unit_changed(path, err);
 }
 
+/* What stays may name what does not. */
+static void say_named(const struct fl_site *site, const fl_json *entry, struct fl_str *kept)
+{
+	const fl_json *own = fl_json_get(entry, "own");
+	size_t named = 0;
+
+	for (size_t i = 0; i < fl_json_count(own); i++) {
+		const char *file = fl_json_text(fl_json_item(own, i));
+
+		if (fl_ledger_find(site->ledger, "file", file))
+			fl_str_addf(kept, "%s%s", named++ ? ", " : "; it names what goes: ", file);
+	}
+	if (named)
+		fl_str_addf(kept, " (\"fl-provision %s\" makes that again)",
+			    fl_about_text(entry, "step"));
+}
+
 static int undo(const struct fl_site *site, const fl_json *entry, struct fl_str *kept,
 		struct fl_err *err)
 {
@@ -314,8 +331,10 @@ static int undo(const struct fl_site *site, const fl_json *entry, struct fl_str 
 		return found;
 	if (is_file && has_digest(entry, &now))
 		return take_back(site, entry, path, err);
-	if (!is_file || !has_digest(fl_json_get(entry, "before"), &now))
+	if (!is_file || !has_digest(fl_json_get(entry, "before"), &now)) {
 		fl_str_add(kept, "it was changed since");
+		say_named(site, entry, kept);
+	}
 	return 0;
 }
 

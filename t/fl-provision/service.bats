@@ -298,3 +298,20 @@ export -f stand_in_systemd
 		fl-provision undo -q --state-dir $PWD/elsewhere
 		[ ! -e $PWD/elsewhere ]'
 }
+
+@test "settings that undo keeps and that name what goes: told, and made good by the next run" {
+	on_host '
+		for again in "" -k; do
+			fl-provision flintlock -q
+			echo "jobs: 5" >>/etc/flintlock/config.yaml
+			fl-provision undo 2>said
+			grep "config.yaml: kept: it was changed since; it names what goes: /etc/flintlock/pki/server.pem, .*/etc/flintlock/tokens" said
+			rc=0; fl-serve run --check-config || rc=$?
+			[ $rc != 0 ]
+			fl-provision flintlock $again 2>said
+			[ -z "$again" ] || grep "insecure is not taken" said
+			fl-serve run --check-config
+			fl-provision undo -q
+			rm -r /etc/flintlock
+		done'
+}
