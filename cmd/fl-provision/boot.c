@@ -10,7 +10,8 @@
 
 #define UNIT "fl-provision.service"
 
-/* Without what this restores, the service would see an empty state folder, and its clients
+/* A purge of the package leaves the unit, which then has nothing to run, and does not fail.
+ * Without what this restores, the service would see an empty state folder, and its clients
  * would believe their microVMs gone: so it is required, not only wanted. */
 static int write_unit(const struct fl_host *host, const fl_json *about, const struct fl_str *now,
 		      struct fl_str *text, struct fl_str *why, struct fl_err *err)
@@ -29,6 +30,7 @@ static int write_unit(const struct fl_host *host, const fl_json *about, const st
 		    "Documentation=man:fl-provision(8)\n"
 		    "After=local-fs.target network-pre.target\n"
 		    "Before=fl-serve.service fl-restore.service\n"
+		    "ConditionFileIsExecutable=%s/fl-provision\n"
 		    "\n"
 		    "[Service]\n"
 		    "Type=oneshot\n"
@@ -38,7 +40,7 @@ static int write_unit(const struct fl_host *host, const fl_json *about, const st
 		    "[Install]\n"
 		    "WantedBy=multi-user.target\n"
 		    "RequiredBy=fl-serve.service fl-restore.service\n",
-		    folder, host->state_dir);
+		    folder, folder, host->state_dir);
 	return 0;
 }
 

@@ -187,6 +187,7 @@ keep" ]
 		FL_BOOT_ID=another $command
 		[ "$(findmnt -rno TARGET | grep -c "^$FL_STATE_DIR$")" = 1 ]
 		systemd-analyze verify --man=no /etc/systemd/system/fl-provision.service
+		grep -qx "ConditionFileIsExecutable=${command%% *}" /etc/systemd/system/fl-provision.service
 		[ -L /etc/systemd/system/fl-serve.service.requires/fl-provision.service ]
 		rm "$FL_STATE_DIR/proof"
 		fl-provision undo -q
