@@ -8,6 +8,7 @@
 #include "common/table.h"
 
 #include <string.h>
+#include <unistd.h>
 
 static const struct fl_act_kind *const kinds[] = {
 	&fl_act_file, &fl_act_folder, &fl_act_bridge, &fl_act_image, &fl_act_mount, &fl_act_unit,
@@ -80,10 +81,11 @@ int fl_acts_plan(const struct fl_site *site, const fl_acts *acts, bool json, str
 		fl_cleanup_str struct fl_str why = FL_STR_INIT;
 		struct fl_err failure = { 0 };
 		int look = act->kind->look(site, act, &why, &failure);
+		bool unseen = look < 0 && failure.kind == FL_ERR_DENIED && geteuid() != 0;
 
-		if (look < 0)
+		if (look < 0 && !unseen)
 			fl_step_keep_first(&first, &failure);
-		fl_table_row(&table, look < 0 ? row_of(act, "refuse", failure.text)
+		fl_table_row(&table, look < 0 ? row_of(act, unseen ? "unseen" : "refuse", failure.text)
 					      : row_of(act, words[look], why.data));
 	}
 	if (fl_table_print(&table, json, err) < 0)

@@ -73,7 +73,7 @@ const char *fl_act_name(const struct fl_act *act);
 const char *fl_about_text(const fl_json *about, const char *key);
 
 /* Prints every act and what would become of it; an act that cannot be made does not end the
- * list, and is the error at its end. */
+ * list, and is the error at its end. What only root could look at is none. */
 int fl_acts_plan(const struct fl_site *site, const fl_acts *acts, bool json, struct fl_err *err);
 
 /* Adds, by name and remark, what of a disk would be lost; nothing when nothing would. */

@@ -2,6 +2,7 @@
 /* fl-serve's configuration file. */
 #include "cmd/fl-provision/file.h"
 #include "cmd/fl-provision/host.h"
+#include "cmd/fl-provision/route.h"
 #include "cmd/fl-provision/service.h"
 
 #include "common/alloc.h"
@@ -132,6 +133,17 @@ static void want_tls(struct merge *merge, struct fl_str *why)
 	want(merge, "token-file", FL_TOKENS_FILE, why);
 }
 
+/* As provision.sh has it: where the default route leads to, unless something is said. */
+static void want_parent(const struct fl_host *host, struct merge *merge, struct fl_str *why)
+{
+	fl_cleanup_free char *link = fl_route_interface();
+
+	if (host->parent_iface)
+		want(merge, "parent-iface", host->parent_iface, why);
+	else if (link && !find(&merge->have, "parent-iface"))
+		want(merge, "parent-iface", link, why);
+}
+
 /* What we want; what is there decides whether it is with TLS. */
 static void want_ours(const struct fl_host *host, struct merge *merge, struct fl_str *why)
 {
@@ -140,13 +152,16 @@ static void want_ours(const struct fl_host *host, struct merge *merge, struct fl
 						     address, host->grpc_port);
 	const char *insecure = find(&merge->have, "insecure");
 
+	if (!host->grpc_address && strcmp(address, "127.0.0.1") == 0 &&
+	    !find(&merge->have, "grpc-endpoint"))
+		remark(why, "no address is known that others reach: this machine alone is served; "
+		       "--grpc-address names one");
 	want(merge, "grpc-endpoint", endpoint, why);
 	if (strcmp(host->state_dir, "/var/lib/flintlock") != 0)
 		want(merge, "state-dir", host->state_dir, why);
 	if (host->bridge)
 		want(merge, "bridge-name", host->bridge, why);
-	if (host->parent_iface)
-		want(merge, "parent-iface", host->parent_iface, why);
+	want_parent(host, merge, why);
 	if (is_on(&merge->have, "insecure")) {
 		if (!host->insecure)
 			remark(why, "insecure: TLS and a token are not switched on");

@@ -73,6 +73,9 @@ static int take_service(struct fl_host *host, const struct fl_args *args, struct
 
 	if (fl_args_number(args, "grpc-port", 1, 65535, 9090, &port, err) < 0)
 		return -1;
+	if (address && strchr(address, '/'))
+		return fl_err_set(err, FL_ERR_USAGE, "--grpc-address %s: give the address without a "
+				  "prefix", address);
 	if (address && fl_inet_parse_cidr(address, &parsed, NULL) < 0 &&
 	    check_name("grpc-address", address, 253, err) < 0)
 		return -1;
@@ -113,14 +116,17 @@ static int take_storage(struct fl_host *host, const struct fl_args *args, struct
 }
 
 /* A step of its own calls them --version and --sha256; the step is the command's name. */
-static void take_release(const struct fl_args *args, const char *vmm, const char *variable,
-			 struct fl_release *release)
+static void take_release(struct fl_host *host, const struct fl_args *args, const char *vmm,
+			 const char *variable, struct fl_release *release)
 {
-	fl_cleanup_free char *version = fl_asprintf("%s-version", vmm);
-	fl_cleanup_free char *sha256 = fl_asprintf("%s-sha256", vmm);
 	bool is_own = strcmp(args->command->name, vmm) == 0;
+	const char *version = is_own ? "--version" : keep(host, fl_asprintf("--%s-version", vmm));
+	fl_cleanup_free char *sha256 = fl_asprintf("%s-sha256", vmm);
 
-	release->version = fl_args_text(args, is_own ? "version" : version, getenv(variable));
+	release->version = fl_args_text(args, version + 2, NULL);
+	release->version_from = release->version ? version : variable;
+	if (!release->version)
+		release->version = getenv(variable);
 	release->sha256 = fl_args_text(args, is_own ? "sha256" : sha256, NULL);
 }
 
@@ -139,8 +145,8 @@ int fl_host_read(struct fl_host *host, struct fl_args *args, const char *file,
 	host->mirror = fl_args_text(args, "mirror", NULL);
 	host->offline = fl_args_text(args, "offline", NULL);
 	host->ca_file = fl_args_text(args, "ca-file", NULL);
-	take_release(args, "firecracker", "FIRECRACKER", &host->firecracker);
-	take_release(args, "cloudhypervisor", "CLOUD_HYPERVISOR", &host->cloudhypervisor);
+	take_release(host, args, "firecracker", "FIRECRACKER", &host->firecracker);
+	take_release(host, args, "cloudhypervisor", "CLOUD_HYPERVISOR", &host->cloudhypervisor);
 	if (take_service(host, args, err) < 0 || take_network(host, args, err) < 0)
 		return -1;
 	return take_storage(host, args, err);

@@ -16,6 +16,7 @@
 struct fl_release {
 	const char *version; /* NULL: the pinned one */
 	const char *sha256;  /* NULL: the pinned one's */
+	const char *version_from; /* the option or variable that says so */
 };
 
 struct fl_host {

@@ -56,6 +56,21 @@ static int go(const struct fl_args *args, const struct fl_host *host, struct fl_
 	return fl_acts_make(&site, &acts, err);
 }
 
+/* A plan goes without, when only root can read it. */
+static int open_ledger(const struct fl_host *host, struct fl_ledger *ledger, enum way way,
+		       struct fl_err *err)
+{
+	struct fl_err why = { 0 };
+
+	if (fl_ledger_open(ledger, host->state_dir, way == MAKE, &why) == 0)
+		return 0;
+	if (way == MAKE || why.kind != FL_ERR_DENIED || geteuid() == 0)
+		return fl_err_pass(err, &why);
+	fl_log(FL_LOG_WARN, "%s; what fl-provision made is taken for another's: root sees more",
+	       why.text);
+	return 0;
+}
+
 /* step NULL: all that the settings ask for. */
 static int run(struct fl_args *args, const char *file, const char *step, enum way way,
 	       struct fl_err *err)
@@ -65,8 +80,7 @@ static int run(struct fl_args *args, const char *file, const char *step, enum wa
 
 	if (way == MAKE && check_root(err) < 0)
 		return -1;
-	if (fl_host_read(&host, args, file, err) < 0 ||
-	    fl_ledger_open(&ledger, host.state_dir, way == MAKE, err) < 0)
+	if (fl_host_read(&host, args, file, err) < 0 || open_ledger(&host, &ledger, way, err) < 0)
 		return -1;
 	if (go(args, &host, &ledger, step, way, err) < 0)
 		return -1;

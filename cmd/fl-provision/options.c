@@ -16,7 +16,7 @@
 #define SERVICE                                                                                 \
 	{ "grpc-address", 'a', "ADDRESS", "of fl-serve (the default route's interface's)" },    \
 	{ "grpc-port", 'p', "PORT", "its port (9090)" },                                        \
-	{ "parent-iface", 'i', "LINK", "for macvtap interfaces" },                              \
+	{ "parent-iface", 'i', "LINK", "for macvtap interfaces (the default route's)" },                              \
 	{ "insecure", 'k', NULL, "serve without TLS and tokens" }
 
 #define PLACES                                                                                  \

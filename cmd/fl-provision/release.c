@@ -15,6 +15,7 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/utsname.h>
 
 /* A pattern of the table with {version} and {arch} filled in; caller frees. */
@@ -69,12 +70,12 @@ static const struct fl_release *release_of(const struct fl_host *host, const cha
 }
 
 /* It becomes part of paths and addresses. */
-static int check_version(const char *version, struct fl_err *err)
+static int check_version(const char *version, const char *from, struct fl_err *err)
 {
 	if (*version == 'v' && fl_path_is_name(version))
 		return 0;
-	return fl_err_set(err, FL_ERR_USAGE, "--version %s: is no release's tag, such as v1.2.3; what "
-			  "is \"latest\" changes, and is not taken", version);
+	return fl_err_set(err, FL_ERR_USAGE, "%s %s: is no release's tag, such as v1.2.3; what is "
+			  "\"latest\" changes, and is not taken", from, version);
 }
 
 static int unpack(const struct fl_str *archive, const char *member, struct fl_str *text,
@@ -219,14 +220,15 @@ static void add_program(fl_acts *acts, const char *vmm, const struct choice *cho
 static int choose(const struct fl_site *site, const char *vmm, const char *arch,
 		  struct choice *choice, struct fl_err *err)
 {
-	const char *version = release_of(site->host, vmm)->version;
+	const struct fl_release *release = release_of(site->host, vmm);
+	const char *version = release->version;
 
 	choice->table = read_table(vmm, err);
 	if (!choice->table)
 		return -1;
 	choice->arch = arch;
 	choice->version = version && *version ? version : fl_about_text(choice->table, "version");
-	if (check_version(choice->version, err) < 0)
+	if (check_version(choice->version, release->version_from, err) < 0)
 		return -1;
 	choice->file = expand(fl_about_text(fl_json_get(choice->table, "file"), arch),
 			      choice->version, arch);
@@ -245,6 +247,22 @@ static bool is_to_be_had(const struct fl_host *host, const char *file)
 	return !host->offline || access(path, F_OK) == 0;
 }
 
+/* Nothing is left out for the sake of a folder's name that is misspelt. */
+static int check_folder(const char *folder, struct fl_err *err)
+{
+	struct stat st;
+
+	if (!folder)
+		return 0;
+	if (stat(folder, &st) < 0)
+		return fl_err_errno(err, errno, "--offline %s: name the folder of the releases' files",
+				    folder);
+	if (S_ISDIR(st.st_mode))
+		return 0;
+	return fl_err_set(err, FL_ERR_USAGE, "--offline %s: is no folder; name that of the releases' "
+			  "files", folder);
+}
+
 static int add_vmm(const struct fl_site *site, const char *vmm, bool wanted, fl_acts *acts,
 		   struct fl_err *err)
 {
@@ -252,6 +270,8 @@ static int add_vmm(const struct fl_site *site, const char *vmm, bool wanted, fl_
 	const fl_json *programs;
 	struct utsname machine;
 
+	if (!wanted && check_folder(site->host->offline, err) < 0)
+		return -1;
 	if (uname(&machine) < 0 || choose(site, vmm, machine.machine, &choice, err) < 0)
 		return -1;
 	if (!choice.sha256)

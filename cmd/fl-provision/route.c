@@ -24,25 +24,52 @@ static void free_addresses(struct ifaddrs **list)
 		freeifaddrs(*list);
 }
 
-/* /proc/net/route (proc(5)): a default route has no destination and no mask. */
-char *fl_route_interface(void)
+struct route {
+	char link[IF_NAMESIZE];
+	unsigned metric;
+};
+
+/* A line of /proc/net/route (proc(5)): a default route has no destination and no mask. */
+static bool is_default_v4(const char *line, struct route *route)
+{
+	unsigned destination, flags, mask;
+
+	return sscanf(line, "%15s %x %*x %x %*d %*d %u %x", route->link, &destination, &flags,
+		      &route->metric, &mask) == 5 &&
+	       !destination && !mask && (flags & RTF_UP);
+}
+
+/* A line of /proc/net/ipv6_route: destination and its bits, source and bits, gateway, metric,
+ * two counts, flags, link. The kernel's own one for what has no route is on lo. */
+static bool is_default_v6(const char *line, struct route *route)
+{
+	unsigned bits, flags;
+
+	return sscanf(line, "%*32[0] %x %*s %*x %*s %x %*x %*x %x %15s", &bits, &route->metric, &flags,
+		      route->link) == 4 &&
+	       !bits && (flags & RTF_UP) && strcmp(route->link, "lo") != 0;
+}
+
+static char *find_default(const char *path, bool (*is_default)(const char *, struct route *))
 {
 	fl_cleanup_str struct fl_str text = FL_STR_INIT;
-	char link[IF_NAMESIZE], best[IF_NAMESIZE] = "";
-	unsigned destination, flags, metric, mask, least = UINT32_MAX;
+	struct route best = { "", UINT32_MAX }, route;
 
-	if (fl_io_read_file(AT_FDCWD, "/proc/net/route", 1 << 20, &text, NULL) < 0 || !text.len)
+	if (fl_io_read_file(AT_FDCWD, path, 1 << 20, &text, NULL) < 0 || !text.len)
 		return NULL;
 	for (const char *line = text.data; line && *line; line = strchr(line, '\n')) {
 		line += *line == '\n';
-		if (sscanf(line, "%15s %x %*x %x %*d %*d %u %x", link, &destination, &flags, &metric,
-			   &mask) == 5 &&
-		    !destination && !mask && (flags & RTF_UP) && metric < least) {
-			least = metric;
-			snprintf(best, sizeof(best), "%s", link);
-		}
+		if (is_default(line, &route) && route.metric < best.metric)
+			best = route;
 	}
-	return *best ? fl_strdup(best) : NULL;
+	return *best.link ? fl_strdup(best.link) : NULL;
+}
+
+char *fl_route_interface(void)
+{
+	char *link = find_default("/proc/net/route", is_default_v4);
+
+	return link ? link : find_default("/proc/net/ipv6_route", is_default_v6);
 }
 
 /* By its driver: /sys may be another namespace's. */

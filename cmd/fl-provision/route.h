@@ -10,7 +10,8 @@
 #include "common/inet.h"
 #include "common/str.h"
 
-/* The interface of the default route (the one of least metric), or NULL; caller frees. */
+/* The interface of the default route (the one of least metric, IPv4 before IPv6), or NULL; caller
+ * frees. */
 char *fl_route_interface(void);
 
 /* Whether a link of that name is a bridge, in the network namespace that we are in. */

@@ -242,19 +242,19 @@ export -f stand_in_systemd
 		does() { # what fl-provision has systemd do, beside what it does whenever it does something
 			: >"$BIN/calls"
 			fl-provision all -y -q $only
-			touch -d "2 seconds ago" /etc/flintlock/config.yaml /etc/flintlock/tokens /etc/flintlock/pki/*
+			touch -d "1 hour ago" /etc/flintlock/config.yaml /etc/flintlock/tokens /etc/flintlock/pki/*
 			grep -v -e daemon-reload -e enable "$BIN/calls" | paste -sd,
 		}
 		[ "$(does)" = "start fl-serve.service" ]
 		touch "$BIN/active" "$BIN/changed"
 		[ -z "$(does)" ]
 		for file in pki/server.pem pki/server.key pki/ca.pem tokens; do
-			touch -d "2 seconds" /etc/flintlock/$file
+			touch -d "1 hour" /etc/flintlock/$file
 			fl-provision plan $only | grep "fl-serve.service *reads its certificates and tokens again"
 			[ "$(does)" = "reload fl-serve.service" ]
 			[ -z "$(does)" ]
 		done
-		touch -d "2 seconds" /etc/flintlock/config.yaml /etc/flintlock/tokens
+		touch -d "1 hour" /etc/flintlock/config.yaml /etc/flintlock/tokens
 		[ "$(does)" = "restart fl-serve.service" ]
 		[ -z "$(does)" ]'
 }
@@ -273,7 +273,7 @@ export -f stand_in_systemd
 		grep -qx "ReadWritePaths=$FL_STATE_DIR" $folder/fl-provision-state.conf
 		grep -qx "RequiresMountsFor=$FL_STATE_DIR" $folder/fl-provision-state.conf
 		[ "$(ls $folder)" = fl-provision-state.conf ]
-		touch -d "2 seconds ago" "$BIN/active"
+		touch -d "1 hour ago" "$BIN/active"
 		: >"$BIN/calls"
 		fl-provision devpool -q
 		grep -qx "CapabilityBoundingSet=CAP_SYS_ADMIN" $folder/fl-provision-pool.conf
@@ -281,7 +281,7 @@ export -f stand_in_systemd
 		[ "$(tail -n2 "$BIN/calls" | paste -sd,)" = "daemon-reload,restart fl-serve.service" ]
 		lacks "^start|enable fl-serve" "$BIN/calls"
 		systemd-analyze verify --man=no fl-serve.service >verified 2>&1 || true; cat verified; lacks "fl-provision-(state|pool)" verified
-		touch -d "2 seconds ago" $folder/*
+		touch -d "1 hour ago" $folder/*
 		[ "$(fl-provision plan --only flintlock --json | jq -r .change | sort -u)" = "done" ]
 		: >"$BIN/calls"
 		fl-provision undo -q
@@ -314,4 +314,50 @@ export -f stand_in_systemd
 			fl-provision undo -q
 			rm -r /etc/flintlock
 		done'
+}
+
+@test "what is misspelt is refused, and named as it was said" {
+	on_host '
+		rc=0; fl-provision plan --only flintlock -a 10.0.0.5/24 2>said || rc=$?
+		[ $rc = 2 ]; grep "grpc-address 10.0.0.5/24: give the address without a prefix" said
+		rc=0; fl-provision all -y --skip apt,flintlock --offline "$PWD/nowhere" 2>said || rc=$?
+		[ $rc = 4 ]; grep -F -- "--offline $PWD/nowhere" said
+		[ ! -e /sys/class/net/flbr0 ]
+		touch file
+		rc=0; fl-provision plan --skip flintlock,apt --offline file 2>said || rc=$?
+		[ $rc = 2 ]; grep -F -- "--offline file: is no folder" said
+		rc=0; FIRECRACKER=latest fl-provision plan --only firecracker 2>said || rc=$?
+		[ $rc = 2 ]; grep "FIRECRACKER latest: is no release" said
+		rc=0; fl-provision plan --only firecracker --firecracker-version 1 2>said || rc=$?
+		[ $rc = 2 ]; grep -e "--firecracker-version 1: is no release" said
+		rc=0; fl-provision firecracker -v latest 2>said || rc=$?
+		[ $rc = 2 ]; grep -e "--version latest: is no release" said'
+}
+
+@test "the default route, also of IPv6, gives the address and the link for macvtap; without one it is told" {
+	on_host '
+		config=/etc/flintlock/config.yaml
+		fl-provision flintlock -q
+		grep "^parent-iface: .up0" $config
+		fl-provision flintlock -q -i other0
+		grep "^parent-iface: .other0" $config
+		fl-provision undo -q
+		ip address flush dev up0
+		ip route flush table main
+		fl-provision plan --only flintlock | grep "this machine alone is served"
+		ip address add fd00:7::5/64 dev up0 nodad
+		ip -6 route add default via fd00:7::1
+		fl-provision flintlock -q
+		grep -F "[fd00:7::5]:9090" $config
+		grep "^parent-iface: .up0" $config'
+}
+
+@test "plan by another than root: says what it cannot see, and goes on" {
+	on_host '
+		chmod 755 .. . ../.. 2>/dev/null || true
+		fl-provision flintlock -q
+		setpriv --reuid 65534 --regid 65534 --clear-groups "$FL_BUILD/bin/fl-provision" plan --only flintlock,bridge >plan 2>said
+		grep "provision: .*Permission denied; .*root sees more" said
+		grep "unseen *file */etc/flintlock/config.yaml" plan
+		grep "make *bridge" plan'
 }
