@@ -6,6 +6,7 @@
 #include "common/alloc.h"
 #include "common/num.h"
 
+#include <string.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -127,6 +128,22 @@ static int before(const struct fl_site *site, struct fl_act *act, fl_json *entry
 	return 0;
 }
 
+/* What systemd says of a failure is where to look; the program's last words say what it was. */
+static int tell(const char *verb, const char *unit, struct fl_err *err)
+{
+	fl_cleanup_free char *program = fl_strndup(unit, strcspn(unit, "."));
+	fl_cleanup_str struct fl_str words = FL_STR_INIT;
+	struct fl_err why = { 0 };
+
+	if (FL_RUN(NULL, &why, "systemctl", verb, unit) == 0)
+		return 0;
+	if (FL_RUN(&words, NULL, "journalctl", "--quiet", "--no-pager", "--output=cat", "--lines=1",
+		   "--unit", unit, "--identifier", program) < 0 || !words.len)
+		return fl_err_pass(err, &why);
+	return fl_err_set(err, FL_ERR_SYSTEM, "%s: does not %s: %s; \"journalctl -u %s\" has all of it",
+			  unit, verb, words.data, unit);
+}
+
 static int make(const struct fl_site *site, const struct fl_act *act, struct fl_err *err)
 {
 	const char *unit = fl_act_name(act);
@@ -138,11 +155,10 @@ static int make(const struct fl_site *site, const struct fl_act *act, struct fl_
 		return -1;
 	if (!runs_systemd())
 		return 0;
-	return FL_RUN(NULL, err, "systemctl",
-		      is_outdated(act) ? "restart"
-		      : is_unread(act) ? "reload"
-				       : "start",
-		      unit);
+	return tell(is_outdated(act) ? "restart"
+		    : is_unread(act) ? "reload"
+				     : "start",
+		    unit, err);
 }
 
 int fl_unit_changed(const char *path, struct fl_err *err)

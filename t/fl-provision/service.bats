@@ -361,3 +361,46 @@ export -f stand_in_systemd
 		grep "unseen *file */etc/flintlock/config.yaml" plan
 		grep "make *bridge" plan'
 }
+
+@test "a port that is taken: what fl-serve says of it is told, and the next run goes on" {
+	on_host '
+		stand_in_systemd
+		mv "$BIN/systemctl" "$BIN/good"
+		cat >"$BIN/systemctl" <<-"END"
+			#!/bin/bash
+			[ "$1" = start ] || exec "${0%/*}/good" "$@"
+			fl-serve run --config /etc/flintlock/config.yaml 2>"${0%/*}/journal" && exit
+			echo "Job for fl-serve.service failed because the control process exited with error code." >&2
+			exit 1
+		END
+		printf "#!/bin/bash\ntail -n1 \"\${0%%/*}/journal\"\n" >"$BIN/journalctl"
+		chmod +x "$BIN/systemctl" "$BIN/journalctl"
+		python3 -c "import socket, time; s = socket.socket(); s.bind((\"192.168.7.5\", 29093)); s.listen(); open(\"taken\", \"w\"); time.sleep(60)" &
+		holder=$!
+		until [ -e taken ]; do sleep 0.1; done
+		rc=0; fl-provision flintlock -p 29093 2>said || rc=$?
+		kill $holder; wait $holder || true
+		[ $rc = 17 ]
+		grep "fl-serve.service: does not start: fl-serve: .*192.168.7.5:29093: .*in use" said
+		mv "$BIN/good" "$BIN/systemctl"
+		fl-provision flintlock -q -p 29093
+		[ -e "$BIN/active" ]'
+}
+
+@test "without KVM all goes on, and warns" {
+	on_host '
+		mkdir dev
+		mount -t tmpfs tmpfs dev
+		for node in null zero urandom random full; do
+			touch dev/$node
+			mount --bind /dev/$node dev/$node
+		done
+		ln -s /proc/self/fd dev/fd
+		ln -s /proc/self/fd/0 dev/stdin
+		mount --move dev /dev
+		fl-provision all -y -s --skip $VMMS 2>said
+		grep "warning: no KVM here: QEMU emulates" said
+		[ -e /etc/flintlock/config.yaml ]
+		ip link show flbr0
+		fl-provision undo -q'
+}
