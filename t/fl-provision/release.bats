@@ -144,3 +144,46 @@ setup_file() {
 		fl-provision undo -q
 		[ "$(cat /usr/local/bin/firecracker)" = "#!/bin/sh" ]'
 }
+
+@test "all of it, with a pool and VMMs, killed at calls on the way up and on the way down" {
+	is_sanitized && skip "a preloaded library and the sanitizers exclude each other"
+	losetup --find >/dev/null 2>&1 || skip "no loop devices here"
+	cc -shared -fPIC -D_GNU_SOURCE -o "$BATS_TEST_TMPDIR/kill-at.so" "$FL_TOP/t/preload/kill-at.c" -ldl
+	export STAND_IN=$BATS_TEST_TMPDIR/stand-in FIRECRACKER=v9.9.9 CLOUD_HYPERVISOR=v9.9
+	mkdir -p "$BATS_TEST_TMPDIR/bin"
+	ln -s "$FL_TOP/t/fl-provision/stand_in.sh" "$BATS_TEST_TMPDIR/bin/dmsetup"
+	on_host '
+		cp -r "$DIR" own; (cd own && sha256sum -- * >SHA256SUMS)
+		host_is >before
+		all() { fl-provision all -s -q --dev --reflink 320M --offline own; }
+		is_made() {
+			host_is | grep -vE "[0-9a-f]{64}|ledger"
+			cat "$STAND_IN"/devices/*
+		}
+		killed() { # N COMMAND…
+			local n=$1 rc=0
+			shift
+			LD_PRELOAD=$PWD/kill-at.so FL_KILL_IN=fl-provision FL_KILL_ALSO=writes FL_KILL_AT=$n "$@" >/dev/null 2>&1 || rc=$?
+			[ $rc = 137 ]
+		}
+		all
+		is_made >made
+		for ((n = 1; n < 2000; n += 19)); do
+			fl-provision undo -q
+			host_is | diff - before || { echo "undo before $n"; exit 1; }
+			killed $n all || break
+			all || { echo "all after $n"; exit 1; }
+			is_made | diff - made || { echo "made after $n"; exit 1; }
+		done
+		echo "up: $n"
+		[ $n -gt 100 ]
+		for ((n = 1; n < 2000; n += 11)); do
+			all
+			killed $n fl-provision undo -q || break
+			fl-provision undo -q || { echo "undo after $n"; exit 1; }
+			host_is | diff - before || { echo "left after $n"; exit 1; }
+		done
+		echo "down: $n"
+		[ $n -gt 50 ]
+		[ -z "$(losetup --list --noheadings -O BACK-FILE | grep -F "$FL_STATE_DIR" || true)" ]'
+}

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
  * Preloaded, it kills the process at the Nth call that changes state: FL_KILL_AT=N, in the
- * program named FL_KILL_IN. With FL_KILL_COUNT=FILE it only counts, into that file.
+ * program named FL_KILL_IN. With FL_KILL_ALSO=writes what changes a file that is open
+ * counts, too, but for words on standard output and error, and so do unmounts.
  */
 #include <dlfcn.h>
 #include <errno.h>
@@ -26,6 +27,12 @@ static void count(void)
 		return;
 	if (++calls == atoi(at))
 		kill(getpid(), SIGKILL);
+}
+
+static void count_write(int fd)
+{
+	if (fd > STDERR_FILENO && getenv("FL_KILL_ALSO"))
+		count();
 }
 
 #define NEXT(type, name, ...) ((type(*)(__VA_ARGS__))dlsym(RTLD_NEXT, #name))
@@ -165,4 +172,44 @@ long syscall(long number, ...)
 	if (number == SYS_clone3)
 		count();
 	return NEXT(long, syscall, long, ...)(number, a[0], a[1], a[2], a[3], a[4], a[5]);
+}
+
+ssize_t write(int fd, const void *data, size_t size)
+{
+	count_write(fd);
+	return NEXT(ssize_t, write, int, const void *, size_t)(fd, data, size);
+}
+
+int fsync(int fd)
+{
+	count_write(fd);
+	return NEXT(int, fsync, int)(fd);
+}
+
+int fchmod(int fd, mode_t mode)
+{
+	count_write(fd);
+	return NEXT(int, fchmod, int, mode_t)(fd, mode);
+}
+
+int fchown(int fd, uid_t user, gid_t group)
+{
+	count_write(fd);
+	return NEXT(int, fchown, int, uid_t, gid_t)(fd, user, group);
+}
+
+#define FTRUNCATE(name)                                     \
+	int name(int fd, off_t size)                        \
+	{                                                   \
+		count_write(fd);                            \
+		return NEXT(int, name, int, off_t)(fd, size); \
+	}
+FTRUNCATE(ftruncate)
+FTRUNCATE(ftruncate64)
+
+int umount2(const char *path, int flags)
+{
+	if (getenv("FL_KILL_ALSO"))
+		count();
+	return NEXT(int, umount2, const char *, int)(path, flags);
 }
