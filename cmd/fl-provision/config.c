@@ -321,6 +321,8 @@ int fl_config_look(const struct fl_site *site, struct fl_serving *serving, struc
 	add_host(final(&merge, "grpc-endpoint"), &serving->hosts);
 	add_host(final(&merge, "http-endpoint"), &serving->hosts);
 	serving->reread = list_reread(&merge);
+	if (final(&merge, "state-dir"))
+		serving->state_dir = fl_strdup(final(&merge, "state-dir"));
 	serving->own_certificate = fl_str_equal(final(&merge, "tls-cert"), FL_PKI_DIR "/server.pem");
 	serving->own_tokens = fl_str_equal(final(&merge, "token-file"), FL_TOKENS_FILE);
 	return 0;
@@ -357,6 +359,7 @@ void fl_serving_finish(struct fl_serving *serving)
 {
 	fl_str_finish(&serving->hosts);
 	fl_json_unref(serving->reread);
+	free(serving->state_dir);
 	free(serving->joined_from);
 	free(serving->joined);
 }

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* What fl-serve.service lacks on this host: its unit allows no more than most hosts need. */
 #include "cmd/fl-provision/file.h"
-#include "cmd/fl-provision/host.h"
 #include "cmd/fl-provision/service.h"
 
 #include "common/alloc.h"
@@ -22,13 +21,15 @@ int fl_service_check_path(const char *path, struct fl_err *err)
 static int write_state(const struct fl_host *host, const fl_json *about, const struct fl_str *now,
 		       struct fl_str *text, struct fl_str *why, struct fl_err *err)
 {
-	(void)about;
+	const char *folder = fl_about_text(about, "state_dir");
+
+	(void)host;
 	(void)now;
 	(void)why;
-	if (fl_service_check_path(host->state_dir, err) < 0)
+	if (fl_service_check_path(folder, err) < 0)
 		return -1;
-	fl_str_addf(text, HEAD "[Unit]\nRequiresMountsFor=%s\n\n[Service]\nReadWritePaths=%s\n",
-		    host->state_dir, host->state_dir);
+	fl_str_addf(text, HEAD "[Unit]\nRequiresMountsFor=%s\n\n[Service]\nReadWritePaths=%s\n", folder,
+		    folder);
 	return 0;
 }
 
@@ -75,14 +76,16 @@ static char *find_pool(const struct fl_site *site, const fl_acts *acts, bool als
 	return pool;
 }
 
-void fl_dropin_add_state(const struct fl_site *site, fl_acts *acts)
+void fl_dropin_add_state(const char *folder, fl_acts *acts)
 {
 	static const struct fl_file file = { .mode = 0644, .write = write_state };
+	struct fl_act *act;
 
-	if (strcmp(site->host->state_dir, "/var/lib/flintlock") == 0)
+	if (*folder != '/' || strcmp(folder, "/var/lib/flintlock") == 0)
 		return;
-	fl_folder_add(acts, "flintlock", site->host->state_dir, 0755);
-	fl_file_add(acts, "flintlock", FL_DROPIN_STATE, &file);
+	fl_folder_add(acts, "flintlock", folder, 0755);
+	act = fl_file_add(acts, "flintlock", FL_DROPIN_STATE, &file);
+	fl_json_set(act->about, "state_dir", fl_json_new_text(folder));
 }
 
 bool fl_dropin_add_pool(const struct fl_site *site, const char *step, bool also_earlier,

@@ -70,7 +70,7 @@ void fl_service_add(const struct fl_site *site, fl_acts *acts)
 	if (serving.own_tokens)
 		fl_file_add(acts, "flintlock", FL_TOKENS_FILE, &tokens);
 	fl_config_add(acts, &serving);
-	fl_dropin_add_state(site, acts);
+	fl_dropin_add_state(serving.state_dir ? serving.state_dir : site->host->state_dir, acts);
 	fl_dropin_add_pool(site, "flintlock", true, acts);
 	add_unit(acts, "flintlock", serving.reread);
 }

@@ -26,6 +26,7 @@ struct fl_serving {
 	struct fl_str hosts;  /* that it listens at, joined by commas */
 	bool own_certificate; /* it serves by one of ours */
 	bool own_tokens;
+	char *state_dir; /* that it uses; NULL: not known */
 	fl_json *reread; /* files that fl-serve reads again when told to; NULL: not known */
 	char *joined_from; /* the file whose settings join, or ""; NULL: not known */
 	char *joined;      /* its text; NULL: not known */
@@ -44,7 +45,7 @@ int fl_config_accept(const fl_json *about, const struct fl_str *text, struct fl_
  * make volumes in a pool, of the acts or (also_earlier) of the ledger. False: there is none. */
 #define FL_DROPIN_STATE "/etc/systemd/system/fl-serve.service.d/fl-provision-state.conf"
 #define FL_DROPIN_POOL "/etc/systemd/system/fl-serve.service.d/fl-provision-pool.conf"
-void fl_dropin_add_state(const struct fl_site *site, fl_acts *acts);
+void fl_dropin_add_state(const char *folder, fl_acts *acts);
 bool fl_dropin_add_pool(const struct fl_site *site, const char *step, bool also_earlier,
 			fl_acts *acts);
 

@@ -296,7 +296,9 @@ export -f stand_in_systemd
 		fl-provision flintlock -q --state-dir $PWD/elsewhere
 		[ -d $PWD/elsewhere ]
 		fl-provision undo -q --state-dir $PWD/elsewhere
-		[ ! -e $PWD/elsewhere ]'
+		[ ! -e $PWD/elsewhere ]
+		fl-provision flintlock -q -f <(echo "state-dir: $PWD/third")
+		grep -qx "ReadWritePaths=$PWD/third" $folder/fl-provision-state.conf'
 }
 
 @test "settings that undo keeps and that name what goes: told, and made good by the next run" {
