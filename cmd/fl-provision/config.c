@@ -349,9 +349,10 @@ void fl_config_add(fl_acts *acts, const struct fl_serving *serving)
 	struct fl_act *act = fl_file_add(acts, "flintlock", CONFIG, &config);
 
 	fl_json_set(act->about, "own", own_files(serving));
-	if (serving->joined_from && *serving->joined_from)
-		fl_json_set(act->about, "joined_from", fl_json_new_text(serving->joined_from));
-	if (serving->joined && *serving->joined_from)
+	if (!serving->joined_from || !*serving->joined_from)
+		return;
+	fl_json_set(act->about, "joined_from", fl_json_new_text(serving->joined_from));
+	if (serving->joined)
 		fl_json_set(act->about, "joined", fl_json_new_text(serving->joined));
 }
 
