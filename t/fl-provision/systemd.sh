@@ -136,6 +136,16 @@ boot)
 			fl-provision all -s --skip firecracker,cloudhypervisor -y -a 127.0.0.1 -f "$note/config.yaml"
 			timeout 10 bash -c "until ss -Hltn | grep -q 127.0.0.1:$port; do sleep 0.1; done"
 		done
+		# A token that is new is read without that.
+		server=$(systemctl show -p MainPID --value fl-serve.service)
+		sleep 1.1
+		openssl rand -hex 32 >>/etc/flintlock/tokens
+		fl-provision plan --only flintlock -a 127.0.0.1 | grep "certificates and tokens again"
+		fl-provision flintlock -a 127.0.0.1
+		ask /v1alpha1/microvm | grep -q CREATED
+		[ "$(systemctl show -p MainPID --value fl-serve.service)" = "$server" ]
+		if fl-provision plan --only flintlock -a 127.0.0.1 | grep "certificates and tokens again"; then exit 1; fi
+		sed -i '$d' /etc/flintlock/tokens
 		systemctl stop fl-serve.service
 		is_alive "$vmm"
 	else
