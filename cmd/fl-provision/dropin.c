@@ -33,6 +33,23 @@ static int write_state(const struct fl_host *host, const fl_json *about, const s
 	return 0;
 }
 
+/* What runs at boot looks there, and not only where it would by itself. */
+static int write_restore(const struct fl_host *host, const fl_json *about, const struct fl_str *now,
+			 struct fl_str *text, struct fl_str *why, struct fl_err *err)
+{
+	const char *folder = fl_about_text(about, "state_dir");
+
+	(void)host;
+	(void)now;
+	(void)why;
+	(void)err;
+	fl_str_addf(text,
+		    HEAD "[Unit]\nRequiresMountsFor=%s\nConditionPathExists=\nConditionPathExists=%s/vm\n\n"
+			 "[Service]\nEnvironment=FL_STATE_DIR=%s\n",
+		    folder, folder, folder);
+	return 0;
+}
+
 /* Device-mapper asks for a right that is next to root's. */
 static int write_pool(const struct fl_host *host, const fl_json *about, const struct fl_str *now,
 		      struct fl_str *text, struct fl_str *why, struct fl_err *err)
@@ -79,12 +96,15 @@ static char *find_pool(const struct fl_site *site, const fl_acts *acts, bool als
 void fl_dropin_add_state(const char *folder, fl_acts *acts)
 {
 	static const struct fl_file file = { .mode = 0644, .write = write_state };
+	static const struct fl_file restore = { .mode = 0644, .write = write_restore };
 	struct fl_act *act;
 
 	if (*folder != '/' || strcmp(folder, "/var/lib/flintlock") == 0)
 		return;
 	fl_folder_add(acts, "flintlock", folder, 0755);
 	act = fl_file_add(acts, "flintlock", FL_DROPIN_STATE, &file);
+	fl_json_set(act->about, "state_dir", fl_json_new_text(folder));
+	act = fl_file_add(acts, "flintlock", FL_DROPIN_RESTORE, &restore);
 	fl_json_set(act->about, "state_dir", fl_json_new_text(folder));
 }
 

@@ -41,9 +41,10 @@ void fl_config_add(fl_acts *acts, const struct fl_serving *serving);
 /* Whether fl-serve, where it is beside us, takes the settings; about: of the file's act. */
 int fl_config_accept(const fl_json *about, const struct fl_str *text, struct fl_err *err);
 
-/* Rights that fl-serve.service has not by itself: to write to a state folder elsewhere, and to
+/* What units have not by themselves: a state folder elsewhere, to write to and to restore from, and to
  * make volumes in a pool, of the acts or (also_earlier) of the ledger. False: there is none. */
 #define FL_DROPIN_STATE "/etc/systemd/system/fl-serve.service.d/fl-provision-state.conf"
+#define FL_DROPIN_RESTORE "/etc/systemd/system/fl-restore.service.d/fl-provision-state.conf"
 #define FL_DROPIN_POOL "/etc/systemd/system/fl-serve.service.d/fl-provision-pool.conf"
 void fl_dropin_add_state(const char *folder, fl_acts *acts);
 bool fl_dropin_add_pool(const struct fl_site *site, const char *step, bool also_earlier,

@@ -273,6 +273,8 @@ export -f stand_in_systemd
 		grep -qx "ReadWritePaths=$FL_STATE_DIR" $folder/fl-provision-state.conf
 		grep -qx "RequiresMountsFor=$FL_STATE_DIR" $folder/fl-provision-state.conf
 		[ "$(ls $folder)" = fl-provision-state.conf ]
+		grep -qx "Environment=FL_STATE_DIR=$FL_STATE_DIR" /etc/systemd/system/fl-restore.service.d/fl-provision-state.conf
+		grep -qx "ConditionPathExists=$FL_STATE_DIR/vm" /etc/systemd/system/fl-restore.service.d/fl-provision-state.conf
 		touch -d "1 hour ago" "$BIN/active"
 		: >"$BIN/calls"
 		fl-provision devpool -q
