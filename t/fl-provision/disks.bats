@@ -14,7 +14,7 @@ setup_file() {
 setup() {
 	export STAND_IN=$BATS_TEST_TMPDIR/stand-in
 	mkdir -p "$STAND_IN" "$BATS_TEST_TMPDIR/bin"
-	for program in lvs lvcreate vgcreate vgremove dmsetup; do
+	for program in lvs lvcreate lvremove lvchange vgcreate vgremove dmsetup; do
 		ln -s "$FL_TOP/t/fl-provision/stand_in.sh" "$BATS_TEST_TMPDIR/bin/$program"
 	done
 	export GROUP=fltest$$ LVM_SUPPRESS_FD_WARNINGS=1
@@ -69,7 +69,7 @@ refused() { # STATUS WORDS OPTIONS…
 		[ "$(fl-provision plan --json --only direct_lvm -d "$DISK" -t $GROUP | jq -r .change | sort -u)" = done ]
 		fl-provision direct_lvm -q -y -d "$DISK" -t $GROUP
 		[ "$(grep -c ^vgcreate "$STAND_IN/calls")" = 1 ]
-		touch "$STAND_IN/groups/$GROUP/other"
+		echo "linear:::" >"$STAND_IN/groups/$GROUP/other"
 		rc=0; fl-provision undo 2>said || rc=$?
 		[ $rc = 8 ]; grep -q "volume other" said
 		rm "$STAND_IN/groups/$GROUP/other"
@@ -188,6 +188,42 @@ refused() { # STATUS WORDS OPTIONS…
 		[ $rc = 137 ]
 		fl-provision undo -q
 		[ -z "$(blkid -p "$DISK" || true)" ]'
+}
+
+@test "killed in lvcreate: made again, or taken back; another's volume of the pool's name is no pool" {
+	new_disk 1100M
+	on_host '
+		killed() {
+			touch "$STAND_IN/die-in-lvcreate"
+			rc=0; fl-provision direct_lvm -q -y -d "$DISK" -t $GROUP || rc=$?
+			[ $rc = 137 ]
+			[ -e "$STAND_IN/groups/$GROUP/lvol0" ]
+		}
+		is_whole() { [ "$(cat "$STAND_IN/groups/$GROUP/"*)" = "thin,pool:$GROUP-thinpool:active:monitored" ]; }
+		killed
+		[ "$(fl-provision plan --json --only direct_lvm -d "$DISK" -t $GROUP | jq -r "select(.kind == \"lvm\").change")" = make ]
+		fl-provision direct_lvm -q -y -d "$DISK" -t $GROUP
+		is_whole
+		echo "thin,pool:$GROUP-thinpool::not monitored" >"$STAND_IN/groups/$GROUP/thinpool"
+		fl-provision direct_lvm -q -y -d "$DISK" -t $GROUP
+		is_whole
+		fl-provision undo -q
+		killed
+		mv "$STAND_IN/groups/$GROUP/lvol0" "$STAND_IN/groups/$GROUP/thinpool"
+		fl-provision direct_lvm -q -y -d "$DISK" -t $GROUP
+		is_whole
+		fl-provision undo -q
+		killed
+		fl-provision undo -q
+		! vgs $GROUP >/dev/null 2>&1
+		fl-provision direct_lvm -q -y -d "$DISK" -t $GROUP
+		echo "linear::active:" >"$STAND_IN/groups/$GROUP/thinpool"
+		rc=0; fl-provision direct_lvm -y -d "$DISK" -t $GROUP 2>said || rc=$?
+		[ $rc = 5 ]; grep -q "no thin pool" said
+		rc=0; fl-provision undo 2>said || rc=$?
+		[ $rc = 8 ]; grep -q "volume thinpool" said
+		rm "$STAND_IN/groups/$GROUP/thinpool"
+		fl-provision undo -q'
 }
 
 @test "devpool: made, found, back after a reboot, taken back; a stranger's is refused" {

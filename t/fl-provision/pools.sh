@@ -49,6 +49,54 @@ fl-provision undo -q
 devices | diff - before
 [ -z "$(blkid -p "$disk" || true)" ]
 
+# lvcreate is killed at each of its writes to the disk, and at some of what it asks of the kernel;
+# then the pool is made again, or taken back at once.
+mkdir bin
+cat >bin/lvcreate <<-'END'
+	#!/bin/bash
+	[ -e "$KILL" ] || exec /sbin/lvcreate "$@"
+	read -r call number <"$KILL"
+	strace -o trace -e "trace=$call" -e "inject=$call:signal=KILL:when=$number" /sbin/lvcreate "$@"
+	status=$?
+	[ $status != 137 ] || kill -9 $PPID
+	exit $status
+END
+chmod +x bin/lvcreate
+export KILL=$PWD/kill
+killed() { # CALL NUMBER
+	local rc=0
+	echo "$1 $2" >"$KILL"
+	PATH=$PWD/bin:$PATH fl-provision direct_lvm -q -y -d "$disk" -t labpool >said 2>&1 || rc=$?
+	rm "$KILL"
+	[ $rc = 0 ] || [ $rc = 137 ]
+	lvs --all --noheadings --options lv_name,lv_layout,lv_active labpool
+	[ $rc = 137 ]
+}
+taken_back() {
+	fl-provision undo -q
+	[ -z "$(blkid -p "$disk" || true)" ]
+	# Nobody else makes links here: what the one that was killed had made stays.
+	rm -rf /dev/labpool
+	devices | diff - before
+}
+made_again() {
+	fl-provision direct_lvm -q -y -d "$disk" -t labpool
+	[ "$(lvs --noheadings --separator : --options lv_name,lv_layout,lv_active,seg_monitor labpool)" = "  thinpool:thin,pool:active:monitored" ]
+	dmsetup status labpool-thinpool | grep thin-pool
+}
+points=0
+for call in io_submit ioctl; do
+	[ $call = ioctl ] && step=9 || step=1
+	for number in $(seq 1 $step 200); do
+		killed $call "$number" || break
+		points=$((points + 1))
+		[ $((number % 2)) = 0 ] || made_again
+		taken_back
+	done
+	taken_back
+done
+[ $points -ge 6 ]
+
 # RAID and encryption have signatures, too; a disk under device-mapper is in use.
 dmsetup create over --table "0 8192 linear $disk 0"
 if fl-provision direct_lvm -y -d "$disk" 2>said; then exit 1; fi

@@ -19,13 +19,23 @@ value() { # OPTION, its value among the arguments that follow
 }
 
 case $name in
-lvs) # GROUP lists, GROUP/VOLUME asks
-	case $last in
-	*/*) [ -e "$groups/$last" ] ;;
-	*) ls "$groups/$last" 2>/dev/null || true ;;
-	esac
+lvs) # a file for each volume holds its fields but for the name
+	for volume in "$groups/$last"/*; do
+		[ ! -e "$volume" ] || echo "  ${volume##*/}:$(cat "$volume")"
+	done
 	;;
-lvcreate) mkdir -p "$groups/$last" && touch "$groups/$last/$(value --name "$@")" ;;
+lvcreate)
+	mkdir -p "$groups/$last"
+	if [ -e "$STAND_IN/die-in-lvcreate" ]; then # as it may be, between the parts of a pool
+		rm "$STAND_IN/die-in-lvcreate"
+		echo "linear:$(value --metadataprofile "$@")::" >"$groups/$last/lvol0"
+		kill -9 $PPID
+		exit 1
+	fi
+	echo "thin,pool:$(value --metadataprofile "$@"):active:monitored" >"$groups/$last/$(value --name "$@")"
+	;;
+lvremove) rm "$groups/$last" ;;
+lvchange) sed -i 's/:[^:]*:[^:]*$/:active:monitored/' "$groups/$last" ;;
 vgcreate) # killed when it has written its label, as LVM may be
 	if [ -e "$STAND_IN/die-in-vgcreate" ]; then
 		rm "$STAND_IN/die-in-vgcreate"
