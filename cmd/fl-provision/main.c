@@ -20,17 +20,16 @@ static int check_root(struct fl_err *err)
 
 enum way { PLAN, MAKE };
 
-/* Before the first thing is made: a "no" leaves the host as it was. */
+/* Before the first thing is made: a "no", or a disk that may not be taken, leaves the host as it
+ * was. */
 static int confirm(const struct fl_site *site, const fl_acts *acts, struct fl_err *err)
 {
 	fl_cleanup_str struct fl_str losses = FL_STR_INIT;
 	char answer[8] = "";
 
-	if (site->host->unattended)
-		return 0;
 	if (fl_acts_losses(site, acts, &losses, err) < 0)
 		return -1;
-	if (!losses.len)
+	if (!losses.len || site->host->unattended)
 		return 0;
 	if (!isatty(STDIN_FILENO))
 		return fl_err_set(err, FL_ERR_USAGE, "takes a disk: %s; nobody can be asked here: give "
@@ -82,8 +81,11 @@ static int run(struct fl_args *args, const char *file, const char *step, enum wa
 		return -1;
 	if (fl_host_read(&host, args, file, err) < 0 || open_ledger(&host, &ledger, way, err) < 0)
 		return -1;
-	if (go(args, &host, &ledger, step, way, err) < 0)
+	if (go(args, &host, &ledger, step, way, err) < 0) {
+		if (way == MAKE)
+			fl_ledger_forget(&ledger, NULL);
 		return -1;
+	}
 	return way == MAKE ? fl_ledger_forget(&ledger, err) : 0;
 }
 

@@ -49,13 +49,14 @@ refused() { # STATUS WORDS OPTIONS…
 	export REFUSED_STATUS=$status REFUSED_WORDS=$words REFUSED_OPTIONS="$*"
 	before=$(ends_of "$DISK_FILE")
 	on_host '
-		for verb in "direct_lvm -y" "plan --only direct_lvm"; do
+		host_is >before
+		for verb in "direct_lvm -y" "plan --only direct_lvm" "all -y -s --skip $VMMS"; do
 			rc=0; fl-provision $verb -d "$DISK" -t $GROUP $REFUSED_OPTIONS >plan 2>said || rc=$?
 			[ $rc = "$REFUSED_STATUS" ] || { echo "$rc:" $(cat said); false; }
 			grep -q "$REFUSED_WORDS" said
+			host_is | diff - before
 		done
-		! vgs $GROUP >/dev/null 2>&1
-		fl-provision undo -q'
+		! vgs $GROUP >/dev/null 2>&1'
 	[ "$(ends_of "$DISK_FILE")" = "$before" ]
 }
 
@@ -151,10 +152,12 @@ refused() { # STATUS WORDS OPTIONS…
 	new_disk 1100M --read-only
 	refused 8 "read-only"
 	on_host '
+		host_is >before
 		rc=0; fl-provision direct_lvm -y -d /etc/passwd 2>said || rc=$?
 		[ $rc = 3 ]; grep -q "no block device" said
 		rc=0; fl-provision direct_lvm -y -d /dev/nothing 2>said || rc=$?
-		[ $rc = 4 ]; grep -q "no such disk" said'
+		[ $rc = 4 ]; grep -q "no such disk" said
+		host_is | diff - before'
 	losetup --detach "$DISK"
 	on_host '
 		rc=0; fl-provision direct_lvm -y -d "$DISK" -t $GROUP 2>said || rc=$?

@@ -39,12 +39,12 @@ on_host() {
 host_is() (
 	set +e +o pipefail
 	trap - ERR
-	find /etc/flintlock /etc/systemd /etc/opt -printf '%p %m %l\n' 2>/dev/null | LC_ALL=C sort
+	find /etc/flintlock /etc/systemd /etc/opt /etc/lvm/profile -printf '%p %m %l\n' 2>/dev/null | LC_ALL=C sort
 	find /usr/local/bin -printf '%p %m %s\n' | LC_ALL=C sort
 	find /etc/flintlock -type f -exec sha256sum {} + 2>/dev/null | LC_ALL=C sort
 	ip -o link | grep -o 'flbr[0-9]*' | sort -u
 	findmnt -rno TARGET | grep "^$FL_STATE_DIR"
-	ls -A "$FL_STATE_DIR" "$FL_STATE_DIR-provision" 2>/dev/null
+	find "$FL_STATE_DIR" "$FL_STATE_DIR-provision" -maxdepth 1 2>/dev/null | LC_ALL=C sort
 	true
 )
 export -f host_is
