@@ -33,31 +33,57 @@ static void trim(struct fl_str *text)
 		text->data[--text->len] = 0;
 }
 
-/* The last line that a program said is the one that tells why it gave up. */
+/* Neither remarks that come before a failure nor where to read on afterwards. */
+static bool tells_reason(const char *line)
+{
+	static const char *const others[] = { "WARNING:", "Warning:", "W:", "File descriptor ",
+					      "Run `", "Try '", "Usage:", "See " };
+
+	for (size_t i = 0; i < FL_COUNT(others); i++)
+		if (fl_str_starts(line, others[i]))
+			return false;
+	return *line;
+}
+
+/* The first line of a program's that tells why: those that follow say what it gave up then. */
+static const char *reason_of(struct fl_str *words)
+{
+	const char *last = "it said nothing";
+	char *save = NULL;
+
+	fl_str_add(words, "");
+	for (char *line = strtok_r(words->data, "\n", &save); line;
+	     line = strtok_r(NULL, "\n", &save)) {
+		last = line + strspn(line, " \t");
+		if (tells_reason(last))
+			return last;
+	}
+	return last;
+}
+
 static int failed(const char *program, int status, int words, struct fl_err *err)
 {
 	fl_cleanup_str struct fl_str text = FL_STR_INIT;
-	const char *line;
 
-	read_back(words, program, &text, NULL);
-	trim(&text);
-	line = text.len ? strrchr(text.data, '\n') : NULL;
-	line = line ? line + 1 : text.len ? text.data : "it said nothing";
 	if (status >= 256)
 		return fl_err_set(err, FL_ERR_SYSTEM, "%s: ended by signal %d", program, status - 256);
-	return fl_err_set(err, FL_ERR_SYSTEM, "%s: status %d: %s", program, status, line);
+	read_back(words, program, &text, NULL);
+	return fl_err_set(err, FL_ERR_SYSTEM, "%s: status %d: %s", program, status, reason_of(&text));
 }
 
 /* The exit status as fl_proc_wait tells it. */
 static int run(const char *const *argv, int in, int out, int words, struct fl_err *err)
 {
+	/* LVM complains of whatever the one who started us left open. */
+	static const char *const variables[] = { "LVM_SUPPRESS_FD_WARNINGS=1", NULL };
 	struct fl_proc child FL_CLEANUP(fl_proc_finish) = { .pidfd = -1 };
 	fl_cleanup_free char *path = fl_path_find_program(argv[0]);
 
 	if (!path)
 		return fl_err_set(err, FL_ERR_UNSUPPORTED, "%s: is not installed", argv[0]);
-	if (fl_proc_spawn(&child, &(struct fl_proc_spec){ .argv = argv, .in = in, .out = out,
-							  .errfd = words, .die_with_parent = true },
+	if (fl_proc_spawn(&child, &(struct fl_proc_spec){ .argv = argv, .variables = variables,
+							  .in = in, .out = out, .errfd = words,
+							  .die_with_parent = true },
 			  err) < 0)
 		return -1;
 	return fl_proc_wait(&child, -1, err);

@@ -13,7 +13,7 @@
 #include "common/err.h"
 #include "common/str.h"
 
-/* 0 when it ended with status 0; else -1 with its last words. out (NULL: not wanted) gets what
+/* 0 when it ended with status 0; else -1 with the line of its words that tells why. out (NULL: not wanted) gets what
  * it printed, without the last newline. A program that is not installed is
  * FL_ERR_UNSUPPORTED. */
 int fl_program_run(const char *const *argv, struct fl_str *out, struct fl_err *err);

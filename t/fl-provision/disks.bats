@@ -176,6 +176,20 @@ refused() { # STATUS WORDS OPTIONS…
 		/sbin/vgs $GROUP >/dev/null'
 }
 
+@test "what LVM refuses is told with LVM's reason, not with where to read on" {
+	new_disk 1100M
+	mkdir "/dev/$GROUP"
+	run on_host '
+		rc=0; LVM_SUPPRESS_FD_WARNINGS= fl-provision direct_lvm -y -d "$DISK" -t $GROUP 2>said 8</dev/null || rc=$?
+		[ $rc = 1 ] || echo $rc
+		cat said
+		fl-provision undo -q
+		[ -z "$(blkid -p "$DISK" || true)" ]'
+	rmdir "/dev/$GROUP"
+	[ "$status" = 0 ]
+	[[ "$output" == *"vgcreate: status "*": /dev/$GROUP: already exists"* ]]
+}
+
 @test "killed between LVM's label and its group: gone on with, or taken back" {
 	new_disk 1100M
 	on_host '
