@@ -235,8 +235,9 @@ static int make(const struct fl_site *site, const struct fl_act *act, struct fl_
 	}
 	if (remove_leftovers(name, err) < 0)
 		return -1;
+	/* A fifth more (the profile's percent) still fits, and the metadata twice as large. */
 	return FL_RUN(NULL, err, "lvcreate", "--quiet", "--yes", "--type", "thin-pool", "--zero", "n",
-		      "--chunksize", "512K", "--extents", "95%VG", "--metadataprofile", profile,
+		      "--chunksize", "512K", "--extents", "80%VG", "--metadataprofile", profile,
 		      "--monitor", "y", "--addtag", TAG, "--name", POOL, name);
 }
 

@@ -12,7 +12,7 @@
 #define DATA_SIZE ((int64_t)100 << 30)
 #define METADATA_SIZE ((int64_t)10 << 30)
 
-/* LVM extends the pool by itself (lvmthin(7)). */
+/* LVM extends the pool by itself (lvmthin(7)); lvm.c leaves it the room. */
 static int write_profile(const struct fl_host *host, const fl_json *about,
 			 const struct fl_str *now, struct fl_str *text, struct fl_str *why,
 			 struct fl_err *err)

@@ -65,7 +65,7 @@ refused() { # STATUS WORDS OPTIONS…
 	on_host '
 		host_is >before
 		fl-provision direct_lvm -q -y -d "$DISK" -t $GROUP
-		grep -q "lvcreate .*--type thin-pool --zero n --chunksize 512K --extents 95%VG --metadataprofile $GROUP-thinpool --monitor y" "$STAND_IN/calls"
+		grep -q "lvcreate .*--type thin-pool --zero n --chunksize 512K --extents 80%VG --metadataprofile $GROUP-thinpool --monitor y" "$STAND_IN/calls"
 		grep -q autoextend_threshold=80 /etc/lvm/profile/$GROUP-thinpool.profile
 		[ "$(fl-provision plan --json --only direct_lvm -d "$DISK" -t $GROUP | jq -r .change | sort -u)" = done ]
 		fl-provision direct_lvm -q -y -d "$DISK" -t $GROUP

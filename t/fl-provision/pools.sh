@@ -45,6 +45,20 @@ lvcreate --quiet --thin --virtualsize 100M --name user labpool/thinpool
 if fl-provision undo 2>said; then exit 1; fi
 grep 'volume user' said
 lvremove --quiet --yes labpool/user
+# Filled to more than four fifths, it grows: a block is taken by a byte in it.
+blocks() { dmsetup status labpool-thinpool | awk '{ sub(".*/", "", $6); print $6 }'; }
+before=$(blocks)
+lvcreate --quiet --thin --virtualsize 3G --name filler labpool/thinpool
+python3 -c '
+import os, sys
+to = os.open("/dev/mapper/labpool-filler", os.O_WRONLY)
+for block in range(int(sys.argv[1])):
+    os.pwrite(to, b"x", block << 19)
+os.fsync(to)' $((before * 82 / 100))
+timeout 90 bash -c "until [ \"\$(dmsetup status labpool-thinpool | cut -d' ' -f6 | cut -d/ -f2)\" -gt $before ]; do sleep 1; done"
+[ "$(blocks)" -ge $((before * 118 / 100)) ]
+lvextend --quiet --poolmetadatasize +4M labpool/thinpool
+lvremove --quiet --yes labpool/filler
 fl-provision undo -q
 devices | diff - before
 [ -z "$(blkid -p "$disk" || true)" ]
