@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* A disk of the user's choice as a thin pool of LVM. */
+/* A disk of the user's choice as a thin pool of LVM. The disk is known by the UUID of LVM's label
+ * on it, which the ledger has before the label is written: names of disks change at a restart. */
 #include "cmd/fl-provision/disk.h"
 #include "cmd/fl-provision/host.h"
 #include "cmd/fl-provision/pools.h"
@@ -8,6 +9,8 @@
 #include "common/alloc.h"
 
 #include <string.h>
+#include <sys/random.h>
+#include <sys/stat.h>
 
 #define TAG "fl-provision"
 #define POOL "thinpool"
@@ -31,19 +34,84 @@ static int look_at_group(const char *name)
 	return fl_host_lists(stripped(&tags), TAG) ? 1 : 2;
 }
 
-/* A kill between LVM's label on the disk and the volume group leaves the label: ours, when the
- * ledger has the disk and LVM knows no group for it. */
-static bool is_half_made(const struct fl_site *site, const struct fl_act *act,
-			 const struct fl_disk *disk)
+/* The entry of a label that we wrote, or were about to; NULL: it is another's. */
+static const fl_json *entry_of_label(const struct fl_site *site, const char *uuid)
 {
-	const fl_json *entry = fl_ledger_find(site->ledger, "lvm", fl_act_name(act));
-	fl_cleanup_str struct fl_str group = FL_STR_INIT;
+	const fl_json *entries = site->ledger->entries;
 
-	if (!entry || strcmp(fl_about_text(entry, "disk"), fl_about_text(act->about, "disk")) != 0 ||
-	    strcmp(disk->signature, "LVM2_member") != 0)
+	for (size_t i = fl_json_count(entries); *uuid && i > 0; i--) {
+		const fl_json *entry = fl_json_item(entries, i - 1);
+
+		if (strcmp(fl_about_text(entry, "kind"), fl_act_lvm.name) == 0 &&
+		    strcmp(fl_about_text(entry, "label"), uuid) == 0)
+			return entry;
+	}
+	return NULL;
+}
+
+/* LVM's label on a disk: its UUID, or "" without one, and the volume group that it is in. */
+struct label {
+	struct fl_str text;
+	const char *uuid, *group;
+};
+
+static void label_finish(struct label *label)
+{
+	fl_str_finish(&label->text);
+}
+
+static void read_label(const char *disk, struct label *label)
+{
+	char *text, *colon;
+
+	*label = (struct label){ .uuid = "", .group = "" };
+	if (FL_RUN(&label->text, NULL, "pvs", "--noheadings", "--separator", ":", "--options",
+		   "pv_uuid,vg_name", disk) < 0)
+		return;
+	text = stripped(&label->text);
+	colon = strchr(text, ':');
+	if (!colon)
+		return;
+	*colon = 0;
+	label->uuid = text;
+	label->group = colon + 1;
+}
+
+/* A kill between LVM's label on the disk and the volume group leaves the label. */
+static bool is_half_made(const struct fl_site *site, const struct fl_disk *disk)
+{
+	FL_CLEANUP(label_finish) struct label label = { .uuid = "" };
+
+	if (strcmp(disk->signature, "LVM2_member") != 0)
 		return false;
-	return FL_RUN(&group, NULL, "pvs", "--noheadings", "--options", "vg_name", disk->path) == 0 &&
-	       (!group.len || !group.data[strspn(group.data, " \n")]);
+	read_label(disk->path, &label);
+	return !*label.group && entry_of_label(site, label.uuid);
+}
+
+static bool is_same_device(const char *one, const char *other)
+{
+	struct stat a, b;
+
+	return stat(one, &a) == 0 && stat(other, &b) == 0 && S_ISBLK(a.st_mode) &&
+	       S_ISBLK(b.st_mode) && a.st_rdev == b.st_rdev;
+}
+
+/* A group that was made on another disk is not what is asked for. */
+static int check_disk_of_group(const char *name, const char *disk, struct fl_err *err)
+{
+	fl_cleanup_str struct fl_str text = FL_STR_INIT;
+	fl_cleanup_free char *all = NULL;
+	char *save = NULL;
+
+	if (FL_RUN(&text, err, "vgs", "--noheadings", "--options", "pv_name", name) < 0)
+		return -1;
+	all = fl_strdup(stripped(&text));
+	for (char *one = strtok_r(text.data, " \n", &save); one; one = strtok_r(NULL, " \n", &save))
+		if (is_same_device(one, disk))
+			return 0;
+	return fl_err_set(err, FL_ERR_EXISTS, "%s: the volume group of that name is on %s, not on %s; name "
+			  "that disk (links in /dev/disk/by-id stay when names of disks change), or choose "
+			  "another group with --thinpool", name, all, disk);
 }
 
 /* A line of what "lvs" was asked for. */
@@ -133,6 +201,8 @@ static int look_in_group(const struct fl_act *act, struct fl_str *why, struct fl
 {
 	const char *name = fl_act_name(act);
 
+	if (check_disk_of_group(name, fl_about_text(act->about, "disk"), err) < 0)
+		return -1;
 	switch (look_at_pool(name)) {
 	case POOL_WHOLE:
 		return FL_LOOK_DONE;
@@ -162,7 +232,7 @@ static int look(const struct fl_site *site, const struct fl_act *act, struct fl_
 		return look_in_group(act, why, err);
 	if (fl_disk_look(fl_about_text(act->about, "disk"), &disk, err) < 0)
 		return -1;
-	if (!*disk.signature || is_half_made(site, act, &disk))
+	if (!*disk.signature || is_half_made(site, &disk))
 		return FL_LOOK_MAKE;
 	if (!fl_disk_is_meant(&disk, site->host->wipe))
 		return fl_err_set(err, FL_ERR_PRECONDITION, "%s: something is on it (%s); if that may go, "
@@ -173,22 +243,69 @@ static int look(const struct fl_site *site, const struct fl_act *act, struct fl_
 	return FL_LOOK_MAKE;
 }
 
-static int make_group(const struct fl_site *site, const struct fl_act *act, struct fl_err *err)
+/* As LVM writes UUIDs: 32 characters, in groups. */
+static int make_uuid(char uuid[40], struct fl_err *err)
 {
-	const char *name = fl_act_name(act);
-	struct fl_disk disk;
+	static const char digits[] = "0123456789abcdef";
+	unsigned char bytes[16];
+	size_t len = 0;
+
+	if (getrandom(bytes, sizeof(bytes), 0) != sizeof(bytes))
+		return fl_err_errno(err, errno, "no random bytes for a UUID");
+	for (size_t i = 0; i < 32; i++) {
+		if (i >= 6 && i <= 26 && (i - 6) % 4 == 0)
+			uuid[len++] = '-';
+		uuid[len++] = digits[bytes[i / 2] >> (i % 2 ? 0 : 4) & 15];
+	}
+	uuid[len] = 0;
+	return 0;
+}
+
+/* That of the disk when it is ours already; otherwise the one that it will get. */
+static int before(const struct fl_site *site, struct fl_act *act, fl_json *entry,
+		  struct fl_err *err)
+{
+	FL_CLEANUP(label_finish) struct label label = { .uuid = "" };
+	char uuid[40];
+
+	read_label(fl_about_text(act->about, "disk"), &label);
+	if (entry_of_label(site, label.uuid) ||
+	    (*label.uuid && strcmp(label.group, fl_act_name(act)) == 0)) {
+		fl_json_set(entry, "label", fl_json_new_text(label.uuid));
+		return 0;
+	}
+	if (make_uuid(uuid, err) < 0)
+		return -1;
+	fl_json_set(entry, "label", fl_json_new_text(uuid));
+	return 0;
+}
+
+static int make_label(const struct fl_site *site, const struct fl_act *act, struct fl_disk *disk,
+		      struct fl_err *err)
+{
+	const char *uuid = fl_about_text(fl_ledger_find(site->ledger, "lvm", fl_act_name(act)),
+					 "label");
 
 	/* Once more: what was true when it was looked at need not be so any longer. */
-	if (fl_disk_look(fl_about_text(act->about, "disk"), &disk, err) < 0)
+	if (fl_disk_look(fl_about_text(act->about, "disk"), disk, err) < 0)
 		return -1;
-	if (*disk.signature && !is_half_made(site, act, &disk)) {
-		if (!fl_disk_is_meant(&disk, site->host->wipe))
-			return fl_err_set(err, FL_ERR_PRECONDITION, "%s: something is on it now (%s)",
-					  disk.path, disk.signature);
-		if (FL_RUN(NULL, err, "wipefs", "--all", "--quiet", disk.path) < 0)
-			return -1;
-	}
-	return FL_RUN(NULL, err, "vgcreate", "--quiet", "--addtag", TAG, name, disk.path);
+	if (is_half_made(site, disk))
+		return 0;
+	if (*disk->signature && !fl_disk_is_meant(disk, site->host->wipe))
+		return fl_err_set(err, FL_ERR_PRECONDITION, "%s: something is on it now (%s)",
+				  disk->path, disk->signature);
+	if (*disk->signature && FL_RUN(NULL, err, "wipefs", "--all", "--quiet", disk->path) < 0)
+		return -1;
+	return FL_RUN(NULL, err, "pvcreate", "--quiet", "--uuid", uuid, "--norestorefile", disk->path);
+}
+
+static int make_group(const struct fl_site *site, const struct fl_act *act, struct fl_err *err)
+{
+	struct fl_disk disk;
+
+	if (make_label(site, act, &disk, err) < 0)
+		return -1;
+	return FL_RUN(NULL, err, "vgcreate", "--quiet", "--addtag", TAG, fl_act_name(act), disk.path);
 }
 
 static int remove_leftovers(const char *group, struct fl_err *err)
@@ -256,31 +373,53 @@ static int check_unused(const char *group, struct fl_err *err)
 	return 0;
 }
 
+/* The UUIDs of the labels of a group's disks, one to a line; caller frees. */
+static char *labels_of_group(const char *name)
+{
+	fl_cleanup_str struct fl_str text = FL_STR_INIT;
+
+	FL_RUN(&text, NULL, "vgs", "--noheadings", "--options", "pv_uuid", name);
+	return fl_strdup(stripped(&text));
+}
+
+/* Wherever the disk is by now; one that is gone has nothing to be taken from, and one that is in
+ * another group is that group's. */
+static int remove_label(const char *uuid, struct fl_err *err)
+{
+	fl_cleanup_free char *select = fl_asprintf("pv_uuid=%s && vg_name=\"\"", uuid);
+	fl_cleanup_str struct fl_str disk = FL_STR_INIT;
+
+	if (!*uuid || FL_RUN(&disk, NULL, "pvs", "--noheadings", "--options", "pv_name", "--select",
+			     select) < 0 || !*stripped(&disk))
+		return 0;
+	return FL_RUN(NULL, err, "pvremove", "--quiet", "--yes", stripped(&disk));
+}
+
 static int undo(const struct fl_site *site, const fl_json *entry, struct fl_str *kept,
 		struct fl_err *err)
 {
-	const char *name = fl_about_text(entry, "name"), *disk = fl_about_text(entry, "disk");
+	const char *name = fl_about_text(entry, "name"), *label = fl_about_text(entry, "label");
+	fl_cleanup_free char *labels = labels_of_group(name);
 	int group = look_at_group(name);
-	struct fl_disk now;
 
 	(void)site;
-	if (group == 2) {
+	/* Entries of before had only the disk's name. */
+	if (!*label)
+		label = labels;
+	/* Our tag on other disks is that of another host, whose disk this was. */
+	if (group == 2 || (group == 1 && !strstr(labels, label)))
 		fl_str_add(kept, "the volume group of that name is another's now");
-		return 0;
-	}
-	if (group == 1 && (check_unused(name, err) < 0 ||
-			   FL_RUN(NULL, err, "vgremove", "--quiet", "--yes", name) < 0))
+	else if (group == 1 && (check_unused(name, err) < 0 ||
+				FL_RUN(NULL, err, "vgremove", "--quiet", "--yes", name) < 0))
 		return -1;
-	/* A disk that is gone has nothing to be taken from. */
-	if (fl_disk_look(disk, &now, NULL) < 0 || strcmp(now.signature, "LVM2_member") != 0)
-		return 0;
-	return FL_RUN(NULL, err, "pvremove", "--quiet", "--yes", disk);
+	return remove_label(label, err);
 }
 
 const struct fl_act_kind fl_act_lvm = {
 	.name = "lvm",
 	.destroys = true,
 	.look = look,
+	.before = before,
 	.make = make,
 	.undo = undo,
 };

@@ -207,6 +207,75 @@ refused() { # STATUS WORDS OPTIONS…
 		[ -z "$(blkid -p "$DISK" || true)" ]'
 }
 
+# Names of disks as they may be after a restart: what was $DISK is $MOVED, and $DISK is another's.
+swapped() {
+	MOVED=$(losetup --find --show "$DISK_FILE")
+	losetup --detach "$DISK"
+	truncate -s 1100M "$BATS_TEST_TMPDIR/disk.another"
+	losetup "$DISK" "$BATS_TEST_TMPDIR/disk.another"
+	/sbin/pvcreate -q "$DISK"
+	export MOVED
+}
+
+@test "a group of ours on another disk than the one that is named: refused" {
+	new_disk 1100M
+	export FIRST=$DISK
+	on_host 'fl-provision direct_lvm -q -y -d "$DISK" -t $GROUP'
+	new_disk 1100M
+	before=$(ends_of "$DISK_FILE")
+	on_host '
+		for verb in "direct_lvm -y" "plan --only direct_lvm"; do
+			rc=0; fl-provision $verb -d "$DISK" -t $GROUP >plan 2>said || rc=$?
+			[ $rc = 5 ]; grep -q "is on $FIRST, not on $DISK" said
+		done
+		ln -s "$FIRST" link
+		fl-provision direct_lvm -y -d "$PWD/link" -t $GROUP
+		fl-provision undo -q
+		[ -z "$(blkid -p "$FIRST" || true)" ]'
+	[ "$(ends_of "$DISK_FILE")" = "$before" ]
+}
+
+@test "the disk has another name, and its own is a stranger's: undo finds ours, and leaves the other" {
+	new_disk 1100M
+	on_host 'fl-provision direct_lvm -q -y -d "$DISK" -t $GROUP'
+	swapped
+	on_host '
+		rc=0; fl-provision direct_lvm -y -d "$DISK" -t $GROUP 2>said || rc=$?
+		[ $rc = 5 ]; grep -q "is on $MOVED, not on $DISK" said
+		fl-provision undo -q
+		! vgs $GROUP >/dev/null 2>&1
+		[ -z "$(blkid -p "$MOVED" || true)" ]
+		blkid -p "$DISK" | grep -q LVM2_member'
+}
+
+@test "killed between LVM's label and its group, and the names swapped: ours alone is taken back" {
+	new_disk 1100M
+	on_host '
+		touch "$STAND_IN/die-in-vgcreate"
+		rc=0; fl-provision direct_lvm -q -y -d "$DISK" -t $GROUP || rc=$?
+		[ $rc = 137 ]'
+	swapped
+	on_host '
+		rc=0; fl-provision direct_lvm -y -d "$DISK" -t $GROUP 2>said || rc=$?
+		[ $rc = 8 ]; grep -q "something is on it (LVM2_member)" said
+		fl-provision direct_lvm -q -y -d "$MOVED" -t $GROUP
+		[ "$(/sbin/vgs --noheadings -o pv_name $GROUP)" = "  $MOVED" ]
+		fl-provision undo -q
+		[ -z "$(blkid -p "$MOVED" || true)" ]
+		blkid -p "$DISK" | grep -q LVM2_member'
+}
+
+@test "a group with our mark that another host made: undo leaves it" {
+	new_disk 1100M
+	on_host '
+		fl-provision direct_lvm -q -y -d "$DISK" -t $GROUP
+		vgremove -q -y $GROUP; /sbin/pvremove -q "$DISK"
+		/sbin/vgcreate -q --addtag fl-provision $GROUP "$DISK"
+		fl-provision undo 2>said
+		grep -q "is another.s now" said
+		/sbin/vgs $GROUP'
+}
+
 @test "killed in lvcreate: made again, or taken back; another's volume of the pool's name is no pool" {
 	new_disk 1100M
 	on_host '

@@ -36,10 +36,9 @@ lvcreate)
 	;;
 lvremove) rm "$groups/$last" ;;
 lvchange) sed -i 's/:[^:]*:[^:]*$/:active:monitored/' "$groups/$last" ;;
-vgcreate) # killed when it has written its label, as LVM may be
+vgcreate) # killed when the disk has its label
 	if [ -e "$STAND_IN/die-in-vgcreate" ]; then
 		rm "$STAND_IN/die-in-vgcreate"
-		/sbin/pvcreate -q "$last" >/dev/null
 		kill -9 $PPID
 		exit 1
 	fi
