@@ -48,32 +48,61 @@ static int check(int fd, struct fl_disk *disk, struct fl_err *err)
 	return 0;
 }
 
-static void read_word(const char *path, char *word, size_t size)
+static void take_serial(const char *from, size_t len, struct fl_disk *disk)
 {
-	fl_cleanup_str struct fl_str text = FL_STR_INIT;
-	const char *from;
-	size_t len;
-
-	if (fl_io_read_file(AT_FDCWD, path, 4096, &text, NULL) < 0 || !text.len)
-		return;
-	from = text.data + strspn(text.data, " \t\n");
-	len = strcspn(from, "\n");
-	while (len && from[len - 1] == ' ')
+	while (len && strchr(" \t\n", *from))
+		from++, len--;
+	while (len && strchr(" \t\n", from[len - 1]))
 		len--;
-	snprintf(word, size, "%.*s", (int)len, from);
+	snprintf(disk->serial, sizeof(disk->serial), "%.*s", (int)len, from);
 }
 
-/* virtio has it beside the disk, SCSI and NVMe in the device's folder. */
-static void find_serial(dev_t device, struct fl_disk *disk)
+/* As lsblk(8) has it, so that people find the word that --wipe wants: udev's. */
+static void find_serial_in_udev(dev_t device, struct fl_disk *disk)
 {
-	static const char *const places[] = { "serial", "device/serial", "wwid", "device/wwid" };
+	static const char *const keys[] = { "E:SCSI_IDENT_SERIAL=", "E:ID_SCSI_SERIAL=",
+					    "E:ID_SERIAL_SHORT=", "E:ID_SERIAL=" };
+	fl_cleanup_free char *path = fl_asprintf("/run/udev/data/b%u:%u", major(device),
+						 minor(device));
+	fl_cleanup_str struct fl_str text = FL_STR_INIT;
+
+	fl_str_add(&text, "\n");
+	if (fl_io_read_file(AT_FDCWD, path, 1 << 20, &text, NULL) < 0)
+		return;
+	for (size_t i = 0; i < FL_COUNT(keys) && !*disk->serial; i++) {
+		fl_cleanup_free char *start = fl_asprintf("\n%s", keys[i]);
+		const char *found = strstr(text.data, start);
+
+		found = found ? found + strlen(start) : "";
+		take_serial(found, strcspn(found, "\n"), disk);
+	}
+}
+
+/* virtio has it beside the disk, NVMe in the device's folder, SCSI and SATA in a page there, behind
+ * its head of four bytes. What the kernel makes up where there is none comes last. */
+static void find_serial_in_kernel(dev_t device, struct fl_disk *disk)
+{
+	static const struct {
+		const char *name;
+		size_t head;
+	} places[] = { { "serial", 0 }, { "device/serial", 0 }, { "device/vpd_pg80", 4 },
+		       { "wwid", 0 }, { "device/wwid", 0 } };
 
 	for (size_t i = 0; i < FL_COUNT(places) && !*disk->serial; i++) {
 		fl_cleanup_free char *path = fl_asprintf("/sys/dev/block/%u:%u/%s", major(device),
-							 minor(device), places[i]);
+							 minor(device), places[i].name);
+		fl_cleanup_str struct fl_str text = FL_STR_INIT;
 
-		read_word(path, disk->serial, sizeof(disk->serial));
+		if (fl_io_read_file(AT_FDCWD, path, 4096, &text, NULL) == 0 &&
+		    text.len > places[i].head)
+			take_serial(text.data + places[i].head, text.len - places[i].head, disk);
 	}
+}
+
+static void find_serial(dev_t device, struct fl_disk *disk)
+{
+	find_serial_in_udev(device, disk);
+	find_serial_in_kernel(device, disk);
 	if (!*disk->serial)
 		snprintf(disk->serial, sizeof(disk->serial), "%" PRIu64, disk->size);
 }
@@ -129,9 +158,14 @@ int fl_disk_look(const char *path, struct fl_disk *disk, struct fl_err *err)
 	return find_signature(fd, disk, err);
 }
 
+char *fl_disk_word(const struct fl_disk *disk)
+{
+	return fl_asprintf("%s:%s", fl_path_last(disk->path), disk->serial);
+}
+
 bool fl_disk_is_meant(const struct fl_disk *disk, const char *word)
 {
-	fl_cleanup_free char *own = fl_asprintf("%s:%s", fl_path_last(disk->path), disk->serial);
+	fl_cleanup_free char *own = fl_disk_word(disk);
 
 	return word && strcmp(word, own) == 0;
 }

@@ -18,7 +18,7 @@
 
 struct fl_disk {
 	char path[256]; /* "/dev/vdb", with links followed */
-	char serial[128]; /* of a disk without one: its size in bytes */
+	char serial[128]; /* as lsblk(8) tells it; of a disk without one: its size in bytes */
 	char signature[64]; /* what libblkid finds on it: "ext4", "LVM2_member", "gpt"; "" nothing */
 	uint64_t size;
 };
@@ -27,5 +27,6 @@ struct fl_disk {
  * FL_ERR_PRECONDITION when it is read-only or too small. */
 int fl_disk_look(const char *path, struct fl_disk *disk, struct fl_err *err);
 
-/* Whether --wipe's word names this disk: "NAME:SERIAL", such as "vdb:QM0001". */
+/* The word by which --wipe names this disk: "NAME:SERIAL", such as "vdb:QM0001". Caller frees. */
+char *fl_disk_word(const struct fl_disk *disk);
 bool fl_disk_is_meant(const struct fl_disk *disk, const char *word);

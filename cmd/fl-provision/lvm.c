@@ -218,6 +218,14 @@ static int look_in_group(const struct fl_act *act, struct fl_str *why, struct fl
 	}
 }
 
+static int something_is_on(const struct fl_disk *disk, struct fl_err *err)
+{
+	fl_cleanup_free char *word = fl_disk_word(disk);
+
+	return fl_err_set(err, FL_ERR_PRECONDITION, "%s: something is on it (%s); if that may go, say "
+			  "--wipe \"%s\"", disk->path, disk->signature, word);
+}
+
 static int look(const struct fl_site *site, const struct fl_act *act, struct fl_str *why,
 		struct fl_err *err)
 {
@@ -235,10 +243,7 @@ static int look(const struct fl_site *site, const struct fl_act *act, struct fl_
 	if (!*disk.signature || is_half_made(site, &disk))
 		return FL_LOOK_MAKE;
 	if (!fl_disk_is_meant(&disk, site->host->wipe))
-		return fl_err_set(err, FL_ERR_PRECONDITION, "%s: something is on it (%s); if that may go, "
-				  "say --wipe NAME:SERIAL, with the disk's serial as \"lsblk -o "
-				  "NAME,SERIAL,SIZE -b\" tells it, or its size where it has none",
-				  disk.path, disk.signature);
+		return something_is_on(&disk, err);
 	fl_str_addf(why, "%s on %s is wiped", disk.signature, disk.path);
 	return FL_LOOK_MAKE;
 }
@@ -292,8 +297,7 @@ static int make_label(const struct fl_site *site, const struct fl_act *act, stru
 	if (is_half_made(site, disk))
 		return 0;
 	if (*disk->signature && !fl_disk_is_meant(disk, site->host->wipe))
-		return fl_err_set(err, FL_ERR_PRECONDITION, "%s: something is on it now (%s)",
-				  disk->path, disk->signature);
+		return something_is_on(disk, err);
 	if (*disk->signature && FL_RUN(NULL, err, "wipefs", "--all", "--quiet", disk->path) < 0)
 		return -1;
 	return FL_RUN(NULL, err, "pvcreate", "--quiet", "--uuid", uuid, "--norestorefile", disk->path);

@@ -130,6 +130,25 @@ refused() { # STATUS WORDS OPTIONS…
 		fl-provision undo -q'
 }
 
+@test "--wipe wants the serial that lsblk shows, and is told when it is missing" {
+	new_disk 1100M
+	mkfs.ext4 -q "$DISK"
+	blockdev --flushbufs "$DISK"
+	run on_host '
+		mount -t tmpfs run /run
+		mkdir -p /run/udev/data
+		rc=0; fl-provision direct_lvm -y -d "$DISK" -t $GROUP 2>said || rc=$?
+		[ $rc = 8 ]; grep -qF "say --wipe \"$WIPE\"" said
+		printf "S:disk/by-id/x\nE:ID_SERIAL=Maker_Disk_WD-42\nE:ID_SERIAL_SHORT=WD-42\n" >"/run/udev/data/b$(lsblk -dno MAJ:MIN "$DISK" | tr -d " ")"
+		rc=0; fl-provision direct_lvm -y -d "$DISK" -t $GROUP --wipe "$WIPE" 2>said || rc=$?
+		[ $rc = 8 ]; grep -qF "say --wipe \"${DISK##*/}:WD-42\"" said
+		[ "$(lsblk -dno SERIAL "$DISK")" = WD-42 ]
+		fl-provision direct_lvm -q -y -d "$DISK" -t $GROUP --wipe "${DISK##*/}:WD-42"
+		fl-provision undo -q'
+	echo "$output"
+	[ "$status" = 0 ]
+}
+
 @test "in use: a mounted disk, even with --wipe" {
 	new_disk 1100M
 	mkfs.ext4 -q "$DISK"
