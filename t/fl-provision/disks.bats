@@ -94,9 +94,28 @@ refused() { # STATUS WORDS OPTIONS…
 		fl-provision undo -q'
 }
 
-@test "file systems, swap, LVM, partition tables: refused" {
-	for kind in ext4 xfs swap gpt dos lvm group; do
+# The few bytes by which libblkid knows what no program here makes: members of RAID (their superblock
+# of version 1.2), encrypted disks (LUKS), ZFS (four of its uberblocks).
+signature() { # KIND DISK
+	python3 - "$@" <<-'END'
+		import struct, sys
+		kind, disk = sys.argv[1:]
+		raid = struct.pack("<II", 0xA92B4EFC, 1).ljust(144, b"\0") + struct.pack("<Q", 8)
+		luks = b"LUKS\xba\xbe\0\1"
+		zfs = struct.pack("<QQ", 0x00BAB10C, 5000)
+		what = {"linux_raid_member": [(4096, raid)], "crypto_LUKS": [(0, luks)],
+		        "zfs_member": [((128 + i) << 10, zfs) for i in range(4)]}
+		with open(disk, "r+b") as to:
+		    for place, text in what[kind]:
+		        to.seek(place)
+		        to.write(text)
+	END
+}
+
+@test "file systems, swap, LVM, partition tables, RAID, encryption, ZFS: refused" {
+	for kind in ext4 xfs swap gpt dos lvm group linux_raid_member crypto_LUKS zfs_member; do
 		new_disk 1100M
+		words="something is on it ("
 		case $kind in
 		ext4) mkfs.ext4 -q "$DISK" ;;
 		xfs) mkfs.xfs -q "$DISK" ;;
@@ -104,10 +123,14 @@ refused() { # STATUS WORDS OPTIONS…
 		gpt | dos) printf 'label: %s\n,,\n' "$kind" | sfdisk -q --no-reread --no-tell-kernel "$DISK_FILE" ;;
 		lvm) /sbin/pvcreate -q "$DISK" ;;
 		group) /sbin/vgcreate -q "$GROUP-other" "$DISK" ;;
+		*_*)
+			signature "$kind" "$DISK"
+			words="something is on it ($kind)"
+			;;
 		esac
 		sync "$DISK"
 		blockdev --flushbufs "$DISK"
-		refused 8 "something is on it"
+		refused 8 "$words"
 		[ "$kind" != group ] || /sbin/vgremove -q -y "$GROUP-other"
 	done
 }
@@ -182,6 +205,36 @@ refused() { # STATUS WORDS OPTIONS…
 		rc=0; fl-provision direct_lvm -y -d "$DISK" -t $GROUP 2>said || rc=$?
 		[ $rc != 0 ]
 		fl-provision undo -q'
+}
+
+@test "the disk goes away before its label is written, or before its group is: told, gone on with, taken back" {
+	new_disk 1100M
+	cat >"$BATS_TEST_TMPDIR/bin/pvs" <<-'END'
+		#!/bin/bash
+		[ -e "$STAND_IN/gone" ] || losetup --detach "$DISK"
+		touch "$STAND_IN/gone"
+		exec /sbin/pvs "$@"
+	END
+	chmod +x "$BATS_TEST_TMPDIR/bin/pvs"
+	on_host '
+		host_is >before
+		rc=0; fl-provision direct_lvm -y -d "$DISK" -t $GROUP 2>said || rc=$?
+		[ $rc != 0 ]; grep -q "$DISK: " said
+		losetup "$DISK" "$DISK_FILE"
+		fl-provision direct_lvm -q -y -d "$DISK" -t $GROUP
+		[ -e "$STAND_IN/groups/$GROUP/thinpool" ]
+		fl-provision undo -q
+		host_is | diff - before
+		touch "$STAND_IN/gone-in-vgcreate"
+		rc=0; fl-provision direct_lvm -y -d "$DISK" -t $GROUP 2>said || rc=$?
+		[ $rc != 0 ]; grep -q "vgcreate: status .*$DISK" said
+		losetup "$DISK" "$DISK_FILE"
+		fl-provision direct_lvm -q -y -d "$DISK" -t $GROUP
+		fl-provision undo -q
+		touch "$STAND_IN/gone-in-vgcreate"
+		! fl-provision direct_lvm -q -y -d "$DISK" -t $GROUP
+		fl-provision undo -q
+		host_is | diff - before'
 }
 
 @test "a group of that name that is a stranger's" {

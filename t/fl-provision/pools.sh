@@ -111,10 +111,31 @@ for call in io_submit ioctl; do
 done
 [ $points -ge 6 ]
 
-# RAID and encryption have signatures, too; a disk under device-mapper is in use.
-dmsetup create over --table "0 8192 linear $disk 0"
-if fl-provision direct_lvm -y -d "$disk" 2>said; then exit 1; fi
-grep 'is in use' said
-dmsetup remove over
+# A member of RAID, an encrypted disk, and one under any other device are in use, whatever is on them.
+size=$(blockdev --getsz "$disk")
+modprobe -a dm_raid dm_crypt
+mib=$((1 << 11))
+for table in "0 $((size - mib)) raid raid1 3 0 region_size 1024 1 - $disk" \
+	"0 $size crypt aes-xts-plain64 $(printf '%064d' 7) 0 $disk 0" "0 8192 linear $disk 0"; do
+	dmsetup create over --table "$table"
+	if fl-provision direct_lvm -y -d "$disk" 2>said; then exit 1; fi
+	grep 'is in use' said
+	dmsetup remove --retry over
+done
+
+# A disk of SCSI has its serial in a page of its own. It is taken away while the group is made.
+modprobe scsi_debug dev_size_mb=64 virtual_gb=2
+scsi=$(ls -d /sys/bus/pseudo/drivers/scsi_debug/adapter0/host*/target*/*/block/*)
+scsi=${scsi##*/}
+serial=$(tail -c +5 "/sys/block/$scsi/device/vpd_pg80" | tr -d ' \0')
+[ "$serial" ]
+printf 'LUKS\272\276\0\1' | dd of="/dev/$scsi" conv=fsync status=none
+if fl-provision direct_lvm -y -d "/dev/$scsi" 2>said; then exit 1; fi
+grep -F "(crypto_LUKS); if that may go, say --wipe \"$scsi:$serial\"" said
+printf '#!/bin/bash\necho 1 >/sys/block/%s/device/delete\nexec /sbin/vgcreate "$@"\n' "$scsi" >bin/vgcreate
+chmod +x bin/vgcreate
+if PATH=$PWD/bin:$PATH fl-provision direct_lvm -y -d "/dev/$scsi" --wipe "$scsi:$serial" 2>said; then exit 1; fi
+grep "vgcreate: status .*/dev/$scsi" said
 fl-provision undo -q
+devices | diff - before
 echo all good

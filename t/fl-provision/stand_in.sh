@@ -42,6 +42,10 @@ vgcreate) # killed when the disk has its label
 		kill -9 $PPID
 		exit 1
 	fi
+	if [ -e "$STAND_IN/gone-in-vgcreate" ]; then
+		rm "$STAND_IN/gone-in-vgcreate"
+		losetup --detach "$last"
+	fi
 	exec /sbin/vgcreate "$@"
 	;;
 vgremove) rm -rf "${groups:?}/$last" && exec /sbin/vgremove "$@" ;;
