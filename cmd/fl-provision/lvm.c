@@ -7,6 +7,7 @@
 #include "cmd/fl-provision/program.h"
 
 #include "common/alloc.h"
+#include "common/log.h"
 
 #include <string.h>
 #include <sys/random.h>
@@ -339,6 +340,23 @@ static int activate(const char *group, struct fl_err *err)
 	return FL_RUN(NULL, err, "lvchange", "--quiet", "--monitor", "y", pool);
 }
 
+/* LVM switches groups on as udev tells of their disks, which nobody waits for; and where it does
+ * not, nobody did. */
+static int restore(const struct fl_site *site, const fl_json *about, struct fl_err *err)
+{
+	const char *name = fl_about_text(about, "name");
+
+	(void)site;
+	if (look_at_group(name) == 0)
+		FL_ASK("udevadm", "settle", "--timeout=30");
+	if (look_at_group(name) != 1 || look_at_pool(name) == POOL_NONE) {
+		fl_log(FL_LOG_WARN, "%s/" POOL ": is not there; see that its disk is, or run fl-provision "
+		       "again", name);
+		return 0;
+	}
+	return look_at_pool(name) == POOL_OFF ? activate(name, err) : 0;
+}
+
 static int make(const struct fl_site *site, const struct fl_act *act, struct fl_err *err)
 {
 	const char *name = fl_act_name(act);
@@ -426,4 +444,5 @@ const struct fl_act_kind fl_act_lvm = {
 	.before = before,
 	.make = make,
 	.undo = undo,
+	.restore = restore,
 };

@@ -289,6 +289,23 @@ swapped() {
 	export MOVED
 }
 
+@test "a pool of LVM that a restart left off is switched on; one whose disk is gone is told" {
+	new_disk 1100M
+	on_host '
+		fl-provision direct_lvm -q -y -d "$DISK" -t $GROUP
+		grep -q "fl-provision restore --state-dir $FL_STATE_DIR" /etc/systemd/system/fl-provision.service
+		fl-provision restore
+		! grep -q ^lvchange "$STAND_IN/calls"
+		echo "thin,pool:$GROUP-thinpool::" >"$STAND_IN/groups/$GROUP/thinpool"
+		fl-provision restore
+		[ "$(cat "$STAND_IN/groups/$GROUP/thinpool")" = "thin,pool:$GROUP-thinpool:active:monitored" ]
+		losetup --detach "$DISK"
+		fl-provision restore 2>said
+		grep -q "$GROUP/thinpool: is not there" said
+		losetup "$DISK" "$DISK_FILE"
+		fl-provision undo -q'
+}
+
 @test "a group of ours on another disk than the one that is named: refused" {
 	new_disk 1100M
 	export FIRST=$DISK
