@@ -9,6 +9,7 @@
 #include "common/alloc.h"
 #include "common/log.h"
 
+#include <limits.h>
 #include <string.h>
 #include <sys/random.h>
 #include <sys/stat.h>
@@ -63,11 +64,13 @@ static void label_finish(struct label *label)
 
 static void read_label(const char *disk, struct label *label)
 {
-	char *text, *colon;
+	char *text, *colon, real[PATH_MAX];
 
 	*label = (struct label){ .uuid = "", .group = "" };
-	if (FL_RUN(&label->text, NULL, "pvs", "--noheadings", "--separator", ":", "--options",
-		   "pv_uuid,vg_name", disk) < 0)
+	/* LVM knows links only where udev told it of them. */
+	if (!realpath(disk, real) ||
+	    FL_RUN(&label->text, NULL, "pvs", "--noheadings", "--separator", ":", "--options",
+		   "pv_uuid,vg_name", real) < 0)
 		return;
 	text = stripped(&label->text);
 	colon = strchr(text, ':');
@@ -425,7 +428,7 @@ static int undo(const struct fl_site *site, const fl_json *entry, struct fl_str 
 	int group = look_at_group(name);
 
 	(void)site;
-	/* Entries of before had only the disk's name. */
+	/* A ledger may lack it; the group has it then. */
 	if (!*label)
 		label = labels;
 	/* Our tag on other disks is that of another host, whose disk this was. */

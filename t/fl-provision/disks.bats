@@ -232,7 +232,8 @@ signature() { # KIND DISK
 		fl-provision direct_lvm -q -y -d "$DISK" -t $GROUP
 		fl-provision undo -q
 		touch "$STAND_IN/gone-in-vgcreate"
-		! fl-provision direct_lvm -q -y -d "$DISK" -t $GROUP
+		rc=0; fl-provision direct_lvm -q -y -d "$DISK" -t $GROUP || rc=$?
+		[ $rc != 0 ]
 		fl-provision undo -q
 		host_is | diff - before'
 }
@@ -295,7 +296,7 @@ swapped() {
 		fl-provision direct_lvm -q -y -d "$DISK" -t $GROUP
 		grep -q "fl-provision restore --state-dir $FL_STATE_DIR" /etc/systemd/system/fl-provision.service
 		fl-provision restore
-		! grep -q ^lvchange "$STAND_IN/calls"
+		[ "$(grep -c ^lvchange "$STAND_IN/calls" || true)" = 0 ]
 		echo "thin,pool:$GROUP-thinpool::" >"$STAND_IN/groups/$GROUP/thinpool"
 		fl-provision restore
 		[ "$(cat "$STAND_IN/groups/$GROUP/thinpool")" = "thin,pool:$GROUP-thinpool:active:monitored" ]
@@ -318,8 +319,10 @@ swapped() {
 			[ $rc = 5 ]; grep -q "is on $FIRST, not on $DISK" said
 		done
 		ln -s "$FIRST" link
+		echo "thin,pool:$GROUP-thinpool::" >"$STAND_IN/groups/$GROUP/thinpool"
 		fl-provision direct_lvm -y -d "$PWD/link" -t $GROUP
-		fl-provision undo -q
+		fl-provision undo 2>said
+		[ "$(grep -c kept said || true)" = 0 ]
 		[ -z "$(blkid -p "$FIRST" || true)" ]'
 	[ "$(ends_of "$DISK_FILE")" = "$before" ]
 }
@@ -332,7 +335,7 @@ swapped() {
 		rc=0; fl-provision direct_lvm -y -d "$DISK" -t $GROUP 2>said || rc=$?
 		[ $rc = 5 ]; grep -q "is on $MOVED, not on $DISK" said
 		fl-provision undo -q
-		! vgs $GROUP >/dev/null 2>&1
+		[ "$(vgs $GROUP 2>&1 | grep -c "not found")" = 1 ]
 		[ -z "$(blkid -p "$MOVED" || true)" ]
 		blkid -p "$DISK" | grep -q LVM2_member'
 }
@@ -390,7 +393,7 @@ swapped() {
 		fl-provision undo -q
 		killed
 		fl-provision undo -q
-		! vgs $GROUP >/dev/null 2>&1
+		[ "$(vgs $GROUP 2>&1 | grep -c "not found")" = 1 ]
 		fl-provision direct_lvm -q -y -d "$DISK" -t $GROUP
 		echo "linear::active:" >"$STAND_IN/groups/$GROUP/thinpool"
 		rc=0; fl-provision direct_lvm -y -d "$DISK" -t $GROUP 2>said || rc=$?
