@@ -155,6 +155,8 @@ lab() {
 		lab_file "${file##*/}" bats --tap "$file"
 	done
 	lab_file reboot t/lab/reboot
+	lab_file "provision, with a devpool" -s 3072 t/lab/provision devpool
+	lab_file "provision, with a disk" -s 3072 t/lab/provision direct_lvm
 }
 
 lint() {

@@ -9,31 +9,8 @@ self=$(realpath "$0")
 top=$(dirname "$(dirname "$(dirname "$self")")")
 note=/var/lib/lab-systemd
 
-# systemd.sh boot N is run by a unit; its output and status are left in $note.
-boot() {
-	rm -f "$note/status"
-	printf '[Unit]\nWants=basic.target\nAfter=basic.target\n' >/etc/systemd/system/lab.target
-	printf '[Unit]\nAfter=basic.target\n[Service]\nType=oneshot\nExecStart=%s\n' \
-		"/bin/bash -c '$self boot $1 >$note/output 2>&1; echo \$? >$note/status'" >/etc/systemd/system/lab.service
-	mkdir -p /run/systemd/system
-	rm -rf /etc/systemd/system/lab.target.wants
-	mkdir /etc/systemd/system/lab.target.wants
-	ln -s ../lab.service /etc/systemd/system/lab.target.wants/
-	# shellcheck disable=SC2016 # expanded by the inner shell
-	timeout 240 unshare --pid --fork --kill-child --mount --cgroup --mount-proc bash -c '
-		mount -t tmpfs tmpfs /run
-		umount /sys/fs/cgroup
-		mount -t cgroup2 cgroup2 /sys/fs/cgroup
-		exec env container=lab /lib/systemd/systemd --unit=lab.target --show-status=false --log-target=null' &
-	for _ in $(seq 200); do
-		[ ! -e "$note/status" ] || break
-		sleep 1
-	done
-	cat "$note/output"
-	kill -9 $!
-	wait || true
-	[ "$(cat "$note/status")" = 0 ]
-}
+# shellcheck source=t/lab/systemd.bash
+. "$top/t/lab/systemd.bash"
 
 ask() { # PATH [curl's options…]
 	local path=$1
@@ -95,14 +72,11 @@ host)
 	make -s -C "$top" install PREFIX=/usr >/dev/null
 	# The service sees neither /tmp nor /var/tmp.
 	cp "$top/build/drivers/fake-vmm" /usr/local/bin/
-	mkdir -p "$note" /etc/tmpfiles.d
-	# The project may lie below /tmp, which a boot would empty.
-	ln -sf /dev/null /etc/tmpfiles.d/tmp.conf
-	ln -sf /dev/null /etc/systemd/system/tmp.mount
+	mkdir -p "$note"
 	systemd-sysusers /usr/lib/sysusers.d/flintlock.conf
-	boot 1
+	under_systemd "$note" 200 "$self" boot 1
 	ip link del flbr0
-	boot 2
+	under_systemd "$note" 200 "$self" boot 2
 	echo all good
 	;;
 boot)

@@ -67,10 +67,10 @@ said() {
 	return 1
 }
 
-# Once more up than before; the console has what it said in both lives.
+# comes_back NAME [SECONDS]: once more up than before; the console has what it said in both lives.
 comes_back() {
 	local try
-	for try in $(seq 200); do
+	for try in $(seq $((${2:-40} * 5))); do
 		[ "$(fl console "$1" --print | grep -ca 'lab-guest: ready')" -lt 2 ] || return 0
 		sleep 0.2
 	done
