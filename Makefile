@@ -259,6 +259,8 @@ check-lab:
 	@t/lab/run -m 4096 -d 2048 t/lab/reboot </dev/null
 	@t/lab/run -m 4096 -d 2048 -s 3072 t/lab/provision devpool </dev/null
 	@t/lab/run -m 4096 -d 2048 -s 3072 t/lab/provision direct_lvm </dev/null
+	@contrib/deb.sh $(B)/deb >/dev/null
+	@t/lab/run -m 4096 t/lab/package $(B)/deb </dev/null
 	@$(MAKE) --no-print-directory -j2 B=build-san SAN=address,undefined tests
 	@FL_BUILD=$(abspath build-san) t/lab/run -m 8192 -t 2400 env ASAN_OPTIONS=detect_leaks=1:exitcode=99 \
 		UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1 bats --tap t/lab/thin.bats t/lab/devices.bats </dev/null

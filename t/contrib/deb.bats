@@ -5,6 +5,7 @@
 
 bats_require_minimum_version 1.5.0
 load ../lib
+load deb
 
 setup_file() {
 	[ "${FL_CHECK_DEB:-}" ] || skip "builds packages and fetches a distribution; run make check-deb"
@@ -64,20 +65,6 @@ setup_file() {
 		[ -e "$ROOT/usr/share/doc/flintlock-serve/examples/prometheus/alerts.yml.gz" ]
 }
 
-# The same packages, of a later version.
-newer() { # INTO
-	local package name
-	mkdir "$1"
-	for package in "$DEB"/*.deb; do
-		name=${package##*/}
-		dpkg-deb -R "$package" "$1/tree"
-		sed -i 's/^Version: .*/&+later/' "$1/tree/DEBIAN/control"
-		sed -i 's/flintlock-tools (= \([^)]*\))/flintlock-tools (= \1+later)/' "$1/tree/DEBIAN/control"
-		dpkg-deb --root-owner-group -b "$1/tree" "$1/${name%%_*}_later.deb" >/dev/null
-		rm -rf "$1/tree"
-	done
-}
-
 # With processes of its own: systemd's tools want /proc.
 inside() {
 	# shellcheck disable=SC2016 # expanded by the inner shell
@@ -88,7 +75,7 @@ inside() {
 # What runs is told apart from what starts: by the file it was started from, which is gone then.
 upgraded_under_a_microvm() {
 	cp "$FL_BUILD/drivers/fake-vmm" "$root/usr/local/bin/"
-	newer "$root/later"
+	newer_packages "$DEB" "$root/later"
 	inside '
 		export FL_STATE_DIR=/tmp/state FL_RUN_DIR=/tmp/run
 		from=oci:/images/layout

@@ -16,7 +16,7 @@ ask() { # PATH [curl's options…]
 	local path=$1
 	shift
 	curl -sf --cacert /etc/flintlock/pki/ca.pem --cert /etc/flintlock/pki/client.pem --key /etc/flintlock/pki/client.key \
-		-H "Authorization: Bearer $(tail -n1 /etc/flintlock/tokens)" "$@" "https://127.0.0.1:8090$path"
+		-H "Authorization: Bearer $(grep -m1 -v "^#" /etc/flintlock/tokens)" "$@" "https://127.0.0.1:8090$path"
 }
 
 created() {
@@ -83,7 +83,8 @@ boot)
 	export PATH=/usr/bin:/usr/sbin:/bin:/sbin
 	unset FL_STATE_DIR FL_RUN_DIR
 	if [ "$2" = 1 ]; then
-		printf 'qemu: /usr/local/bin/fake-vmm\naccel: tcg\nenable-http: "true"\nhttp-endpoint: "127.0.0.1:8090"\n' >"$note/config.yaml"
+		printf 'qemu: /usr/local/bin/fake-vmm\naccel: tcg\nenable-http: "true"\nhttp-endpoint: "127.0.0.1:8090"\nimage-roots: %s\n' \
+			"$note" >"$note/config.yaml"
 		find /etc/flintlock /etc/systemd/system 2>/dev/null | sort >"$note/before"
 		fl-provision all -s --skip firecracker,cloudhypervisor -y -a 127.0.0.1 -f "$note/config.yaml"
 		systemctl is-active fl-provision.service fl-serve.service

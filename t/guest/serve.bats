@@ -19,7 +19,7 @@ setup() {
 	inside ip link set lo up
 	inside fl-net bridge create br0 --address 10.9.0.1/24
 	export SERVE=127.0.0.1:9090
-	nsenter -t "$HOLDER" -n fl-serve run --grpc-endpoint "$SERVE" --accel tcg --bridge-name br0 \
+	nsenter -t "$HOLDER" -n fl-serve run --grpc-endpoint "$SERVE" --accel tcg --bridge-name br0 --image-roots "$layout" \
 		>"$BATS_TEST_TMPDIR/serve.log" 2>&1 3>&- &
 	SERVER=$!
 }

@@ -10,7 +10,7 @@ load thin
 
 setup() {
 	BATS_FILE_TMPDIR=$BATS_TEST_TMPDIR
-	export FL_STATE_DIR=/tmp/state IMAGES=/tmp/small
+	export FL_STATE_DIR=/tmp/state IMAGES=/tmp/small FLINTLOCKD_IMAGE_ROOTS=/tmp/small
 	small_images "$IMAGES"
 	ip link add wire0 type veth peer name wire1
 	ip link set wire0 up
