@@ -183,7 +183,7 @@ static enum pool look_at_pool(const char *group)
 {
 	fl_cleanup_str struct fl_str text = FL_STR_INIT;
 	enum pool found = POOL_NONE;
-	struct volume volume;
+	struct volume volume = { 0 };
 	char *rest;
 
 	if (read_volumes(group, &text, &rest, NULL) < 0)
@@ -319,7 +319,7 @@ static int make_group(const struct fl_site *site, const struct fl_act *act, stru
 static int remove_leftovers(const char *group, struct fl_err *err)
 {
 	fl_cleanup_str struct fl_str text = FL_STR_INIT;
-	struct volume volume;
+	struct volume volume = { 0 };
 	char *rest;
 
 	if (read_volumes(group, &text, &rest, err) < 0)
@@ -386,7 +386,7 @@ static int make(const struct fl_site *site, const struct fl_act *act, struct fl_
 static int check_unused(const char *group, struct fl_err *err)
 {
 	fl_cleanup_str struct fl_str text = FL_STR_INIT;
-	struct volume volume;
+	struct volume volume = { 0 };
 	char *rest;
 
 	if (read_volumes(group, &text, &rest, err) < 0)
