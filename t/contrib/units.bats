@@ -71,9 +71,13 @@ unknown() {
 @test "every exemption of the service has its reason" {
 	unit=$FL_TOP/contrib/systemd/fl-serve.service
 	systemd-analyze security --offline=true --json=short "$unit" >"$BATS_TEST_TMPDIR/list" || skip "systemd-analyze is not there"
-	# What one switch of systemd would shut, and this unit leaves open.
-	for switch in $(jq -r '.[] | select(.set == false) | .name' "$BATS_TEST_TMPDIR/list" |
-		grep -oE '^(Protect[A-Za-z]+|Private(Devices|Network)|MemoryDenyWriteExecute|IPAddressDeny)=' | tr -d = | sort -u); do
-		grep -qE "^# .*$switch" "$unit" || { echo "$switch: no reason"; return 1; }
-	done
+	# What the unit leaves open; of lists, who is in them: "RestrictAddressFamilies=~AF_(INET|INET6)".
+	jq -r '.[] | select(.set == false) | .name' "$BATS_TEST_TMPDIR/list" |
+		sed -E 's/AF_\(INET.INET6\)/AF_INET AF_INET6/; s/(User|RootDirectory)=.*/\1=/; s/[@=~()|/*]+/ /g; s/ CAP_/ /g; s/ DAC_ .*/ DAC_OVERRIDE/' >"$BATS_TEST_TMPDIR/open"
+	[ "$(wc -l <"$BATS_TEST_TMPDIR/open")" -ge 15 ]
+	while read -r -a words; do
+		for word in "${words[@]}"; do
+			grep -qE "^# .*\\b$word\\b" "$unit" || { echo "${words[*]}: no reason ($word)"; return 1; }
+		done
+	done <"$BATS_TEST_TMPDIR/open"
 }

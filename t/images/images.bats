@@ -61,6 +61,26 @@ teardown() {
 	grep -q '/br_netfilter.ko:' dep
 }
 
+@test "docs/images.md: its commands, one after another" {
+	. "$FL_TOP/t/registry.sh"
+	registry_start "$BATS_TEST_TMPDIR/registry"
+	ln -s "$FL_TOP/images" images
+	mkdir -p tree/DEBIAN debs profile/files/etc
+	printf 'Package: kubeadm\nVersion: 1.31.2-1.1\nArchitecture: all\nMaintainer: none <none@localhost>\nDescription: none\n' \
+		>tree/DEBIAN/control
+	dpkg-deb -b tree debs/kubeadm.deb >/dev/null
+	echo tree >profile/packages
+	echo mine >profile/files/etc/motd
+	sed -n 's/^    //p' "$FL_TOP/docs/images.md" |
+		sed "s|registry\.example|$REGISTRY|; s|kernel-6\.1\.0-[0-9]*-cloud-amd64|kernel-$VERSION|" >script
+	[ "$(grep -c . script)" -ge 5 ]
+	OUT=$FL_BUILD/images/packed bash -eux script
+	fl-pull get -q "$REGISTRY/microvm/kernel:6.1.0-42" oci:layout:kubernetes-1.31.2 oci:layout:mine
+	fl-snap file oci:layout:mine etc/motd motd
+	[ "$(cat motd)" = mine ]
+	registry_stop
+}
+
 @test "a node: containerd runs, and the kernel is as kubeadm asks" {
 	cat >user-data <<-'END'
 		#cloud-config
