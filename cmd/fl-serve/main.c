@@ -21,10 +21,13 @@ static int run(struct fl_args *args, struct fl_err *err)
 
 	if (fl_settings_read(&settings, args, err) < 0)
 		return -1;
-	if (fl_args_flag(args, "check-config"))
+	if (fl_args_flag(args, "check-config")) {
+		fl_settings_remark(args);
 		return fl_server_check(&settings.config, err) < 0 ? -1 : say_good(&settings, err);
+	}
 	if (fl_logging_start(&settings.config.log, err) < 0)
 		return -1;
+	fl_settings_remark(args);
 	server = fl_server_create(&settings.config, err);
 	if (!server)
 		return -1;

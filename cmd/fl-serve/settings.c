@@ -369,9 +369,13 @@ int fl_settings_read(struct fl_settings *settings, struct fl_args *args, struct 
 	    take_log(args, &settings->config, err) < 0 || check_provider(args, err) < 0 ||
 	    check_backend(args, err) < 0 || check_exposure(&settings->config, err) < 0)
 		return -1;
+	return 0;
+}
+
+void fl_settings_remark(const struct fl_args *args)
+{
 	say_unused(args);
 	say_missing(args);
-	return 0;
 }
 
 void fl_settings_finish(struct fl_settings *settings)

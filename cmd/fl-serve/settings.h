@@ -28,5 +28,9 @@ extern const struct fl_option fl_settings_options[];
 /* Says what is not used, once. What is wrong names its place: option, variable, or file and
  * line. */
 int fl_settings_read(struct fl_settings *settings, struct fl_args *args, struct fl_err *err);
+
+/* Logs what was taken and is not used, and programs that are not there: once the log is as the
+ * settings say. */
+void fl_settings_remark(const struct fl_args *args);
 void fl_settings_finish(struct fl_settings *settings);
 #define fl_cleanup_settings FL_CLEANUP(fl_settings_finish)
