@@ -102,7 +102,7 @@ add_profile() {
 		"$profile/configure" "$1"
 	fi
 	# shellcheck disable=SC2016 # dpkg-query's own placeholders
-	dpkg-query --admindir "$1/var/lib/dpkg" -W -f '${Package} ${Version}\n' >"$LAYERS/versions"
+	chroot "$1" dpkg-query -W -f '${Package} ${Version}\n' >"$LAYERS/versions"
 }
 
 # mmdebstrap's hooks are commands: this script is called again.
