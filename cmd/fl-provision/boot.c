@@ -24,7 +24,7 @@ static int write_unit(const struct fl_host *host, const fl_json *about, const st
 	if (fl_service_check_path(host->state_dir, err) < 0)
 		return -1;
 	fl_str_addf(text,
-		    "# Written by fl-provision; \"fl-provision undo\" removes it.\n"
+		    FL_UNIT_HEAD
 		    "[Unit]\n"
 		    "Description=What microVMs need of the host, after a reboot\n"
 		    "Documentation=man:fl-provision(8)\n"

@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* What fl-serve.service lacks on this host: its unit allows no more than most hosts need. */
 #include "cmd/fl-provision/file.h"
+#include "cmd/fl-provision/pools.h"
 #include "cmd/fl-provision/service.h"
 
 #include "common/alloc.h"
 
 #include <string.h>
-
-#define HEAD "# Written by fl-provision; \"fl-provision undo\" removes it.\n"
 
 int fl_service_check_path(const char *path, struct fl_err *err)
 {
@@ -28,7 +27,7 @@ static int write_state(const struct fl_host *host, const fl_json *about, const s
 	(void)why;
 	if (fl_service_check_path(folder, err) < 0)
 		return -1;
-	fl_str_addf(text, HEAD "[Unit]\nRequiresMountsFor=%s\n\n[Service]\nReadWritePaths=%s\n", folder,
+	fl_str_addf(text, FL_UNIT_HEAD "[Unit]\nRequiresMountsFor=%s\n\n[Service]\nReadWritePaths=%s\n", folder,
 		    folder);
 	return 0;
 }
@@ -44,7 +43,7 @@ static int write_restore(const struct fl_host *host, const fl_json *about, const
 	(void)why;
 	(void)err;
 	fl_str_addf(text,
-		    HEAD "[Unit]\nRequiresMountsFor=%s\nConditionPathExists=\nConditionPathExists=%s/vm\n\n"
+		    FL_UNIT_HEAD "[Unit]\nRequiresMountsFor=%s\nConditionPathExists=\nConditionPathExists=%s/vm\n\n"
 			 "[Service]\nEnvironment=FL_STATE_DIR=%s\n",
 		    folder, folder, folder);
 	return 0;
@@ -59,7 +58,7 @@ static int write_pool(const struct fl_host *host, const fl_json *about, const st
 	(void)why;
 	(void)err;
 	fl_str_addf(text,
-		    HEAD "[Service]\n"
+		    FL_UNIT_HEAD "[Service]\n"
 			 "CapabilityBoundingSet=CAP_SYS_ADMIN\n"
 			 "DeviceAllow=/dev/mapper/control rw\n"
 			 "DeviceAllow=block-device-mapper rw\n"
@@ -75,7 +74,7 @@ static char *pool_of(const char *kind, const fl_json *about)
 
 	if (strcmp(kind, fl_act_pool.name) == 0)
 		return fl_strdup(name);
-	return strcmp(kind, fl_act_lvm.name) == 0 ? fl_asprintf("%s/thinpool", name) : NULL;
+	return strcmp(kind, fl_act_lvm.name) == 0 ? fl_asprintf("%s/" FL_LVM_POOL, name) : NULL;
 }
 
 static char *find_pool(const struct fl_site *site, const fl_acts *acts, bool also_earlier)

@@ -205,16 +205,22 @@ int fl_ledger_end(struct fl_ledger *ledger, const fl_json *entry, struct fl_err 
 	return 0;
 }
 
-fl_json *fl_ledger_find(const struct fl_ledger *ledger, const char *kind, const char *name)
+fl_json *fl_ledger_find_by(const struct fl_ledger *ledger, const char *kind, const char *key,
+			   const char *value)
 {
 	for (size_t i = fl_json_count(ledger->entries); i > 0; i--) {
 		fl_json *entry = fl_json_item(ledger->entries, i - 1);
 
-		if (strcmp(fl_json_text(fl_json_get(entry, "kind")), kind) == 0 &&
-		    strcmp(fl_json_text(fl_json_get(entry, "name")), name) == 0)
+		if (fl_str_equal(fl_json_text(fl_json_get(entry, "kind")), kind) &&
+		    fl_str_equal(fl_json_text(fl_json_get(entry, key)), value))
 			return entry;
 	}
 	return NULL;
+}
+
+fl_json *fl_ledger_find(const struct fl_ledger *ledger, const char *kind, const char *name)
+{
+	return fl_ledger_find_by(ledger, kind, "name", name);
 }
 
 int fl_ledger_keep(const struct fl_ledger *ledger, const struct fl_str *text, struct fl_err *err)

@@ -40,6 +40,10 @@ int fl_ledger_end(struct fl_ledger *ledger, const fl_json *entry, struct fl_err 
 /* The newest entry for a thing; NULL: we have not made or changed it. Borrowed. */
 fl_json *fl_ledger_find(const struct fl_ledger *ledger, const char *kind, const char *name);
 
+/* The same by another member than its name. */
+fl_json *fl_ledger_find_by(const struct fl_ledger *ledger, const char *kind, const char *key,
+			   const char *value);
+
 /* Keeps a file's text for the entry that comes next, and gives it back. */
 int fl_ledger_keep(const struct fl_ledger *ledger, const struct fl_str *text, struct fl_err *err);
 int fl_ledger_kept(const struct fl_ledger *ledger, const fl_json *entry, struct fl_str *text,

@@ -15,7 +15,7 @@
 #include <sys/stat.h>
 
 #define TAG "fl-provision"
-#define POOL "thinpool"
+#define POOL FL_LVM_POOL
 
 /* What a program of LVM printed, without the blanks around it. */
 static char *stripped(struct fl_str *text)
@@ -39,16 +39,7 @@ static int look_at_group(const char *name)
 /* The entry of a label that we wrote, or were about to; NULL: it is another's. */
 static const fl_json *entry_of_label(const struct fl_site *site, const char *uuid)
 {
-	const fl_json *entries = site->ledger->entries;
-
-	for (size_t i = fl_json_count(entries); *uuid && i > 0; i--) {
-		const fl_json *entry = fl_json_item(entries, i - 1);
-
-		if (strcmp(fl_about_text(entry, "kind"), fl_act_lvm.name) == 0 &&
-		    strcmp(fl_about_text(entry, "label"), uuid) == 0)
-			return entry;
-	}
-	return NULL;
+	return *uuid ? fl_ledger_find_by(site->ledger, fl_act_lvm.name, "label", uuid) : NULL;
 }
 
 /* LVM's label on a disk: its UUID, or "" without one, and the volume group that it is in. */

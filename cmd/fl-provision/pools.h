@@ -8,4 +8,7 @@
 
 #include "cmd/fl-provision/steps.h"
 
+/* The pool's name in its volume group. */
+#define FL_LVM_POOL "thinpool"
+
 fl_step_adder fl_pools_direct_lvm_add, fl_pools_devpool_add;

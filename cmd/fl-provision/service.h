@@ -50,6 +50,9 @@ void fl_dropin_add_state(const char *folder, fl_acts *acts);
 bool fl_dropin_add_pool(const struct fl_site *site, const char *step, bool also_earlier,
 			fl_acts *acts);
 
+/* Stands first in every file of a unit that fl-provision writes. */
+#define FL_UNIT_HEAD "# Written by fl-provision; \"fl-provision undo\" removes it.\n"
+
 /* Whether a unit can hold the path as it is. */
 int fl_service_check_path(const char *path, struct fl_err *err);
 
