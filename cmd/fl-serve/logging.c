@@ -49,8 +49,11 @@ static void write_text(const struct line *line)
 	fl_cleanup_str struct fl_str text = FL_STR_INIT;
 	char now[FL_CLOCK_TEXT];
 
-	fl_clock_print_now(now);
-	fl_str_addf(&text, "%s%sfl-serve: %s", log_to.is_file ? now : "", log_to.is_file ? " " : "", line->text);
+	if (log_to.is_file) {
+		fl_clock_print_now(now);
+		fl_str_addf(&text, "%s ", now);
+	}
+	fl_str_addf(&text, "fl-serve: %s", line->text);
 	for (size_t i = 0; i < line->count; i++)
 		if (is_said(&line->fields[i]))
 			fl_str_addf(&text, " %s=%s", line->fields[i].name, line->fields[i].value);

@@ -285,15 +285,12 @@ static int get_images(const struct plan *plan, const struct fl_args *args, struc
 }
 
 static int get_file(const struct fl_args *args, const struct change *change, const char *member,
-		    const char *image, const char *file, struct fl_err *err)
+		    const char *image, const char *file, const char *platform, struct fl_err *err)
 {
 	fl_cleanup_free char *at = fl_asprintf("spec.%s", member);
 	const fl_json *was = fl_json_at(change->record, at), *is = fl_json_get(change->spec, member);
-	fl_cleanup_spec struct fl_spec spec = fl_spec_view(change->spec);
 
-	if (!image || fl_json_equal(was, is))
-		return 0;
-	return fl_chain_keep_file(args, image, file, spec.asked.platform, err);
+	return !image || fl_json_equal(was, is) ? 0 : fl_chain_keep_file(args, image, file, platform, err);
 }
 
 /* Nor for a kernel or an initrd that is not in its image. */
@@ -305,10 +302,11 @@ static int get_files(const struct plan *plan, const struct fl_args *args, struct
 		const struct change *change = &plan->changes.items[i];
 		fl_cleanup_spec struct fl_spec spec = fl_spec_view(change->spec);
 
-		status = get_file(args, change, "kernel", spec.kernel_image, spec.kernel_file, err);
+		status = get_file(args, change, "kernel", spec.kernel_image, spec.kernel_file,
+				  spec.asked.platform, err);
 		if (status == 0)
 			status = get_file(args, change, "initrd", spec.initrd_image, spec.initrd_file,
-					  err);
+					  spec.asked.platform, err);
 	}
 	return status;
 }
