@@ -34,3 +34,6 @@ int fl_budget_check_stop(struct fl_budget *budget, struct fl_err *err);
 int fl_budget_bytes(struct fl_budget *budget, uint64_t bytes, struct fl_err *err);
 int fl_budget_entry(struct fl_budget *budget, struct fl_err *err);
 int fl_budget_memory(struct fl_budget *budget, uint64_t bytes, struct fl_err *err);
+
+/* Notes what was counted apart, as by fl_budget_bytes and the others. */
+int fl_budget_take(struct fl_budget *budget, const struct fl_budget *part, struct fl_err *err);

@@ -277,6 +277,24 @@ has() {
 	layers a:boot/,boot/k=low b:boot/,boot/x=1 c:boot/,boot/y=2 && has boot/k low
 }
 
+@test "file: a layer that is long to read has the last word over the one below, which is through before" {
+	mkdir -p low/boot && echo low >low/boot/k && tar -C low -cf low.tar .
+	head -c 40M /dev/urandom >a && mkdir boot && echo up >boot/k && : >boot/.wh.k && : >boot/x
+	tar -cf up.tar a boot/k
+	tar -cf gone.tar a boot/.wh.k
+	tar -cf other.tar a boot/x
+	pack low.tar up.tar && has boot/k up
+	pack low.tar other.tar && has boot/k low
+	pack low.tar gone.tar
+	fails_with 4 "not in the image" fl-snap file oci:layout:x boot/k out
+	# Of what is read ahead nothing is said when it is not needed.
+	tar --no-recursion -cf up.tar a boot boot/k
+	pack low.tar up.tar other.tar
+	flip "$FL_STATE_DIR/images/blobs/sha256/$(fl-pull inspect --json oci:layout:x | jq -r '.layers[0].digest' | cut -d: -f2)"
+	has boot/k up
+	fails_with 12 "the store holds other bytes" fl-snap file oci:layout:x boot/x1 out
+}
+
 @test "file: paths that only a walk can follow, names that are none" {
 	layers a:d/,d/e/,link\>d/e,b=one,d/b=two,.wh.gone=x
 	has link/../b two
