@@ -19,19 +19,22 @@
 static const char *const up_order[] = { "fl-pull", "fl-snap", "fl-net", "fl-meta", "fl-run" };
 static const char *const down_order[] = { "fl-run", "fl-meta", "fl-net", "fl-snap" };
 
-/* An option of the chain, and the one program it goes on to (NULL: to all). */
+/* An option of the chain, the one program it goes on to (NULL: to all), and whether taking a file
+ * out of an image is told it, too. */
 struct passed {
 	const char *name, *to;
+	bool to_file;
 };
 
 static const struct passed passed_on[] = {
-	{ "state-dir", NULL }, { "quiet", NULL }, { "verbose", NULL }, { "with-metadata", NULL },
-	{ "selector", "fl-run" }, { "new", NULL }, { "platform", "fl-pull" },
+	{ "state-dir", NULL, true }, { "quiet", NULL, true }, { "verbose", NULL, true },
+	{ "with-metadata", NULL },
+	{ "selector", "fl-run" }, { "new", NULL }, { "platform", "fl-pull", true },
 	{ "pull", "fl-pull" }, { "plain-http", "fl-pull" }, { "ca-file", "fl-pull" },
 	{ "auth-file", "fl-pull" }, { "registries", "fl-pull" }, { "retries", "fl-pull" },
 	{ "limit-rate", "fl-pull" }, { "progress", "fl-pull" }, { "progress", "fl-snap" },
-	{ "max-pulls", "fl-pull" }, { "max-size", "fl-snap" }, { "max-entries", "fl-snap" },
-	{ "max-builds", "fl-snap" }, { "verify-key", "fl-pull" },
+	{ "max-pulls", "fl-pull" }, { "verify-key", "fl-pull" }, { "max-size", "fl-snap", true },
+	{ "max-entries", "fl-snap", true }, { "max-builds", "fl-snap", true },
 	{ "backend", "fl-snap" }, { "pool", "fl-snap" },
 	{ "parent-iface", "fl-net" }, { "macvtap-mode", "fl-net" },
 	{ "cni-conf-dir", "fl-net" }, { "cni-path", "fl-net" }, { "cni-timeout", "fl-net" },
@@ -254,14 +257,13 @@ int fl_chain_get(const struct fl_args *args, const char *image, const char *plat
 int fl_chain_keep_file(const struct fl_args *args, const char *image, const char *file,
 		       const char *platform, struct fl_err *err)
 {
-	static const char *const options[] = { "state-dir", "quiet",	   "verbose",	"platform",
-					       "max-size",  "max-entries", "max-builds" };
 	words argv = { 0 };
 
 	FL_VEC_ADD(&argv, fl_path_beside_program("", "fl-snap"));
 	FL_VEC_ADD(&argv, fl_strdup("file"));
-	for (size_t i = 0; i < FL_COUNT(options); i++)
-		add_option(args, options[i], &argv);
+	for (size_t i = 0; i < FL_COUNT(passed_on); i++)
+		if (passed_on[i].to_file)
+			add_option(args, passed_on[i].name, &argv);
 	return run_for_image(args, &argv, image, file, platform, err);
 }
 

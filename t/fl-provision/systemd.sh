@@ -12,13 +12,6 @@ note=/var/lib/lab-systemd
 # shellcheck source=t/lab/systemd.bash
 . "$top/t/lab/systemd.bash"
 
-ask() { # PATH [curl's options…]
-	local path=$1
-	shift
-	curl -sf --cacert /etc/flintlock/pki/ca.pem --cert /etc/flintlock/pki/client.pem --key /etc/flintlock/pki/client.key \
-		-H "Authorization: Bearer $(grep -m1 -v "^#" /etc/flintlock/tokens)" "$@" "https://127.0.0.1:8090$path"
-}
-
 created() {
 	for _ in $(seq 30); do
 		[ "$(fl ls --json | jq -r .state)" != CREATED ] || return 0

@@ -42,11 +42,16 @@ teardown() {
 	registry_stop
 }
 
-@test "kubeadm in a node's image gives it its tag" {
-	mkdir -p debs tree/DEBIAN
+# kubeadm_package FOLDER: one of that name, and of a version; Debian has none.
+kubeadm_package() {
+	mkdir -p "$1" kubeadm/DEBIAN
 	printf 'Package: kubeadm\nVersion: 1.31.2-1.1\nArchitecture: all\nMaintainer: none <none@localhost>\nDescription: none\n' \
-		>tree/DEBIAN/control
-	dpkg-deb -b tree debs/kubeadm.deb >/dev/null
+		>kubeadm/DEBIAN/control
+	dpkg-deb -b kubeadm "$1/kubeadm.deb" >/dev/null
+}
+
+@test "kubeadm in a node's image gives it its tag" {
+	kubeadm_package debs
 	(cd "$FL_TOP" && OUT=$FL_BUILD/images/packed PROFILE_DEBS=$BATS_TEST_TMPDIR/debs images/pack.sh "$LAYOUT" kubernetes >/dev/null)
 	[ "$(skopeo inspect --config "oci:$LAYOUT:kubernetes-1.31.2" | jq -r '.config.Labels."dev.liquidmetal.kubernetes"')" = 1.31.2 ]
 }
@@ -65,10 +70,8 @@ teardown() {
 	. "$FL_TOP/t/registry.sh"
 	registry_start "$BATS_TEST_TMPDIR/registry"
 	ln -s "$FL_TOP/images" images
-	mkdir -p tree/DEBIAN debs profile/files/etc
-	printf 'Package: kubeadm\nVersion: 1.31.2-1.1\nArchitecture: all\nMaintainer: none <none@localhost>\nDescription: none\n' \
-		>tree/DEBIAN/control
-	dpkg-deb -b tree debs/kubeadm.deb >/dev/null
+	kubeadm_package debs
+	mkdir -p profile/files/etc
 	echo tree >profile/packages
 	echo mine >profile/files/etc/motd
 	sed -n 's/^    //p' "$FL_TOP/docs/images.md" |

@@ -1,6 +1,7 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: MPL-2.0
-# In the lab: a real systemd, in a container, since the lab's own first process is another.
+# In the lab: a real systemd, in a container, since the lab's own first process is another; and
+# what fl-serve answers there.
 
 # under_systemd FOLDER SECONDS COMMAND…: systemd is started as at boot, and runs the command; what
 # that says is printed, and its status is this one's. Both are kept in FOLDER.
@@ -37,4 +38,12 @@ under_systemd() {
 	wait 2>/dev/null || true
 	[ ! -s "$folder/status" ] || status=$(cat "$folder/status")
 	return "$status"
+}
+
+# fl-serve, as fl-provision made it ready, asked over TLS with the client's certificate and token.
+ask() { # PATH [curl's options…]
+	local path=$1
+	shift
+	curl -sSf --cacert /etc/flintlock/pki/ca.pem --cert /etc/flintlock/pki/client.pem --key /etc/flintlock/pki/client.key \
+		-H "Authorization: Bearer $(grep -m1 -v '^#' /etc/flintlock/tokens)" "$@" "https://127.0.0.1:8090$path"
 }
