@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* What fl-serve.service lacks on this host: its unit allows no more than most hosts need. */
+/* What the units lack on this host: they allow no more than most hosts need. */
 #include "cmd/fl-provision/file.h"
 #include "cmd/fl-provision/pools.h"
 #include "cmd/fl-provision/service.h"
 
 #include "common/alloc.h"
+#include "common/path.h"
 
 #include <string.h>
 
@@ -16,7 +17,18 @@ int fl_service_check_path(const char *path, struct fl_err *err)
 			  "folder without blanks, quotes and percent signs", path);
 }
 
-/* All but its own folders are read-only for it. */
+/* All but its own folders are read-only for a unit; homes and what is temporary it does not see. */
+static void show_folder(const char *folder, struct fl_str *text)
+{
+	bool is_home = fl_path_is_under(folder, "/home:/root:/run/user");
+
+	fl_str_addf(text, "ReadWritePaths=%s\n", folder);
+	if (is_home)
+		fl_str_add(text, "ProtectHome=tmpfs\n");
+	if (is_home || fl_path_is_under(folder, "/tmp:/var/tmp"))
+		fl_str_addf(text, "BindPaths=%s\n", folder);
+}
+
 static int write_state(const struct fl_host *host, const fl_json *about, const struct fl_str *now,
 		       struct fl_str *text, struct fl_str *why, struct fl_err *err)
 {
@@ -27,8 +39,18 @@ static int write_state(const struct fl_host *host, const fl_json *about, const s
 	(void)why;
 	if (fl_service_check_path(folder, err) < 0)
 		return -1;
-	fl_str_addf(text, FL_UNIT_HEAD "[Unit]\nRequiresMountsFor=%s\n\n[Service]\nReadWritePaths=%s\n", folder,
-		    folder);
+	fl_str_addf(text, FL_UNIT_HEAD "[Unit]\nRequiresMountsFor=%s\n\n[Service]\n", folder);
+	show_folder(folder, text);
+	return 0;
+}
+
+/* fl-serve has it from its configuration, this one from nobody else. */
+static int write_dns(const struct fl_host *host, const fl_json *about, const struct fl_str *now,
+		     struct fl_str *text, struct fl_str *why, struct fl_err *err)
+{
+	if (write_state(host, about, now, text, why, err) < 0)
+		return -1;
+	fl_str_addf(text, "Environment=FL_STATE_DIR=%s\n", fl_about_text(about, "state_dir"));
 	return 0;
 }
 
@@ -94,17 +116,23 @@ static char *find_pool(const struct fl_site *site, const fl_acts *acts, bool als
 
 void fl_dropin_add_state(const char *folder, fl_acts *acts)
 {
-	static const struct fl_file file = { .mode = 0644, .write = write_state };
-	static const struct fl_file restore = { .mode = 0644, .write = write_restore };
-	struct fl_act *act;
+	static const struct {
+		const char *path;
+		struct fl_file file;
+	} dropins[] = {
+		{ FL_DROPIN_STATE, { .mode = 0644, .write = write_state } },
+		{ FL_DROPIN_RESTORE, { .mode = 0644, .write = write_restore } },
+		{ FL_DROPIN_DNS, { .mode = 0644, .write = write_dns } },
+	};
 
 	if (*folder != '/' || strcmp(folder, "/var/lib/flintlock") == 0)
 		return;
 	fl_folder_add(acts, "flintlock", folder, 0755);
-	act = fl_file_add(acts, "flintlock", FL_DROPIN_STATE, &file);
-	fl_json_set(act->about, "state_dir", fl_json_new_text(folder));
-	act = fl_file_add(acts, "flintlock", FL_DROPIN_RESTORE, &restore);
-	fl_json_set(act->about, "state_dir", fl_json_new_text(folder));
+	for (size_t i = 0; i < FL_COUNT(dropins); i++) {
+		struct fl_act *act = fl_file_add(acts, "flintlock", dropins[i].path, &dropins[i].file);
+
+		fl_json_set(act->about, "state_dir", fl_json_new_text(folder));
+	}
 }
 
 bool fl_dropin_add_pool(const struct fl_site *site, const char *step, bool also_earlier,

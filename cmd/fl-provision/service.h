@@ -45,6 +45,7 @@ int fl_config_accept(const fl_json *about, const struct fl_str *text, struct fl_
  * make volumes in a pool, of the acts or (also_earlier) of the ledger. False: there is none. */
 #define FL_DROPIN_STATE "/etc/systemd/system/fl-serve.service.d/fl-provision-state.conf"
 #define FL_DROPIN_RESTORE "/etc/systemd/system/fl-restore.service.d/fl-provision-state.conf"
+#define FL_DROPIN_DNS "/etc/systemd/system/fl-dns@.service.d/fl-provision-state.conf"
 #define FL_DROPIN_POOL "/etc/systemd/system/fl-serve.service.d/fl-provision-pool.conf"
 void fl_dropin_add_state(const char *folder, fl_acts *acts);
 bool fl_dropin_add_pool(const struct fl_site *site, const char *step, bool also_earlier,

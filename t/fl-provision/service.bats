@@ -275,6 +275,8 @@ export -f stand_in_systemd
 		[ "$(ls $folder)" = fl-provision-state.conf ]
 		grep -qx "Environment=FL_STATE_DIR=$FL_STATE_DIR" /etc/systemd/system/fl-restore.service.d/fl-provision-state.conf
 		grep -qx "ConditionPathExists=$FL_STATE_DIR/vm" /etc/systemd/system/fl-restore.service.d/fl-provision-state.conf
+		grep -qx "Environment=FL_STATE_DIR=$FL_STATE_DIR" /etc/systemd/system/fl-dns@.service.d/fl-provision-state.conf
+		grep -qx "ReadWritePaths=$FL_STATE_DIR" /etc/systemd/system/fl-dns@.service.d/fl-provision-state.conf
 		touch -d "1 hour ago" "$BIN/active"
 		: >"$BIN/calls"
 		fl-provision devpool -q
@@ -300,7 +302,17 @@ export -f stand_in_systemd
 		fl-provision undo -q --state-dir $PWD/elsewhere
 		[ ! -e $PWD/elsewhere ]
 		fl-provision flintlock -q -f <(echo "state-dir: $PWD/third")
-		grep -qx "ReadWritePaths=$PWD/third" $folder/fl-provision-state.conf'
+		grep -qx "ReadWritePaths=$PWD/third" $folder/fl-provision-state.conf
+		# What its unit hides is shown to it: a home, and what is temporary.
+		fl-provision undo -q
+		fl-provision flintlock -q --state-dir /home/microvms
+		grep -qx "ProtectHome=tmpfs" $folder/fl-provision-state.conf
+		grep -qx "BindPaths=/home/microvms" $folder/fl-provision-state.conf
+		fl-provision undo -q --state-dir /home/microvms
+		fl-provision flintlock -q --state-dir /var/tmp/fl-microvms
+		lacks ProtectHome $folder/fl-provision-state.conf
+		grep -qx "BindPaths=/var/tmp/fl-microvms" $folder/fl-provision-state.conf
+		fl-provision undo -q --state-dir /var/tmp/fl-microvms'
 }
 
 @test "settings that undo keeps and that name what goes: told, and made good by the next run" {

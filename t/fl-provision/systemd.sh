@@ -74,7 +74,9 @@ host)
 	;;
 boot)
 	export PATH=/usr/bin:/usr/sbin:/bin:/sbin
-	unset FL_STATE_DIR FL_RUN_DIR
+	unset FL_RUN_DIR
+	# Where the units do not look by themselves.
+	export FL_STATE_DIR=/home/microvms
 	if [ "$2" = 1 ]; then
 		printf 'qemu: /usr/local/bin/fake-vmm\naccel: tcg\nenable-http: "true"\nhttp-endpoint: "127.0.0.1:8090"\nimage-roots: %s\n' \
 			"$note" >"$note/config.yaml"
