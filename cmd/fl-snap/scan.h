@@ -41,7 +41,7 @@ void fl_scan_output_finish(struct fl_scan_output *output);
 /* The inodes carry where they came from in extent_count (the layer) and first_block (the entry's
  * number). */
 struct fl_scan {
-	/* Filled in by who starts it: the last two as init functions leave them. */
+	/* Filled in by who starts it: of the budget its limits, sought as fl_sought_init leaves it. */
 	const struct fl_base_layer *layer;
 	uint32_t number; /* 0: the lowest */
 	struct fl_scan_output *output;
