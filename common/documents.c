@@ -2,6 +2,8 @@
 #include "common/documents.h"
 
 #include "common/cancel.h"
+#include "common/str.h"
+#include "common/yaml.h"
 
 #include <string.h>
 #include <unistd.h>
@@ -11,6 +13,7 @@
 void fl_documents_finish(struct fl_documents *in)
 {
 	fl_str_finish(&in->text);
+	fl_json_unref(in->yaml);
 }
 
 /* One character further; true behind the last one of a document. */
@@ -75,8 +78,22 @@ static int fill(struct fl_documents *in, struct fl_err *err)
 	return 0;
 }
 
+static fl_json *next_of_yaml(struct fl_documents *in, struct fl_err *err)
+{
+	while (!in->ended && !in->broken)
+		in->broken = fill(in, err) < 0;
+	if (!in->yaml && !in->broken)
+		in->yaml = fl_yaml_parse_all(in->text.data, in->text.len, in->name, err);
+	in->broken |= !in->yaml;
+	if (in->broken || in->given == fl_json_count(in->yaml))
+		return NULL;
+	return fl_json_ref(fl_json_item(in->yaml, in->given++));
+}
+
 fl_json *fl_documents_next(struct fl_documents *in, struct fl_err *err)
 {
+	if (fl_str_ends(in->name, ".yaml") || fl_str_ends(in->name, ".yml"))
+		return next_of_yaml(in, err);
 	while (!in->broken) {
 		size_t len = scan(in);
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
  * JSON documents as they come in, one after another: JSON Lines, or printed over several
- * lines. Each is handed out as soon as it is whole, so that a pipe flows.
+ * lines. Each is handed out as soon as it is whole, so that a pipe flows. Of a file that is
+ * named as YAML, its documents.
  *
  *     struct fl_documents in = { .fd = STDIN_FILENO, .name = "standard input" };
  *     while ((doc = fl_documents_next(&in, err))) ...       // NULL: end, or err is set
@@ -13,11 +14,13 @@
 
 struct fl_documents {
 	int fd;           /* borrowed */
-	const char *name; /* for errors; borrowed */
+	const char *name; /* for errors, and whether it is YAML (".yaml", ".yml"); borrowed */
 
 	struct fl_str text; /* the module's own */
 	size_t scanned, depth;
 	bool in_string, escaped, ended, broken;
+	fl_json *yaml; /* an array */
+	size_t given;  /* of its documents */
 };
 
 /* Caller owns the document. NULL at the end, and with err->kind set on a fault; a fault

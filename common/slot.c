@@ -58,7 +58,7 @@ int fl_slot_take(struct fl_slot *slot, const char *folder, const char *kind, uns
 	if (!most || !open_folder(slot, folder))
 		return 0;
 	while ((rc = look(slot, kind, most, &why)) <= 0) {
-		/* The last microVM to go took the folder with it: it is made anew. */
+		/* Somebody took the folder away: it is made anew. */
 		if (rc < 0 && why.kind == FL_ERR_NOT_FOUND) {
 			fl_slot_give(slot);
 			if (!open_folder(slot, folder))

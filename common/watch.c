@@ -230,10 +230,7 @@ void fl_vm_unlink(const struct fl_vm *vm)
 	fl_cleanup_free char *folder = fl_state_run_folder();
 	fl_cleanup_free char *path = fl_vm_run_path(vm);
 
+	/* The folder itself stays: a service that may write nowhere else has it mounted. */
 	unlink(path);
-	if (rmdir(folder) == 0 || errno != ENOTEMPTY)
-		return;
-	/* Only what the killed left may be in the way. */
 	fl_slot_sweep(folder);
-	rmdir(folder);
 }

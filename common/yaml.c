@@ -245,28 +245,38 @@ static int take_settings(struct reading *reading, const yaml_node_t *root, struc
 	return 0;
 }
 
-/* Calls take with the root of the first document, unless that is empty. */
-static int load(struct reading *reading, const char *text, size_t size,
-		int (*take)(struct reading *reading, const yaml_node_t *root, struct fl_err *err),
+typedef int taker(struct reading *reading, const yaml_node_t *root, struct fl_err *err);
+
+/* 1: a document was there, and taken unless it is empty; 0: the end. */
+static int load_next(struct reading *reading, yaml_parser_t *parser, taker *take, struct fl_err *err)
+{
+	const yaml_node_t *root;
+	int rc = 0;
+
+	if (!yaml_parser_load(parser, &reading->document))
+		return not_yaml(parser, reading->name, err);
+	root = yaml_document_get_root_node(&reading->document);
+	reading->seen = 0;
+	if (root && !(text_of(root) && !*text_of(root)))
+		rc = take(reading, root, err);
+	yaml_document_delete(&reading->document);
+	return rc < 0 ? -1 : root ? 1 : 0;
+}
+
+/* Calls take with the root of the first document, or of all, unless that is empty. */
+static int load(struct reading *reading, const char *text, size_t size, bool all, taker *take,
 		struct fl_err *err)
 {
 	yaml_parser_t parser;
-	int rc = 0;
+	int more;
 
 	if (!yaml_parser_initialize(&parser))
 		abort();
 	yaml_parser_set_input_string(&parser, (const unsigned char *)text, size);
-	if (yaml_parser_load(&parser, &reading->document)) {
-		const yaml_node_t *root = yaml_document_get_root_node(&reading->document);
-
-		if (root && !(text_of(root) && !*text_of(root)))
-			rc = take(reading, root, err);
-		yaml_document_delete(&reading->document);
-	} else {
-		rc = not_yaml(&parser, reading->name, err);
-	}
+	while ((more = load_next(reading, &parser, take, err)) > 0 && all)
+		;
 	yaml_parser_delete(&parser);
-	return rc;
+	return more < 0 ? -1 : 0;
 }
 
 int fl_yaml_settings(const char *text, size_t size, const char *name,
@@ -276,7 +286,7 @@ int fl_yaml_settings(const char *text, size_t size, const char *name,
 {
 	struct reading reading = { .name = name, .each = each, .arg = arg };
 
-	return load(&reading, text, size, take_settings, err);
+	return load(&reading, text, size, false, take_settings, err);
 }
 
 #define DEEPEST 16
@@ -364,7 +374,25 @@ fl_json *fl_yaml_parse(const char *text, size_t size, const char *name, struct f
 	fl_json *document = NULL;
 	struct reading reading = { .name = name, .arg = &document };
 
-	if (load(&reading, text, size, take_tree, err) < 0)
+	if (load(&reading, text, size, false, take_tree, err) < 0)
 		return NULL;
 	return document ? document : fl_json_new_object();
+}
+
+static int add_tree(struct reading *reading, const yaml_node_t *root, struct fl_err *err)
+{
+	fl_json *document = read_node(reading, root, 0, err);
+
+	if (!document)
+		return -1;
+	fl_json_add(reading->arg, document);
+	return 0;
+}
+
+fl_json *fl_yaml_parse_all(const char *text, size_t size, const char *name, struct fl_err *err)
+{
+	fl_cleanup_json fl_json *documents = fl_json_new_array();
+	struct reading reading = { .name = name, .arg = documents };
+
+	return load(&reading, text, size, true, add_tree, err) < 0 ? NULL : fl_steal(&documents);
 }

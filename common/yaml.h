@@ -49,6 +49,9 @@ int fl_yaml_settings(const char *text, size_t size, const char *name,
  * NULL with err. */
 fl_json *fl_yaml_parse(const char *text, size_t size, const char *name, struct fl_err *err);
 
+/* All documents, but for empty ones, in an array. */
+fl_json *fl_yaml_parse_all(const char *text, size_t size, const char *name, struct fl_err *err);
+
 /* A key that a mapping should have, and its value; either spelling counts as present. */
 struct fl_yaml_addition {
 	const char *keys[2];

@@ -203,6 +203,10 @@ static int plan_prune(struct plan *plan, const struct fl_wanted *wanted, struct 
 {
 	fl_cleanup_vm_names fl_vm_names names = { 0 };
 
+	/* A folder that is not mounted, or whose files have other names, looks like this, too. */
+	if (!wanted->all.count)
+		return fl_err_set(err, FL_ERR_PRECONDITION, "%s: no spec is in it, and --prune would take "
+				  "away all that came from there; \"fl down\" does that", plan->folder);
 	if (fl_state_list(&plan->state, &names, err) < 0)
 		return -1;
 	for (size_t i = 0; i < names.count; i++) {

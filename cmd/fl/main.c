@@ -49,7 +49,7 @@ static const struct fl_command commands[] = {
 	  fl_chain_up },
 	{ "down", "[NAMESPACE/NAME|UID…]", "take microVMs away", fl_chain_down_options, 0, -1,
 	  fl_chain_down },
-	{ "apply", "DIR", "make the host what the specs in a folder say", fl_apply_options, 1, 1,
+	{ "apply", "DIR|FILE", "make the host what the specs in a folder say", fl_apply_options, 1, 1,
 	  fl_apply },
 	{ "restore", "", "bring back what ran before the host restarted", NULL, 0, 0,
 	  fl_chain_restore },

@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 static const struct fl_wanted_one *find(const struct fl_wanted *wanted, const char *name_space,
 					const char *name)
@@ -81,14 +82,12 @@ static int add(struct fl_wanted *wanted, const char *file, const fl_json *docume
 	return 0;
 }
 
-static int read_file(struct fl_wanted *wanted, int folder, const char *name, struct fl_err *err)
+static int read_specs(struct fl_wanted *wanted, int fd, const char *name, struct fl_err *err)
 {
-	fl_cleanup_close int fd = openat(folder, name, O_RDONLY | O_CLOEXEC);
 	fl_cleanup_documents struct fl_documents in = { .fd = fd, .name = name };
 	struct fl_err fault = { 0 };
+	size_t before = wanted->all.count;
 
-	if (fd < 0)
-		return fl_err_errno(err, errno, "%s: cannot be opened", name);
 	for (;;) {
 		fl_cleanup_json fl_json *document = fl_documents_next(&in, &fault);
 
@@ -97,26 +96,42 @@ static int read_file(struct fl_wanted *wanted, int folder, const char *name, str
 		if (add(wanted, name, document, err) < 0)
 			return -1;
 	}
-	return fault.kind == FL_ERR_NONE ? 0 : fl_err_pass(err, &fault);
+	if (fault.kind != FL_ERR_NONE)
+		return fl_err_pass(err, &fault);
+	/* A file that was cut short would take its microVM away. */
+	if (wanted->all.count == before)
+		return fl_err_set(err, FL_ERR_INVALID, "%s: no spec is in it; remove the file, or write "
+				  "one, such as \"fl spec\" prints", name);
+	return 0;
+}
+
+static int read_file(struct fl_wanted *wanted, int folder, const char *name, struct fl_err *err)
+{
+	fl_cleanup_close int fd = openat(folder, name, O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return fl_err_errno(err, errno, "%s: cannot be opened", name);
+	return read_specs(wanted, fd, name, err);
 }
 
 static int is_spec_file(const struct dirent *entry)
 {
-	return *entry->d_name != '.' &&
-	       (fl_str_ends(entry->d_name, ".json") || fl_str_ends(entry->d_name, ".jsonl"));
+	static const char *const ends[] = { ".json", ".jsonl", ".yaml", ".yml" };
+
+	for (size_t i = 0; *entry->d_name != '.' && i < FL_COUNT(ends); i++)
+		if (fl_str_ends(entry->d_name, ends[i]))
+			return 1;
+	return 0;
 }
 
-int fl_wanted_read(struct fl_wanted *wanted, const char *folder, struct fl_err *err)
+static int read_folder(struct fl_wanted *wanted, int fd, const char *path, struct fl_err *err)
 {
-	fl_cleanup_close int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	struct dirent **entries = NULL;
-	int count = fd < 0 ? -1 : scandir(folder, &entries, is_spec_file, alphasort);
+	int count = scandir(path, &entries, is_spec_file, alphasort);
 	int rc = 0;
 
-	if (count < 0 && errno == ENOTDIR)
-		return fl_err_set(err, FL_ERR_USAGE, "%s: no folder; \"fl up\" takes files", folder);
 	if (count < 0)
-		return fl_err_errno(err, errno, "%s: the folder cannot be read", folder);
+		return fl_err_errno(err, errno, "%s: the folder cannot be read", path);
 	for (int i = 0; i < count; i++) {
 		if (rc == 0)
 			rc = read_file(wanted, fd, entries[i]->d_name, err);
@@ -124,6 +139,17 @@ int fl_wanted_read(struct fl_wanted *wanted, const char *folder, struct fl_err *
 	}
 	free(entries);
 	return rc;
+}
+
+int fl_wanted_read(struct fl_wanted *wanted, const char *path, struct fl_err *err)
+{
+	fl_cleanup_close int fd = open(path, O_RDONLY | O_CLOEXEC);
+	struct stat st;
+
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return fl_err_errno(err, errno, "%s: cannot be opened", path);
+	return S_ISDIR(st.st_mode) ? read_folder(wanted, fd, path, err)
+				   : read_specs(wanted, fd, path, err);
 }
 
 int fl_wanted_each(const struct fl_wanted *wanted,

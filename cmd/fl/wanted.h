@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
- * The specs of a folder: all of them read and checked before anything is done.
+ * The specs of a folder, or of one file: all of them read and checked before anything is done.
  *
  *     fl_cleanup_wanted struct fl_wanted wanted = FL_WANTED_INIT;
  *     if (fl_wanted_read(&wanted, "microvms", err) < 0) return -1;
@@ -20,9 +20,9 @@ struct fl_wanted {
 
 #define FL_WANTED_INIT { { 0 } }
 
-/* Files NAME.json and NAME.jsonl in the order of their names, each with one spec or more.
- * FL_ERR_INVALID when one is wrong, or two are of one name. */
-int fl_wanted_read(struct fl_wanted *wanted, const char *folder, struct fl_err *err);
+/* A file, or a folder's files NAME.json, .jsonl, .yaml and .yml in the order of their names, each
+ * with one spec or more. FL_ERR_INVALID when one is wrong or has none, or two are of one name. */
+int fl_wanted_read(struct fl_wanted *wanted, const char *path, struct fl_err *err);
 
 bool fl_wanted_has(const struct fl_wanted *wanted, const char *name_space, const char *name);
 

@@ -211,14 +211,54 @@ runs() {
 	small_spec b >other/b.json
 	apply specs >/dev/null
 	apply other >/dev/null
+	small_spec last >specs/z.json
 	rm specs/a.json
-	[ "$(actions --prune specs)" = "remove a" ]
-	[ "$(runs)" = "b by-hand" ]
+	[ "$(actions --prune specs)" = "create last remove a" ]
+	[ "$(runs)" = "b by-hand last" ]
 	# What was there already is the folder's from then on.
 	small_spec by-hand >specs/it.json
-	[ "$(actions specs)" = "keep by-hand" ]
+	[ "$(actions specs)" = "keep by-hand keep last" ]
 	rm specs/it.json
-	[ "$(actions --prune --dry-run specs)" = "remove by-hand" ]
+	[ "$(actions --prune --dry-run specs)" = "keep last remove by-hand" ]
+}
+
+@test "prune takes nothing for a folder that has no spec any more, nor for a file that was cut short" {
+	small_spec a >specs/a.json
+	small_spec b >specs/b.json
+	apply specs >/dev/null
+	: >specs/a.json
+	fails_with 3 "a.json: no spec is in it" apply --prune specs
+	rm specs/*
+	fails_with 8 "no spec is in it, and --prune would take away all" apply --prune specs
+	[ "$(actions specs)" = "" ]
+	[ "$(runs)" = "a b" ]
+}
+
+@test "specs as YAML, and one file alone" {
+	small_spec a | jq '.vcpu = 1' | python3 -c '
+import json, sys
+def show(value, indent):
+    pad = "  " * indent
+    for key, one in value.items():
+        if isinstance(one, dict):
+            print(f"{pad}{key}:"); show(one, indent + 1)
+        else:
+            print(f"{pad}{key}: {json.dumps(one)}")
+show(json.load(sys.stdin), 0)' >specs/a.yaml
+	{ echo "# two of them"; sed 's/^id: "a"/id: b/' specs/a.yaml; echo ---; sed 's/^id: "a"/id: c/' specs/a.yaml; } >specs/more.yml
+	[ "$(actions specs)" = "create a create b create c" ]
+	[ "$(actions specs)" = "keep a keep b keep c" ]
+	# What came from a file is that file's.
+	sed -i 's/^vcpu: 1/vcpu: 2/' specs/a.yaml
+	[ "$(actions --prune specs/a.yaml)" = "change a" ]
+	[ "$(runs)" = "a b c" ]
+	sed -i 's/^vcpu: 2/vcpu: [2/' specs/a.yaml
+	fails_with 3 "a.yaml: not YAML: line " apply specs
+	fl down -q a >/dev/null
+	sed -i 's/^vcpu: \[2/vcpu: 2/' specs/a.yaml
+	quick_up specs/a.yaml >/dev/null
+	fl up --dry-run specs/a.yaml >/dev/null
+	[ "$(fl inspect --json a | jq .spec.vcpu)" = 2 ]
 }
 
 @test "what was stopped or lost its VMM comes up" {
@@ -287,14 +327,15 @@ runs() {
 
 @test "killed anywhere: done again, it is as the folder says" {
 	command -v strace >/dev/null && strace -o /dev/null true 2>/dev/null || skip "no strace"
+	small_spec other >specs/other.json
 	for n in 1 4 9 15 22 30 40; do
 		small_spec a >specs/a.json
 		timeout -s KILL "0.$((n * 2 + 10))" fl apply -q --qemu "$FL_BUILD/drivers/fake-vmm" --accel tcg \
 			--settle 100ms specs >/dev/null 2>&1 || true
 		apply specs >/dev/null
-		[ "$(runs)" = a ]
+		[ "$(runs)" = "a other" ]
 		rm specs/a.json
-		[ "$(actions --prune specs)" = "remove a" ]
-		[ -z "$(what_is_left)" ]
+		[ "$(actions --prune specs)" = "keep other remove a" ]
+		[ "$(runs)" = other ]
 	done
 }
