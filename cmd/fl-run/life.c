@@ -5,6 +5,7 @@
 #include "common/alloc.h"
 #include "common/control.h"
 #include "common/log.h"
+#include "common/vec.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -62,28 +63,74 @@ static void say_waiting(const struct fl_args *args, const struct fl_vm *vm, int6
 		       vm->name_space, vm->name, ms / 1000);
 }
 
-static int stop_one(void *arg, const struct fl_vm *vm, struct fl_err *err)
-{
-	const struct fl_args *args = arg;
-	bool supervised = fl_vm_is_supervised(vm);
-	uint64_t timeout;
-	int64_t ms;
+struct asked {
+	char *name_space, *name, *uid;
+	bool is_supervised;
+};
 
-	if (fl_args_duration(args, "timeout", 30000, &timeout, err) < 0)
+/* All are asked before any is waited for: guests that do not listen take one timeout together. */
+struct stopping {
+	const struct fl_args *args;
+	int64_t ms;
+	FL_VEC(struct asked) asked;
+};
+
+static void stopping_finish(struct stopping *stopping)
+{
+	for (size_t i = 0; i < stopping->asked.count; i++) {
+		free(stopping->asked.items[i].name_space);
+		free(stopping->asked.items[i].name);
+		free(stopping->asked.items[i].uid);
+	}
+	free(stopping->asked.items);
+}
+
+static int ask_one(void *arg, const struct fl_vm *vm, struct fl_err *err)
+{
+	struct stopping *stopping = arg;
+	bool is_supervised = fl_vm_is_supervised(vm);
+
+	if (fl_vm_change(vm, FL_SAVE_SYNC, ask_stop, &stopping->ms, err) < 0)
 		return -1;
-	ms = fl_args_flag(args, "force") ? 0 : (int64_t)timeout;
-	if (fl_vm_change(vm, FL_SAVE_SYNC, ask_stop, &ms, err) < 0)
+	FL_VEC_ADD(&stopping->asked, (struct asked){ fl_strdup(vm->name_space), fl_strdup(vm->name),
+						    fl_strdup(vm->uid), is_supervised });
+	return 0;
+}
+
+static int see_stopped(const struct stopping *stopping, const struct fl_state *state,
+		       const struct asked *asked, struct fl_err *err)
+{
+	fl_cleanup_vm struct fl_vm vm = FL_VM_INIT;
+
+	if (fl_vm_open(state, asked->name_space, asked->name, asked->uid, &vm, err) < 0)
 		return -1;
-	if (supervised)
-		say_waiting(args, vm, ms);
-	if (fl_stop_for_good(vm, (int)ms + 10000, err) < 0)
-		return -1;
-	return supervised ? 0 : fl_vm_change(vm, FL_SAVE_PLAIN, put_stopped, NULL, err);
+	if (asked->is_supervised)
+		say_waiting(stopping->args, &vm, stopping->ms);
+	if (fl_stop_for_good(&vm, (int)stopping->ms + 10000, err) < 0 ||
+	    (!asked->is_supervised && fl_vm_change(&vm, FL_SAVE_PLAIN, put_stopped, NULL, err) < 0))
+		return fl_step_name_failure(&vm, err);
+	return 0;
 }
 
 int fl_life_stop(struct fl_args *args, struct fl_err *err)
 {
-	return fl_life_each(args, stop_one, args, err);
+	struct stopping stopping FL_CLEANUP(stopping_finish) = { .args = args };
+	fl_cleanup_state struct fl_state state = { .dirfd = -1 };
+	struct fl_err first = { 0 };
+	uint64_t timeout;
+
+	if (fl_args_duration(args, "timeout", 30000, &timeout, err) < 0 ||
+	    fl_life_check_operands(args, err) < 0 || fl_args_state(args, false, &state, err) < 0)
+		return -1;
+	stopping.ms = fl_args_flag(args, "force") ? 0 : (int64_t)timeout;
+	fl_step_each_vm(args, &state, false, ask_one, &stopping, &first);
+	for (size_t i = 0; i < stopping.asked.count && first.kind != FL_ERR_INTERRUPTED; i++) {
+		struct fl_err failure = { 0 };
+
+		if (see_stopped(&stopping, &state, &stopping.asked.items[i], &failure) < 0)
+			fl_step_keep_first(&first, &failure);
+	}
+	return fl_step_take_first(&first, err);
 }
 
 static int start_locked(struct fl_args *args, const struct fl_vm *vm,

@@ -333,7 +333,7 @@ static int do_plan(struct plan *plan, const struct fl_wanted *wanted, struct fl_
 		   struct fl_err *err)
 {
 	if (run(plan, "fl-run", "stop", plan->stops.items, plan->stops.count, err) < 0 ||
-	    (plan->documents.len && fl_chain_up_text(args, &plan->documents, err) < 0) ||
+	    (plan->documents.len && fl_chain_up_text(args, &plan->documents, true, err) < 0) ||
 	    fl_wanted_each(wanted, mark, plan, err) < 0)
 		return -1;
 	return run(plan, "fl", "down", plan->gone.items, plan->gone.count, err);

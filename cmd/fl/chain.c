@@ -431,8 +431,8 @@ int fl_chain_up(struct fl_args *args, struct fl_err *err)
 	return run_pipeline(args, up_order, FL_COUNT(up_order), "up", -1, false, err);
 }
 
-static int up_text(struct fl_args *args, const struct fl_str *text, bool is_silent,
-		   struct fl_err *err)
+int fl_chain_up_text(struct fl_args *args, const struct fl_str *text, bool is_silent,
+		     struct fl_err *err)
 {
 	fl_cleanup_close int in = in_memory(text, err);
 
@@ -441,55 +441,7 @@ static int up_text(struct fl_args *args, const struct fl_str *text, bool is_sile
 	return run_pipeline(args, up_order, FL_COUNT(up_order), "up", in, is_silent, err);
 }
 
-int fl_chain_up_text(struct fl_args *args, const struct fl_str *text, struct fl_err *err)
-{
-	return up_text(args, text, true, err);
-}
-
 int fl_chain_down(struct fl_args *args, struct fl_err *err)
 {
 	return run_pipeline(args, down_order, FL_COUNT(down_order), "down", -1, false, err);
-}
-
-/* A microVM that wants to run and does not: lost with the host's last boot, or with its
- * supervisor. */
-static bool wants_restore(const struct fl_vm *vm, const fl_json *record)
-{
-	const char *desired = fl_json_text(fl_json_at(record, "host.desired"));
-
-	return (fl_str_equal(desired, "running") || fl_str_equal(desired, "paused")) &&
-	       fl_json_at(record, "host.vmm.launch") && !fl_vm_is_supervised(vm);
-}
-
-static int add_record(const struct fl_state *state, const struct fl_vm_name *name,
-		      struct fl_str *out)
-{
-	fl_cleanup_vm struct fl_vm vm = FL_VM_INIT;
-	fl_cleanup_json fl_json *record = NULL;
-
-	if (fl_vm_open(state, name->name_space, name->name, name->uid, &vm, NULL) < 0)
-		return 0;
-	record = fl_vm_load(&vm, NULL);
-	if (!record || !wants_restore(&vm, record))
-		return 0;
-	fl_json_print(record, false, out);
-	fl_str_add(out, "\n");
-	return 1;
-}
-
-int fl_chain_restore(struct fl_args *args, struct fl_err *err)
-{
-	fl_cleanup_state struct fl_state state = { .dirfd = -1 };
-	fl_cleanup_vm_names fl_vm_names names = { 0 };
-	fl_cleanup_str struct fl_str records = FL_STR_INIT;
-	int wanted = 0;
-
-	if (fl_args_state(args, false, &state, err) < 0)
-		return err->kind == FL_ERR_NOT_FOUND ? 0 : -1;
-	fl_state_sweep(&state);
-	if (fl_state_list(&state, &names, err) < 0)
-		return -1;
-	for (size_t i = 0; i < names.count; i++)
-		wanted += add_record(&state, &names.items[i], &records);
-	return wanted ? up_text(args, &records, false, err) : 0;
 }

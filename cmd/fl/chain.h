@@ -10,9 +10,10 @@
 #include "common/places.h"
 #include "common/step.h"
 
-/* The way up for documents, which stand one behind the other in text; the records are not printed.
- * fl_chain_check comes first. */
-int fl_chain_up_text(struct fl_args *args, const struct fl_str *text, struct fl_err *err);
+/* The way up for documents, which stand one behind the other in text; silently: the records are not
+ * printed. fl_chain_check comes first. */
+int fl_chain_up_text(struct fl_args *args, const struct fl_str *text, bool is_silent,
+		     struct fl_err *err);
 
 /* FL_ERR_USAGE for options that only the last program would find wrong, after all the others have
  * done their work. */
@@ -33,7 +34,6 @@ int fl_chain_keep_file(const struct fl_args *args, const char *image, const char
 
 int fl_chain_up(struct fl_args *args, struct fl_err *err);
 int fl_chain_down(struct fl_args *args, struct fl_err *err);
-int fl_chain_restore(struct fl_args *args, struct fl_err *err);
 
 extern const struct fl_option fl_chain_up_options[];
 extern const struct fl_option fl_chain_down_options[];

@@ -5,6 +5,7 @@
 #include "cmd/fl/doctor/doctor.h"
 #include "cmd/fl/events.h"
 #include "cmd/fl/make_spec.h"
+#include "cmd/fl/restore.h"
 #include "cmd/fl/ssh.h"
 #include "common/alloc.h"
 #include "common/mask.h"
@@ -51,8 +52,8 @@ static const struct fl_command commands[] = {
 	  fl_chain_down },
 	{ "apply", "DIR|FILE", "make the host what the specs in a folder say", fl_apply_options, 1, 1,
 	  fl_apply },
-	{ "restore", "", "bring back what ran before the host restarted", NULL, 0, 0,
-	  fl_chain_restore },
+	{ "restore", "", "bring back what ran before the host restarted", fl_restore_options, 0, 0,
+	  fl_restore },
 	{ "spec", "", "print a spec made of options", fl_make_spec_options, 0, 0, fl_make_spec },
 	{ "inspect", "NAMESPACE/NAME|UID…", "print the records", inspect_options, 1, -1,
 	  run_inspect },

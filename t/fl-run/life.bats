@@ -244,6 +244,19 @@ field() {
 	[ "$SECONDS" -lt 10 ]
 }
 
+@test "several deaf guests are stopped in the time of one; a name that is none is told" {
+	for n in 1 2 3 4; do small_spec "vm$n" --cmdline fake=deaf; done | quick_up >/dev/null
+	fl stop vm4 --force
+	started=$SECONDS
+	run fl stop vm1 nosuch vm2 vm3 vm4 --timeout 3s
+	[ "$status" = 4 ]
+	[ $((SECONDS - started)) -lt 7 ]
+	for n in 1 2 3 4; do
+		[ "$(field "vm$n" vmm_state) $(field "vm$n" desired)" = "stopped stopped" ]
+	done
+	fl down -q --all >/dev/null
+}
+
 @test "a deaf guest is killed at the timeout; who looks on is told what is waited for" {
 	small_spec vm6 --cmdline fake=deaf | quick_up
 	SECONDS=0
