@@ -2,8 +2,10 @@
 #include "common/spec.h"
 
 #include "common/alloc.h"
+#include "common/base64.h"
 #include "common/log.h"
 #include "common/schema.h"
+#include "common/userdata.h"
 
 #include <string.h>
 
@@ -100,9 +102,23 @@ static void tell_stranger(void *arg, const char *path, const char *meant)
 	       meant ? "?" : "");
 }
 
+static void warn_of_user_data(const fl_json *spec)
+{
+	const char *value = fl_json_text(fl_json_get(fl_json_get(spec, "metadata"), "user-data"));
+	fl_cleanup_str struct fl_str text = FL_STR_INIT;
+	struct fl_err why = { 0 };
+
+	if (value && fl_base64_decode(value, &text) && text.len &&
+	    fl_userdata_check(text.data, text.len, &why) < 0)
+		fl_log(FL_LOG_WARN, "spec: metadata.user-data: cloud-init will not do what stands there: %s",
+		       why.text);
+}
+
 void fl_spec_warn(const fl_json *spec)
 {
 	unsigned count = 0;
+
+	warn_of_user_data(spec);
 
 	fl_schema_strangers(FL_SCHEMA_SPEC, spec, tell_stranger, &count);
 	if (count > MOST_TOLD)

@@ -80,7 +80,8 @@ fl_json *fl_spec_read(const fl_json *input, struct fl_err *err);
  * "microvm", as in requests and answers of flintlock's API. Borrowed. */
 const fl_json *fl_spec_of(const fl_json *document);
 
-/* Logs a warning for each member of a canonical spec that is unknown: most often a slip. */
+/* Logs a warning for what is most often a slip: each member of a canonical spec that is unknown, and
+ * user-data that cloud-init does not take. */
 void fl_spec_warn(const fl_json *spec);
 
 /* All that is wrong with a spec, as a list of {"path":…,"text":…}; empty when it is right. */

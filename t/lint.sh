@@ -28,7 +28,7 @@ floor_of() {
 	io | path | colour | sha256 | inet | ulid | base64 | uuid | boot | shell) echo 3 ;;
 	digest | atomic | lock | proc | cgroup | durable | since | tail | accel | ecdsa) echo 4 ;;
 	hasher | json | http | unixhttp | yaml | documents | slot | publish | egress | places) echo 5 ;;
-	reference | schema | mask | selector | label | condition | ssh_key) echo 6 ;;
+	reference | schema | mask | selector | label | condition | ssh_key | userdata) echo 6 ;;
 	spec | image | provider) echo 6 ;;
 	journal | record | state | control | metrics | jail) echo 7 ;;
 	cli | help | completion | table | step | dryrun | progress) echo 8 ;;

@@ -473,3 +473,22 @@ bats_require_minimum_version 1.5.0
 	fails_with 2 "write such as 10G" small_spec vm --root-size 10
 	[ "$(small_spec vm --root-size 1M | jq .root_volume.size_in_mb)" = 1 ]
 }
+
+# told TEXT: what is said of a microVM with that user-data, which is made all the same.
+told() {
+	printf '%b' "$1" >user-data
+	run --separate-stderr fl up --dry-run < <(small_spec vm0 --user-data user-data)
+	[ "$status" = 0 ]
+	grep -F user-data <<<"$stderr" || true
+}
+
+@test "user-data that cloud-init would pass over is told; what it says is not" {
+	[[ "$(told '#cloud-config\nruncmd:\n  - a\n - b: [\n')" == *"metadata.user-data: cloud-init will not do what stands there: #cloud-config: not YAML: line 4"* ]]
+	[[ "$(told 'password: sesame\n')" == *'its first line names no format'*'"#cloud-config"'* ]]
+	[[ "$(told '#cloud-config\n- sesame\n')" == *'"KEY: VALUE" belongs below that line'* ]]
+	[[ "$(told 'password: sesame\n')" != *sesame* ]]
+	for right in '#cloud-config\nruncmd: []\n' '#!/bin/sh\ntrue\n' '## template: jinja\n#cloud-config\n{% x %}\n' \
+		'Content-Type: multipart/mixed; boundary="b"\n' '#cloud-config\n' '\037\213\010' ''; do
+		[ -z "$(told "$right")" ] || { echo "$right"; return 1; }
+	done
+}
