@@ -5,6 +5,7 @@
 #include "common/alloc.h"
 #include "common/clock.h"
 #include "common/condition.h"
+#include "common/log.h"
 
 #include <netdb.h>
 #include <poll.h>
@@ -171,12 +172,26 @@ static int say_timeout(const struct waiting *waiting, const struct fl_vm *vm, st
 			  vm->name, text.data);
 }
 
+/* It is done all the same. */
+static void tell_degraded(const struct fl_vm *vm)
+{
+	fl_cleanup_json fl_json *record = fl_vm_load(vm, NULL);
+	const char *said = fl_json_text(fl_json_at(record, "host.vmm.cloud_init"));
+
+	if (said && fl_str_starts(said, "degraded: "))
+		fl_log(FL_LOG_WARN, "%s/%s: cloud-init did not do all that it was told: %s; "
+		       "/var/log/cloud-init.log in the guest has more", vm->name_space, vm->name,
+		       said + strlen("degraded: "));
+}
+
 static int say_met(const struct waiting *waiting, const struct fl_vm *vm, struct fl_err *err)
 {
 	const char *what = waiting->conditions.items[waiting->met].text;
 	fl_cleanup_json fl_json *answer = NULL;
 	fl_cleanup_free char *line = NULL;
 
+	if (waiting->conditions.items[waiting->met].what == FL_CONDITION_CLOUD_INIT)
+		tell_degraded(vm);
 	if (fl_args_flag(waiting->args, "json")) {
 		answer = fl_json_new_object();
 		fl_json_set(answer, "namespace", fl_json_new_text(vm->name_space));

@@ -121,7 +121,7 @@ static void act(int client, const char *how)
 	if (strstr(how, "fake=noroot"))
 		printf("flintlock-initrd: no root found: UUID=x\n");
 	if (strstr(how, "fake=cloud-init"))
-		printf("flintlock-cloud-init: done\n");
+		printf("flintlock-cloud-init: %s\n", strstr(how, "fake=cloud-init-degraded") ? "degraded: a slip" : "done");
 	if (strstr(how, "fake=prompt"))
 		printf("Fake GNU/Linux ttyS0\n\nfake login: ");
 	fflush(stdout);

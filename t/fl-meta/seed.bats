@@ -43,6 +43,40 @@ file() {
 	file network-config | grep -q 'version: 2'
 }
 
+# reported: what the part that reports says of a guest whose cloud-init left result.json and its log.
+reported() {
+	sed "s,/run/cloud-init/,$PWD/guest/,g; s,/var/log/,$PWD/guest/,g; s,/dev/console,$PWD/guest/console,; s,/sys/fs,$PWD/none," report >script
+	rm -f guest/console
+	sh script
+	timeout 5 sh -c 'until [ -s guest/console ]; do sleep 0.1; done'
+	sed -n 's/^flintlock-cloud-init: //p' guest/console
+}
+
+@test "what cloud-init did not do is reported: its result has it, or its log of this boot" {
+	seed_of
+	mkdir guest
+	file vendor-data | python3 -c 'import email, sys
+for part in email.message_from_file(sys.stdin).walk():
+    if part.get_filename() == "flintlock-report.sh":
+        sys.stdout.buffer.write(part.get_payload(decode=True))' >report
+	echo '{"v1": {"datasource": "x", "errors": []}}' >guest/result.json
+	{
+		echo "2026-01-01 00:00:00,000 - util.py[DEBUG]: Cloud-init v. 22.4.2 running 'init-local' at …"
+		echo "2026-01-01 00:00:00,000 - __init__.py[WARNING]: of the boot before"
+		echo "2026-01-01 00:00:00,000 - util.py[DEBUG]: Cloud-init v. 22.4.2 running 'init-local' at …"
+	} >guest/cloud-init.log
+	[ "$(reported)" = "done" ]
+	echo "2026-01-01 00:00:00,000 - util.py[WARNING]: Failed loading yaml blob: x" >>guest/cloud-init.log
+	echo "2026-01-01 00:00:00,000 - util.py[WARNING]: more" >>guest/cloud-init.log
+	[ "$(reported)" = "degraded: Failed loading yaml blob: x" ]
+	rm guest/cloud-init.log
+	[ "$(reported)" = "done" ]
+	echo '{"v1": {"errors": ["a", "b"]}}' >guest/result.json
+	[ "$(reported)" = 'error: "a", "b"' ]
+	echo '{"v1": {"errors": [], "recoverable_errors": {"WARNING": ["c"]}}}' >guest/result.json
+	[[ "$(reported)" == 'degraded: '*'"c"'* ]]
+}
+
 @test "the user's bytes are kept" {
 	printf '#cloud-config\n# with a comment\r\nhostname:   x\n' >user
 	seed_of --user-data user

@@ -292,6 +292,11 @@ field() {
 @test "cloud-init's end is seen, and its silence is unknown" {
 	small_spec vm8 --cmdline fake=cloud-init | quick_up
 	fl-run wait vm8 --for=cloud-init --timeout 5s
+	small_spec vm9 --cmdline fake=cloud-init-degraded | quick_up
+	run fl-run wait vm9 --for=cloud-init --timeout 5s
+	[ "$status" = 0 ]
+	[[ "$output" == *"default/vm9: cloud-init did not do all that it was told: a slip;"* ]]
+	fl down -q vm9 >/dev/null
 	small_spec vm9 | quick_up
 	run fl-run wait vm9 --for=cloud-init --timeout 1s
 	[ "$status" = 14 ]
