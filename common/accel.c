@@ -23,16 +23,18 @@ int fl_accel_check(const char *accel, struct fl_err *err)
 #include <x86intrin.h>
 
 #define PAGE 4096
-#define BOUND_NS 5000000LL
+/* A processor takes some microseconds for the loop, who emulates it 8 ms or more. */
+#define BOUND_NS 1500000LL
+#define MOST_TRIES 3
 
-/* mov ecx,10000; dec ecx; jnz back; hlt, in real mode. */
-static const unsigned char loop[] = { 0x66, 0xb9, 0x10, 0x27, 0, 0, 0x66, 0x49, 0x75, 0xfc, 0xf4 };
+/* mov ecx,20000; dec ecx; jnz back; hlt, in real mode. */
+static const unsigned char loop[] = { 0x66, 0xb9, 0x20, 0x4e, 0, 0, 0x66, 0x49, 0x75, 0xfc, 0xf4 };
 
-static long long now_ns(void)
+static long long read_ns(clockid_t clock)
 {
 	struct timespec now;
 
-	clock_gettime(CLOCK_MONOTONIC, &now);
+	clock_gettime(clock, &now);
 	return now.tv_sec * 1000000000LL + now.tv_nsec;
 }
 
@@ -47,16 +49,17 @@ static bool set_registers(int cpu)
 	return ioctl(cpu, KVM_SET_SREGS, &special) == 0 && ioctl(cpu, KVM_SET_REGS, &regs) == 0;
 }
 
-/* How long the loop takes, in nanoseconds; -1 when it cannot be run. */
+/* How long the loop takes, in nanoseconds of this thread, whoever else is at work; -1 when it cannot
+ * be run. */
 static long long run_loop(int cpu, size_t size)
 {
 	struct kvm_run *run = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, cpu, 0);
-	long long start = now_ns(), took = -1;
+	long long start = read_ns(CLOCK_THREAD_CPUTIME_ID), took = -1;
 
 	if (run == MAP_FAILED)
 		return -1;
 	if (ioctl(cpu, KVM_RUN, 0) == 0 && run->exit_reason == KVM_EXIT_HLT)
-		took = now_ns() - start;
+		took = read_ns(CLOCK_THREAD_CPUTIME_ID) - start;
 	munmap(run, size);
 	return took;
 }
@@ -91,6 +94,9 @@ bool fl_accel_kvm_works(const char **why)
 		return false;
 	page = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	took = page == MAP_FAILED ? -1 : time_loop(kvm, page);
+	/* In a virtual machine time may be counted that others took. */
+	for (int tries = 1; tries < MOST_TRIES && took > BOUND_NS; tries++)
+		took = time_loop(kvm, page);
 	if (page != MAP_FAILED)
 		munmap(page, PAGE);
 	*why = took < 0          ? "/dev/kvm cannot run a guest"
@@ -112,7 +118,7 @@ static struct moment read_clocks(void)
 
 	for (int i = 0; i < 8; i++) {
 		unsigned long long before = __rdtsc();
-		long long ns = now_ns();
+		long long ns = read_ns(CLOCK_MONOTONIC);
 		unsigned long long took = __rdtsc() - before;
 
 		if (took >= least)
