@@ -62,7 +62,8 @@ bool fl_connections_may(const struct fl_connections *all, const char *peer)
 	       count < all->config->max_connections_per_peer;
 }
 
-void fl_connections_add(struct fl_connections *all, struct bufferevent *bev, const char *peer)
+void fl_connections_add(struct fl_connections *all, struct bufferevent *bev, const char *peer,
+			bool is_trusted)
 {
 	const struct fl_http2_limits limits = { all->config->max_streams, MAX_HEADERS,
 						FL_MAX_WAITING };
@@ -70,7 +71,7 @@ void fl_connections_add(struct fl_connections *all, struct bufferevent *bev, con
 	struct timeval time = { SWEEP_SECONDS, 0 };
 
 	connection->peer = fl_strdup(peer);
-	connection->rpc = (struct fl_rpc_connection){ all->rpc, connection->peer };
+	connection->rpc = (struct fl_rpc_connection){ all->rpc, connection->peer, is_trusted };
 	connection->all = all;
 	connection->since_ms = connection->busy_ms = fl_clock_ms();
 	connection->next = all->first;

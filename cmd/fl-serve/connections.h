@@ -4,7 +4,7 @@
  * nothing.
  *
  *     struct fl_connections *all = fl_connections_create(&config, base, rpc);
- *     if (fl_connections_may(all, peer)) fl_connections_add(all, bev, peer);
+ *     if (fl_connections_may(all, peer)) fl_connections_add(all, bev, peer, false);
  *     fl_connections_drain(all);                        // at the stop
  */
 #pragma once
@@ -26,8 +26,9 @@ void fl_connections_destroy(struct fl_connections *all); /* NULL is fine; closes
 /* Whether there is room for one more of the peer. */
 bool fl_connections_may(const struct fl_connections *all, const char *peer);
 
-/* Takes bev. */
-void fl_connections_add(struct fl_connections *all, struct bufferevent *bev, const char *peer);
+/* Takes bev. is_trusted: its calls need no token. */
+void fl_connections_add(struct fl_connections *all, struct bufferevent *bev, const char *peer,
+			bool is_trusted);
 
 /* No new calls; each goes with its last. */
 void fl_connections_drain(struct fl_connections *all);

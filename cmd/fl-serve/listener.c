@@ -195,20 +195,36 @@ int fl_listener_check(const char *address, struct fl_err *err)
 		       : split(address, &host, &port, err);
 }
 
+static sa_family_t family_of(const char *number, struct sockaddr_storage *address)
+{
+	socklen_t size = sizeof(*address);
+	uint64_t fd;
+
+	if (fl_num_u64(number, 0, INT32_MAX, &fd, NULL) < 0 ||
+	    getsockname((int)fd, (struct sockaddr *)address, &size) < 0)
+		return AF_UNSPEC;
+	return address->ss_family;
+}
+
 static bool is_given_local(const char *number)
 {
 	struct sockaddr_storage address = { 0 };
 	const struct sockaddr_in *in = (const struct sockaddr_in *)&address;
 	const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)&address;
-	socklen_t size = sizeof(address);
-	uint64_t fd;
+	sa_family_t family = family_of(number, &address);
 
-	if (fl_num_u64(number, 0, INT32_MAX, &fd, NULL) < 0 ||
-	    getsockname((int)fd, (struct sockaddr *)&address, &size) < 0)
-		return false;
-	return address.ss_family == AF_UNIX ||
-	       (address.ss_family == AF_INET && ntohl(in->sin_addr.s_addr) >> 24 == 127) ||
-	       (address.ss_family == AF_INET6 && IN6_IS_ADDR_LOOPBACK(&in6->sin6_addr));
+	return family == AF_UNIX || (family == AF_INET && ntohl(in->sin_addr.s_addr) >> 24 == 127) ||
+	       (family == AF_INET6 && IN6_IS_ADDR_LOOPBACK(&in6->sin6_addr));
+}
+
+bool fl_listener_is_file(const char *address)
+{
+	struct sockaddr_storage given = { 0 };
+	const struct sockaddr_un *file = (const struct sockaddr_un *)&given;
+
+	/* One of Linux's abstract names is anybody's. */
+	return fl_str_starts(address, "fd:") && family_of(address + 3, &given) == AF_UNIX &&
+	       *file->sun_path;
 }
 
 bool fl_listener_is_local(const char *address)

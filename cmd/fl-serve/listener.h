@@ -31,5 +31,8 @@ void fl_listener_close(struct fl_listener *listener);
 /* FL_ERR_USAGE when the text is no address. */
 int fl_listener_check(const char *address, struct fl_err *err);
 
+/* Whether it is a socket file that a service manager opened: the file says who may. */
+bool fl_listener_is_file(const char *address);
+
 /* Whether it can only be reached from this machine. */
 bool fl_listener_is_local(const char *address);

@@ -45,7 +45,7 @@ int fl_manager_socket(const char *name)
 {
 	uint64_t count = getenv("LISTEN_PID") ? number_for_us("LISTEN_PID", "LISTEN_FDS") : 0;
 	const char *names = getenv("LISTEN_FDNAMES");
-	bool is_only = count == 1 && strcmp(name, "grpc") == 0;
+	bool is_only = count == 1 && strcmp(name, "grpc") == 0 && !is_named(names, 0, "local");
 
 	for (uint64_t i = 0; i < count && i < 64; i++) {
 		int fd = FIRST_SOCKET + (int)i;

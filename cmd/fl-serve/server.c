@@ -32,7 +32,7 @@ struct fl_server_inner {
 	struct event_base *base;
 	struct event *signals[3], *journal, *stop, *stopping, *watchdog;
 	bool was_idle;
-	struct fl_listener *grpc;
+	struct fl_listener *grpc, *local; /* local: NULL when there is none */
 	struct fl_tls *tls, *web_tls;
 	struct fl_web *web;
 	struct fl_rpc *rpc;
@@ -40,10 +40,9 @@ struct fl_server_inner {
 	int lock; /* of the state folder; -1: not held */
 };
 
-static void take_grpc(void *arg, int fd, const char *peer)
+static void take(struct fl_server_inner *inner, int fd, const char *peer, struct fl_tls *tls,
+		 bool is_trusted)
 {
-	struct fl_server *server = arg;
-	struct fl_server_inner *inner = server->inner;
 	struct bufferevent *bev;
 
 	if (!fl_connections_may(inner->connections, peer)) {
@@ -51,10 +50,24 @@ static void take_grpc(void *arg, int fd, const char *peer)
 		close(fd);
 		return;
 	}
-	bev = inner->tls ? fl_tls_accept(inner->tls, inner->base, fd)
-			 : bufferevent_socket_new(inner->base, fd, BEV_OPT_CLOSE_ON_FREE);
+	bev = tls ? fl_tls_accept(tls, inner->base, fd)
+		  : bufferevent_socket_new(inner->base, fd, BEV_OPT_CLOSE_ON_FREE);
 	if (bev)
-		fl_connections_add(inner->connections, bev, peer);
+		fl_connections_add(inner->connections, bev, peer, is_trusted);
+}
+
+static void take_grpc(void *arg, int fd, const char *peer)
+{
+	struct fl_server *server = arg;
+
+	take(server->inner, fd, peer, server->inner->tls, false);
+}
+
+static void take_local(void *arg, int fd, const char *peer)
+{
+	struct fl_server *server = arg;
+
+	take(server->inner, fd, peer, NULL, true);
 }
 
 /* Two looks in a row: what was answered last has left by then. */
@@ -95,7 +108,8 @@ static void on_stop(evutil_socket_t fd, short what, void *arg)
 	server->stopping = true;
 	fl_manager_tell("STOPPING=1");
 	fl_listener_close(server->inner->grpc);
-	server->inner->grpc = NULL;
+	fl_listener_close(server->inner->local);
+	server->inner->grpc = server->inner->local = NULL;
 	fl_health_changed(server);
 	fl_host_stopping(server);
 	fl_connections_drain(server->inner->connections);
@@ -321,12 +335,21 @@ int fl_server_run(struct fl_server *server, struct fl_err *err)
 					       take_grpc, server, err);
 	if (!server->inner->grpc)
 		return -1;
+	if (server->config->local_endpoint) {
+		server->inner->local = fl_listener_open(server->inner->base, server->config->local_endpoint,
+							take_local, server, err);
+		if (!server->inner->local)
+			return -1;
+	}
 	server->inner->web = fl_web_open(server, server->inner->rpc, server->inner->base,
 					 &server->inner->web_tls, err);
 	if (!server->inner->web)
 		return -1;
 	fl_log(FL_LOG_INFO, "%s: listening for gRPC%s", server->config->grpc_endpoint,
 	       server->inner->tls ? " (TLS)" : "");
+	if (server->config->local_endpoint)
+		fl_log(FL_LOG_INFO, "%s: listening for gRPC of who may use the socket's file",
+		       server->config->local_endpoint);
 	if (server->config->http_endpoint)
 		fl_log(FL_LOG_INFO, "%s: listening for HTTP%s", server->config->http_endpoint,
 		       server->inner->web_tls ? " (TLS)" : "");
@@ -358,6 +381,7 @@ static void free_events(struct fl_server_inner *inner)
 static void free_inner(struct fl_server_inner *inner)
 {
 	fl_listener_close(inner->grpc);
+	fl_listener_close(inner->local);
 	fl_rpc_destroy(inner->rpc);
 	fl_tls_free(inner->tls);
 	fl_tls_free(inner->web_tls);

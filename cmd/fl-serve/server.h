@@ -19,6 +19,7 @@ struct fl_config {
 	const char *state_dir;
 	const char *grpc_endpoint;
 	const char *http_endpoint, *debug_endpoint; /* NULL: none */
+	const char *local_endpoint; /* gRPC without TLS and token, for who may use the file; NULL: none */
 	const char *token;      /* --basic-auth-token; NULL: none */
 	const char *token_file; /* NULL: none */
 	const char *cert, *key, *client_ca; /* NULL: none */

@@ -204,6 +204,9 @@ static int check_exposure(const struct fl_config *config, struct fl_err *err)
 	for (size_t i = 0; i < FL_COUNT(endpoints); i++)
 		if (endpoints[i] && fl_listener_check(endpoints[i], err) < 0)
 			return -1;
+	if (config->local_endpoint && !fl_listener_is_file(config->local_endpoint))
+		return fl_err_set(err, FL_ERR_USAGE, "the socket \"local\" is no socket file: it is "
+				  "served without TLS and tokens; name it \"grpc\" (FileDescriptorName=)");
 	if (config->insecure || (config->cert && (has_token || config->client_ca)))
 		return 0;
 	for (size_t i = 0; i < FL_COUNT(endpoints); i++)
@@ -274,6 +277,7 @@ static void take_places(struct fl_settings *settings, const struct fl_args *args
 	config->state_dir = fl_args_state_dir(args);
 	config->grpc_endpoint =
 		endpoint(settings, "grpc", fl_args_text(args, "grpc-endpoint", "localhost:9090"));
+	config->local_endpoint = endpoint(settings, "local", NULL);
 	if (fl_args_flag(args, "enable-http"))
 		config->http_endpoint = fl_args_text(args, "http-endpoint", "localhost:8090");
 	config->http_endpoint = endpoint(settings, "http", config->http_endpoint);

@@ -91,6 +91,12 @@ boot)
 		small_spec vm0 --memory 1024 --bridge flbr0 >"$note/spec"
 		ask /v1alpha1/microvm -d "@$note/spec"
 		created
+		# Beside TLS and token, for a group: a file.
+		[ "$(stat -c "%a %G" /run/flintlock/serve.sock)" = "660 flintlock" ]
+		printf "\0\0\0\0\0" | curl -sv --http2-prior-knowledge --unix-socket /run/flintlock/serve.sock \
+			-H "content-type: application/grpc" --data-binary @- \
+			http://host/microvm.services.api.v1alpha1.MicroVM/ListMicroVMs 2>&1 >/dev/null | grep "grpc-status: 0"
+		ss -Hltn | grep 127.0.0.1:9090
 		# What a shell takes away leaves the service what it needs for the next.
 		fl down -q default/vm0 >/dev/null
 		ask /v1alpha1/microvm -d "@$note/spec"
@@ -135,6 +141,7 @@ boot)
 		systemctl stop fl-dns@flbr0.service
 		[ -z "$(pidof dnsmasq)" ]
 		fl-provision undo
+		if ss -Hxl | grep serve.sock; then exit 1; fi
 		if systemctl is-active fl-serve.service || systemctl is-enabled fl-serve.service; then exit 1; fi
 		find /etc/flintlock /etc/systemd/system 2>/dev/null | sort | diff - "$note/before"
 		if ip link show flbr0; then exit 1; fi

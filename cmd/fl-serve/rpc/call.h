@@ -58,6 +58,7 @@ struct fl_rpc_handler {
 /* Who calls, and what the caller calls it; NULL: not said. */
 struct fl_rpc_who {
 	const char *peer, *authorization, *request_id;
+	bool is_trusted; /* without a token */
 };
 
 /* What is asked before, and told behind every call. */

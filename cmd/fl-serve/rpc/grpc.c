@@ -136,7 +136,8 @@ static void begin(struct fl_exchange *exchange)
 	struct fl_rpc_connection *connection = fl_http2_arg(exchange->connection);
 	const char *path = fl_exchange_find(exchange, ":path");
 	const struct fl_rpc_who who = { connection->peer, fl_exchange_find(exchange, "authorization"),
-					fl_exchange_find(exchange, "x-request-id") };
+					fl_exchange_find(exchange, "x-request-id"),
+					connection->is_trusted };
 	struct grpc_call *call;
 
 	if (is_refused(exchange))

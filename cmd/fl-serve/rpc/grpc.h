@@ -19,4 +19,5 @@ struct fl_http2_upper fl_rpc_upper(void (*gone)(struct fl_http2 *connection, voi
 struct fl_rpc_connection {
 	struct fl_rpc *rpc;
 	const char *peer; /* borrowed */
+	bool is_trusted;  /* the socket's file says who may */
 };
