@@ -26,8 +26,25 @@ int fl_step_nobody_named(const struct fl_args *args, struct fl_err *err)
 			  args->program->name, args->command->name);
 }
 
-int fl_step_not_found(const char *text, struct fl_err *err)
+/* A name alone means the namespace "default"; that it stands in another is easily forgotten. */
+static const struct fl_vm_name *find_elsewhere(const fl_vm_names *names, const char *text)
 {
+	for (size_t i = 0; i < names->count; i++)
+		if (strcmp(names->items[i].name, text) == 0)
+			return &names->items[i];
+	return NULL;
+}
+
+int fl_step_not_found(const struct fl_state *state, const char *text, struct fl_err *err)
+{
+	fl_cleanup_vm_names fl_vm_names names = { 0 };
+	const struct fl_vm_name *other;
+
+	fl_state_list(state, &names, NULL);
+	other = find_elsewhere(&names, text);
+	if (other)
+		return fl_err_set(err, FL_ERR_NOT_FOUND, "%s: microvm not found in namespace default; there is "
+				  "%s/%s", text, other->name_space, other->name);
 	return fl_err_set(err, FL_ERR_NOT_FOUND, "%s: microvm not found; \"fl ls\" lists what is there", text);
 }
 
@@ -87,7 +104,7 @@ static int each_of_name(const struct meant *meant, const char *text, struct fl_e
 	if (fl_state_match(meant->state, text, &names, err) < 0)
 		return -1;
 	if (names.count == 0 && !meant->none_is_fine)
-		return fl_step_not_found(text, err);
+		return fl_step_not_found(meant->state, text, err);
 	if (names.count == 0)
 		sweep_missing(meant, text);
 	if (names.count > 1 && !fl_args_flag(meant->args, "all")) {

@@ -372,6 +372,9 @@ static const char *near_command(const struct fl_program *program, const char *wo
 {
 	struct fl_alike alike = { .written = word };
 
+	for (const struct fl_synonym *one = program->synonyms; one && one->word; one++)
+		if (strcmp(one->word, word) == 0)
+			return one->command;
 	for (const struct fl_command *command = program->commands; command->name; command++)
 		fl_alike_try(&alike, command->name);
 	for (const char *const *name = program->others; name && *name; name++)

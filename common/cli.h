@@ -54,6 +54,10 @@ struct fl_program {
 	 * them; both or none. */
 	const char *const *others;
 	const char *others_help;
+	/* What commands are called elsewhere, each with its name here; ended by one without. May be NULL. */
+	const struct fl_synonym {
+		const char *word, *command;
+	} *synonyms;
 };
 
 struct fl_args {

@@ -15,18 +15,18 @@ static void add_options(const struct fl_option *options, struct fl_str *out)
 		fl_str_addf(&left, options->letter ? "  -%c, " : "      ", options->letter);
 		fl_str_addf(&left, "--%s%s%s", options->name, options->value ? " " : "",
 			    options->value ? options->value : "");
-		fl_str_addf(out, "%-28s%s%s\n", left.data, left.len > 26 ? "\n" : "",
-			    left.len > 26 ? "" : options->help);
 		if (left.len > 26)
-			fl_str_addf(out, "%28s%s\n", "", options->help);
+			fl_str_addf(out, "%s\n%28s%s\n", left.data, "", options->help);
+		else
+			fl_str_addf(out, "%-28s%s\n", left.data, options->help);
 	}
 }
 
 static void add_command(const struct fl_program *program, const struct fl_command *command,
 			struct fl_str *out)
 {
-	fl_str_addf(out, "usage: %s %s [OPTIONS] %s\n\n%s\n", program->name, command->name,
-		    command->operands, command->help);
+	fl_str_addf(out, "usage: %s %s [OPTIONS]%s%s\n\n%s\n", program->name, command->name,
+		    *command->operands ? " " : "", command->operands, command->help);
 	if (command->options && command->options->name) {
 		fl_str_add(out, "\nOptions:\n");
 		add_options(command->options, out);

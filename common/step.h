@@ -85,7 +85,7 @@ int fl_step_each_vm(struct fl_args *args, const struct fl_state *state, bool non
 
 /* For who names nobody (FL_ERR_USAGE), or somebody who is not there (FL_ERR_NOT_FOUND); -1. */
 int fl_step_nobody_named(const struct fl_args *args, struct fl_err *err);
-int fl_step_not_found(const char *text, struct fl_err *err);
+int fl_step_not_found(const struct fl_state *state, const char *text, struct fl_err *err);
 
 /* FL_ERR_USAGE with the uids of those that a name means; otherwise: words for what else may be done, or
  * "". -1. */

@@ -64,9 +64,12 @@ int fl_vm_not_running(const struct fl_vm *vm, struct fl_err *err)
 {
 	fl_cleanup_json fl_json *record = fl_vm_load(vm, NULL);
 	const char *why = record ? fl_record_reason(record) : NULL;
+	bool was_made = !record || !fl_json_at(record, "host.error") || fl_json_at(record, "host.vmm.state");
+	fl_cleanup_free char *mend = was_made ? fl_asprintf("\"fl start %s\" starts it", vm->uid)
+					      : fl_strdup("once that is mended, \"fl up\" with its spec goes on");
 
-	return fl_err_set(err, FL_ERR_PRECONDITION, "%s/%s: does not run%s%s; \"fl start %s\" starts it",
-			  vm->name_space, vm->name, why ? ": " : "", why ? why : "", vm->uid);
+	return fl_err_set(err, FL_ERR_PRECONDITION, "%s/%s: does not run%s%s; %s", vm->name_space, vm->name,
+			  why ? ": " : "", why ? why : "", mend);
 }
 
 /* Empties the queue; what was in it only says "look again". */

@@ -151,7 +151,7 @@ static int list_named(const struct fl_state *state, const char *text, struct lis
 	if (fl_state_match(state, text, &names, err) < 0)
 		return -1;
 	if (!names.count)
-		return fl_step_not_found(text, err);
+		return fl_step_not_found(state, text, err);
 	for (size_t i = 0; i < names.count; i++) {
 		fl_cleanup_vm struct fl_vm vm = FL_VM_INIT;
 		const struct fl_vm_name *name = &names.items[i];

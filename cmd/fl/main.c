@@ -95,9 +95,17 @@ static int hand_through(const struct fl_program *program, int argc, char **argv,
 	return fl_cli_no_command(program, argv[1], what, err);
 }
 
+static const struct fl_synonym synonyms[] = {
+	{ "create", "up" },  { "run", "up" },	 { "rm", "down" },     { "remove", "down" },
+	{ "delete", "down" }, { "destroy", "down" }, { "kill", "stop" }, { "list", "ls" },
+	{ "ps", "ls" },	     { "get", "ls" },	 { "describe", "inspect" }, { "show", "inspect" },
+	{ "exec", "ssh" },   { "attach", "console" }, { 0 },
+};
+
 static const struct fl_program program = { "fl", "microVMs from OCI images", commands,
 					   hand_through, of_run,
-					   "Commands of fl-run; and \"fl NAME\" is the program fl-NAME" };
+					   "Commands of fl-run; and \"fl NAME\" is the program fl-NAME",
+					   synonyms };
 
 int main(int argc, char **argv)
 {

@@ -19,7 +19,7 @@ static int find_one(const char *text, struct fl_ssh_guest *guest, struct fl_err 
 	if (names.count == 1)
 		name = &names.items[0];
 	else if (!names.count)
-		return fl_step_not_found(text, err);
+		return fl_step_not_found(&guest->state, text, err);
 	else if (fl_state_staying(&guest->state, &names, &name) != 1)
 		return fl_step_several(text, &names, "", err);
 	return fl_vm_open(&guest->state, name->name_space, name->name, name->uid, &guest->vm, err);

@@ -56,6 +56,7 @@ field() {
 	fails_with 16 'nosuch' fl wait vm0 --timeout 60s
 	[[ "$(field vm0 reason)" == *nosuch* ]]
 	fails_with 8 'does not run: kernel: ' fl pause vm0
+	fails_with 8 'once that is mended, "fl up" with its spec goes on' fl pause vm0
 	fails_with 8 'nosuch' fl ssh vm0
 	fails_with 5 "exists with another spec (kernel):" fl up -q < <(small_spec vm0)
 	fl down vm0 >/dev/null

@@ -137,6 +137,8 @@ bats_require_minimum_version 1.5.0
 
 @test "a slip of the pen is told what was meant" {
 	fails_with 2 '"statr" is neither a command nor a program fl-statr; did you mean start?' fl statr vm
+	fails_with 2 'did you mean down?' fl delete vm
+	fails_with 2 'did you mean ssh?' fl exec vm
 	fails_with 2 '"gte" is no command of this program; did you mean get?' fl-pull gte
 	fails_with 4 "get.json: cannot be opened" fl-pull get.json
 	fails_with 2 'did you mean --root-size?' fl spec --root-sze 5G

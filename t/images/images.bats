@@ -103,6 +103,7 @@ kubeadm_package() {
 				source: {container_source: $image}}]' |
 		fl up -q >/dev/null
 	fl-run wait default/node --for=cloud-init --timeout 500s
+	[ "$(fl inspect --json node | jq -r .host.vmm.cloud_init)" = "done" ]
 	fl console node --print >console
 	grep -a 'node: ' console
 	grep -aq 'node: containerd active' console
