@@ -205,6 +205,7 @@ int fl_start_judge(void *arg, const fl_json *record, struct fl_err *err)
 {
 	const char *state = fl_json_text(fl_json_at(record, "host.vmm.state"));
 	const char *reason = fl_json_text(fl_json_at(record, "host.vmm.exit.reason"));
+	const char *kind = fl_json_text(fl_json_at(record, "host.vmm.exit.kind"));
 
 	(void)arg;
 	if (fl_record_is_leaving(record))
@@ -212,11 +213,11 @@ int fl_start_judge(void *arg, const fl_json *record, struct fl_err *err)
 	if (fl_str_equal(state, "running") || fl_str_equal(state, "paused"))
 		return 1;
 	if (fl_str_equal(state, "failed") || fl_str_equal(state, "waiting"))
-		return fl_err_set(err, FL_ERR_GUEST, "%s/%s: %s; see \"fl console %s --print\"",
-				  fl_json_text(fl_json_at(record, "spec.namespace")),
-				  fl_json_text(fl_json_at(record, "spec.id")),
-				  reason ? reason : "it ended",
-				  fl_json_text(fl_json_at(record, "spec.uid")));
+		/* What a VMM fails at it says itself; else it is the guest that spoke. */
+		return fl_err_set(err, FL_ERR_GUEST, "%s; see \"fl %s %s%s\"", reason ? reason : "it ended",
+				  fl_str_equal(kind, "fault") ? "logs" : "console",
+				  fl_json_text(fl_json_at(record, "spec.uid")),
+				  fl_str_equal(kind, "fault") ? "" : " --print");
 	if (fl_str_equal(state, "stopped"))
 		return fl_err_set(err, FL_ERR_ABORTED, "it was stopped meanwhile");
 	return 0;
