@@ -7,6 +7,8 @@
 #include "cmd/fl-serve/rpc/transport.h"
 #include "cmd/fl-serve/wire/protojson.h"
 #include "common/alloc.h"
+#include "common/log.h"
+#include "common/schema.h"
 
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>
@@ -19,6 +21,7 @@
 
 #define JSON "application/json"
 #define LINES "application/x-ndjson"
+#define MOST_STRANGERS 5 /* told of one request */
 #define LOOK_SECONDS 2 /* between looks at whether clients are there */
 
 struct http_call {
@@ -329,6 +332,26 @@ static fl_json *compose(struct evhttp_request *request, const struct fl_route *r
 	return fl_json_ref(wanted);
 }
 
+static void tell_stranger(void *arg, const char *path, const char *meant)
+{
+	unsigned *left = arg;
+
+	if (*left && (*left)--)
+		fl_log(FL_LOG_WARN, "HTTP: microvm.%.200s is unknown, and does nothing%s%s", path,
+		       meant ? "; meant may be " : "", meant ? meant : "");
+}
+
+/* They are passed over, as flintlock's gateway does; who wrote one wonders what became of it. */
+static void tell_strangers(const fl_json *wanted)
+{
+	fl_cleanup_json fl_json *spec =
+		fl_schema_canonical(FL_SCHEMA_SPEC, fl_json_get(wanted, "microvm"), NULL);
+	unsigned left = MOST_STRANGERS;
+
+	if (spec)
+		fl_schema_strangers(FL_SCHEMA_SPEC, spec, tell_stranger, &left);
+}
+
 static void run(struct http_call *call, const struct fl_route *route)
 {
 	const struct fl_rpc_who who = fl_http_who(call->request);
@@ -342,6 +365,8 @@ static void run(struct http_call *call, const struct fl_route *route)
 		return;
 	}
 	wanted = compose(call->request, route, &err);
+	if (fl_json_get(wanted, "microvm"))
+		tell_strangers(wanted);
 	if (wanted)
 		call->call.document =
 			fl_protojson_read(call->call.method->type->input, wanted, &err);
