@@ -23,7 +23,7 @@ const struct fl_option fl_common_options[] = {
 	{ "verbose", 'v', NULL, "say what is done" },
 	{ "help", 'h', NULL, "say how it is used" },
 	{ "version", 0, NULL, "say which version it is" },
-	{ "completion", 0, "SHELL", "print the completion for bash, zsh or fish" },
+	{ "completion", 0, "bash|zsh|fish", "print the completion for that shell" },
 	{ 0 },
 };
 

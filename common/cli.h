@@ -26,7 +26,7 @@
 struct fl_option {
 	const char *name; /* long name without dashes */
 	char letter;      /* 0: none */
-	const char *value; /* its name in --help; NULL for a flag */
+	const char *value; /* its name in --help, or "all|the|words" there are; NULL for a flag */
 	const char *help;
 };
 
@@ -34,7 +34,7 @@ struct fl_args;
 
 struct fl_command {
 	const char *name;
-	const char *operands; /* for --help, such as "REF FILE" */
+	const char *operands; /* for --help, such as "REF FILE"; completion knows NAMESPACE/NAME */
 	const char *help;
 	const struct fl_option *options; /* ended by one without a name; may be NULL */
 	int min, max;                    /* operands; max -1: any number */
@@ -50,10 +50,10 @@ struct fl_program {
 	/* Called for a first word that names no command; NULL: an error. Does not return on
 	 * success. */
 	int (*other)(const struct fl_program *program, int argc, char **argv, struct fl_err *err);
-	/* For help and completion: first words that "other" takes, ended by NULL, and a line about
-	 * them; both or none. */
+	/* For help and completion: first words that "other" takes, ended by NULL, a line about them,
+	 * and the program they are commands of; all or none. */
 	const char *const *others;
-	const char *others_help;
+	const char *others_help, *others_of;
 	/* What commands are called elsewhere, each with its name here; ended by one without. May be NULL. */
 	const struct fl_synonym {
 		const char *word, *command;

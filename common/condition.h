@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#define FL_CONDITIONS_WORDS "running|boot|cloud-init|exit|port:N"
 #define FL_CONDITIONS "running, boot, cloud-init, exit or port:N"
 #define FL_CONDITIONS_MOST 16 /* at once */
 

@@ -9,6 +9,7 @@
 
 #include <stdbool.h>
 
+#define FL_PLACES_WORDS "auto|thin|qcow2|file"
 #define FL_PLACES "auto, thin, qcow2 or file"
 
 /* Whether the word is one of them. */

@@ -26,7 +26,7 @@ struct fl_progress {
 };
 
 #define FL_PROGRESS_OPTION                                                                     \
-	{ "progress", 0, "HOW", "auto (a bar on a terminal, default), none or json" }
+	{ "progress", 0, "auto|none|json", "auto (default): a bar on a terminal" }
 
 /* As --progress says; FL_ERR_USAGE when it says nothing known. JSON is lines
  * {"name":…,"done":…,"total":…}, at most ten a second and one when all is done. */

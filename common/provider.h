@@ -10,6 +10,9 @@
 
 #include "common/spec.h"
 
+/* The names of those below, as options have them. */
+#define FL_PROVIDERS_WORDS "qemu|firecracker|cloudhypervisor"
+
 struct fl_provider {
 	const char *name;
 	const char *program; /* looked up in PATH unless configured otherwise */

@@ -49,12 +49,12 @@ struct fl_step {
 	{ "cni-timeout", 0, "TIME", "how long a CNI plugin may take (FL_CNI_TIMEOUT; 60s)" }
 /* How a VMM is started: of "up" and "start" of fl-run, to which fl hands them on. */
 #define FL_STEP_START_OPTIONS                                                                   \
-	{ "accel", 0, "WHICH", "auto (KVM where it works, default), kvm or tcg" },              \
+	{ "accel", 0, "auto|kvm|tcg", "auto (default): KVM where it works" },              \
 	{ "qemu", 0, "PROGRAM", "the QEMU to run (qemu-system-ARCH)" },                         \
 	{ "firecracker", 0, "PROGRAM", "the Firecracker to run" },                              \
 	{ "cloudhypervisor", 0, "PROGRAM", "the Cloud Hypervisor to run (cloud-hypervisor)" },  \
 	{ "jailer", 0, "PROGRAM", "keep Firecracker in a jail by this jailer; none: no jail" }, \
-	{ "restart", 0, "POLICY", "no (default), on-failure or always" },                       \
+	{ "restart", 0, "no|on-failure|always", "start what ended by itself again (no)" },                       \
 	{ "settle", 0, "TIME", "how long a guest must live to count as created (2s)" }
 
 #define FL_STEP_SELECTOR_OPTION                                                                 \

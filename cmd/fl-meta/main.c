@@ -246,7 +246,7 @@ static int run_user_data(struct fl_args *args, struct fl_err *err)
 	return fl_cli_print(out.data, out.len, err);
 }
 
-#define SEED_FORMAT { "seed-format", 0, "FORMAT", "the seed disk's: vfat (default) or iso9660" }
+#define SEED_FORMAT { "seed-format", 0, "vfat|iso9660", "the seed disk's (vfat)" }
 
 static const struct fl_option up_options[] = { FL_STEP_UP_OPTIONS, SEED_FORMAT, { 0 } };
 static const struct fl_option down_options[] = { FL_STEP_DOWN_OPTIONS, { 0 } };
@@ -264,7 +264,7 @@ static const struct fl_command commands[] = {
 	{ "up", "[FILE…]", "make the seed disks of specs or records", up_options, 0, -1, run_up },
 	{ "down", "[NAMESPACE/NAME|UID…]", "remove them", down_options, 0, -1, run_down },
 	{ "seed", "IMAGE", "write a seed disk from files", seed_options, 1, 1, run_seed },
-	{ "mmds", NULL, "print the files as Firecracker's metadata service has them", mmds_options, 0,
+	{ "mmds", "", "print the files as Firecracker's metadata service has them", mmds_options, 0,
 	  0, run_mmds },
 	{ "user-data", "[FILE…]", "write user-data out of options, join files into one, or both",
 	  config_options, 0, -1, run_user_data },

@@ -68,7 +68,7 @@ static int run_bridge(struct fl_args *args, struct fl_err *err)
 static const struct fl_option up_options[] = {
 	FL_STEP_UP_OPTIONS,
 	{ "parent-iface", 0, "LINK", "the host's link that macvtaps are on" },
-	{ "macvtap-mode", 0, "MODE", "bridge (default), private, vepa or passthru" },
+	{ "macvtap-mode", 0, "bridge|private|vepa|passthru", "what macvtaps do (bridge)" },
 	FL_STEP_CNI_OPTIONS,
 	{ 0 },
 };

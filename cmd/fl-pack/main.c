@@ -18,8 +18,8 @@
 #define IMAGE_OPTIONS                                                                          \
 	OUTPUT_OPTIONS,                                                                        \
 	{ "platform", 0, "OS/ARCH", "what it is for (this machine's)" },                       \
-	{ "compression", 0, "HOW",                                                             \
-	  "gzip, zstd or none (compressed tars as they are, else gzip)" },                     \
+	{ "compression", 0, "gzip|zstd|none",                                                  \
+	  "of layers (compressed tars as they are, else gzip)" },                              \
 	{ "label", 0, "KEY=VALUE", "a label of the image; may be repeated" },                  \
 	{ "owner", 0, "UID:GID", "who owns all files of folders (who does)" },                 \
 	{ "created", 0, "TIME", "as 2025-01-31T00:00:00Z (SOURCE_DATE_EPOCH, else none)" }

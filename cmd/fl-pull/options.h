@@ -21,7 +21,7 @@
 
 #define FL_GET_OPTIONS                                                                         \
 	{ "platform", 'p', "OS/ARCH[/VARIANT]", "the platform (this machine's)" },             \
-	{ "pull", 0, "WHEN", "missing (default), always or never" },                           \
+	{ "pull", 0, "missing|always|never", "when images are fetched (missing)" },                           \
 	{ "parallel", 'j', "N", "blobs to fetch at once (4)" },                                \
 	{ "max-pulls", 0, "N", "pulls at once on this host (8)" },                             \
 	FL_PROGRESS_OPTION,                                                                    \

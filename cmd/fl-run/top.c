@@ -17,7 +17,7 @@
 const struct fl_option fl_top_options[] = {
 	{ "interval", 0, "TIME", "between two looks (2s)" },
 	{ "count", 'n', "N", "end after so many tables (go on)" },
-	{ "sort", 0, "WHAT", "cpu (default), memory, disk, network or name" },
+	{ "sort", 0, "cpu|memory|disk|network|name", "by what (cpu)" },
 	FL_LIFE_ALL_OPTION,
 	{ 0 },
 };

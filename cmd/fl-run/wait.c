@@ -20,7 +20,7 @@
 #define STATUS_BEFORE 30
 
 const struct fl_option fl_wait_options[] = {
-	{ "for", 0, "WHAT", FL_CONDITIONS " (running); may be repeated" },
+	{ "for", 0, FL_CONDITIONS_WORDS, "what to wait for (running); may be repeated" },
 	{ "timeout", 't', "TIME", "give up after this (5m)" },
 	FL_LIFE_ALL_OPTION,
 	{ 0 },

@@ -92,7 +92,7 @@ extern const struct fl_backend fl_backend_file, fl_backend_qcow2, fl_backend_thi
 extern const struct fl_backend *const fl_backends[];
 
 #define FL_BACKEND_OPTIONS                                                                      \
-	{ "backend", 0, "WHICH", "where volumes are made: " FL_PLACES " (FL_BACKEND; auto)" },      \
+	{ "backend", 0, FL_PLACES_WORDS, "where volumes are made (FL_BACKEND; auto)" },      \
 	{ "pool", 0, "POOL", "the thin pool, as VG/LV or as device-mapper calls it (FL_POOL)" }
 
 /* What the options and the environment ask for; FL_ERR_USAGE. */

@@ -7,6 +7,7 @@
  */
 #pragma once
 
+#include "common/condition.h"
 #include "common/places.h"
 #include "common/step.h"
 
@@ -41,25 +42,25 @@ extern const struct fl_option fl_chain_down_options[];
 /* Of the programs that "up" starts, to stand in a command's table. */
 #define FL_CHAIN_UP_OPTIONS \
 	{ "platform", 'p', "OS/ARCH[/VARIANT]", "the platform to take (this machine's)" }, \
-	{ "pull", 0, "WHEN", "missing (default), always or never" }, \
+	{ "pull", 0, "missing|always|never", "when images are fetched (missing)" }, \
 	{ "plain-http", 0, NULL, "speak HTTP to any host, not only to loopback" }, \
 	{ "ca-file", 0, "FILE", "trust these certificates (PEM)" }, \
 	{ "auth-file", 0, "FILE", "where logins are (docker's and podman's files)" }, \
 	{ "retries", 0, "N", "times to try again what was cut or met a passing fault (3)" }, \
 	{ "limit-rate", 0, "SIZE", "bytes to take in per second, at most" }, \
 	{ "verify-key", 0, "FILE", "take only what cosign signed with this public key (PEM)" }, \
-	{ "progress", 0, "HOW", "auto (a bar on a terminal, default), none or json" }, \
+	{ "progress", 0, "auto|none|json", "auto (default): a bar on a terminal" }, \
 	{ "registries", 0, "FILE", "mirrors, certificates and more, by host (YAML)" }, \
 	{ "max-pulls", 0, "N", "pulls at once on this host (8)" }, \
 	{ "max-size", 0, "SIZE", "refuse layers that unpack to more (64G)" }, \
 	{ "max-entries", 0, "N", "refuse layers with more entries (2000000)" }, \
 	{ "max-builds", 0, "N", "builds at once on this host (as many as processors)" }, \
-	{ "backend", 0, "WHICH", "where volumes are: " FL_PLACES " (FL_BACKEND; auto)" }, \
+	{ "backend", 0, FL_PLACES_WORDS, "where volumes are (FL_BACKEND; auto)" }, \
 	{ "pool", 0, "POOL", "the thin pool, as VG/LV or as device-mapper calls it (FL_POOL)" }, \
 	{ "parent-iface", 0, "LINK", "the host's link that macvtaps are on" }, \
-	{ "macvtap-mode", 0, "MODE", "bridge (default), private, vepa or passthru" }, \
+	{ "macvtap-mode", 0, "bridge|private|vepa|passthru", "what macvtaps do (bridge)" }, \
 	FL_STEP_CNI_OPTIONS, \
-	{ "seed-format", 0, "FORMAT", "the seed disk's: vfat (default) or iso9660" }, \
+	{ "seed-format", 0, "vfat|iso9660", "the seed disk's (vfat)" }, \
 	FL_STEP_START_OPTIONS, \
-	{ "wait", 0, "WHAT", "then wait for it, as fl-run wait --for does; may be repeated" }, \
+	{ "wait", 0, FL_CONDITIONS_WORDS, "then wait for it, as fl-run wait --for does; may be repeated" }, \
 	{ "wait-timeout", 0, "TIME", "give up waiting after this (5m)" }

@@ -105,7 +105,7 @@ static const struct fl_synonym synonyms[] = {
 static const struct fl_program program = { "fl", "microVMs from OCI images", commands,
 					   hand_through, of_run,
 					   "Commands of fl-run; and \"fl NAME\" is the program fl-NAME",
-					   synonyms };
+					   "fl-run", synonyms };
 
 int main(int argc, char **argv)
 {

@@ -3,6 +3,7 @@
 
 #include "common/base64.h"
 #include "common/io.h"
+#include "common/provider.h"
 #include "common/reference.h"
 #include "common/spec.h"
 #include "common/ssh_key.h"
@@ -38,14 +39,14 @@ const struct fl_option fl_make_spec_options[] = {
 	{ "meta-data", 0, "FILE", "cloud-init's meta-data" },
 	{ "vendor-data", 0, "FILE", "cloud-init's vendor-data" },
 	{ "ignition", 0, "FILE", "Ignition's configuration" },
-	{ "metadata-service", 0, "VERSION", "v1 or v2: Firecracker's, at 169.254.169.254" },
+	{ "metadata-service", 0, "v1|v2", "Firecracker's, at 169.254.169.254" },
 	{ "disk-bandwidth", 0, "SIZE", "at most so many bytes a second, of each disk" },
 	{ "disk-operations", 0, "N", "at most so many reads and writes a second, of each disk" },
 	{ "network-bandwidth", 0, "SIZE", "bytes a second, of each interface and direction" },
 	{ "label", 'l', "KEY=VALUE", "a label; may be repeated" },
 	{ "guest-agent", 0, NULL, "a vsock, to speak to an agent in the guest" },
 	{ "platform", 0, "OS/ARCH[/VARIANT]", "whose images and guest, such as linux/arm64 (this machine's)" },
-	{ "provider", 0, "NAME", "the VMM (the host's default)" },
+	{ "provider", 0, FL_PROVIDERS_WORDS, "the VMM (the host's default)" },
 	{ 0 },
 };
 

@@ -71,6 +71,38 @@ examples() {
 	done
 }
 
+# What bash offers for the last word of a line.
+completed() { # WORD…
+	# shellcheck disable=SC2016 # expanded there
+	bash -c 'source <("$1" --completion bash)
+		COMP_WORDS=("$@") COMP_CWORD=$(($# - 1))
+		"_${1//-/_}" "$1" "${*: -1}" "${*: -2:1}"
+		printf "%s\n" "${COMPREPLY[@]}"' bash "$@"
+}
+
+@test "bash is offered microVMs, second words, the options of what is handed on, and the words there are" {
+	completed fl ssh "" | cmp - <(echo)
+	IMAGES=$BATS_TEST_TMPDIR small_images "$BATS_TEST_TMPDIR"
+	IMAGES=$BATS_TEST_TMPDIR small_spec mvm0 --namespace blue | fl-pull up -q >/dev/null
+	for command in "fl ssh" "fl stop" "fl console" "fl down" "fl-run wait"; do
+		# shellcheck disable=SC2086 # two words
+		[ "$(completed $command b)" = blue/mvm0 ]
+	done
+	[ "$(completed fl ss)" = ssh ]
+	[ "$(completed fl-net bridge "" | xargs)" = "create rm ls" ]
+	completed fl-net bridge --na | grep -x -- --nat
+	completed fl console --sc | grep -x -- --scrollback
+	completed fl stop --fo | grep -x -- --force
+	completed fl-serve --grpc | grep -x -- --grpc-endpoint
+	[ "$(completed fl wait --for "" | xargs)" = "running boot cloud-init exit" ]
+	[ "$(completed fl up --restart on)" = on-failure ]
+	[ "$(completed fl wait --for = cl)" = cloud-init ]
+	[ "$(completed fl spec --provider f)" = firecracker ]
+	[ "$(completed fl-serve run --log-format "" | xargs)" = "text json journald" ]
+	completed fl apply "" | cmp - <(echo)
+	[ "$(fl-run providers --json | jq -r .name | sort)" = "$(completed fl spec --provider "" | sort)" ]
+}
+
 # What zsh is asked to offer, said by stand-ins for its own functions.
 offered() { # PROGRAM WORD…
 	# shellcheck disable=SC2016 # zsh expands it
@@ -83,6 +115,10 @@ offered() { # PROGRAM WORD…
 	offered fl-snap "" | grep -x 'file:take one file, such as a kernel, out of an image'
 	offered fl-snap file "" | grep -F -- '--platform=[the platform to take'
 	offered fl-snap ls "" | grep -F -- '--json[print results'
+	offered fl-net bridge "" | grep -Fx '*:operand:(create rm ls)'
+	offered fl-run stop "" | grep -Fx '*:operand:_fl-run_vms'
+	offered fl stop "" | grep -F -- '--force['
+	offered fl spec "" | grep -F -- ':qemu|firecracker|cloudhypervisor:(qemu firecracker cloudhypervisor)'
 	for program in "$FL_BUILD"/bin/*; do
 		offered "${program##*/}" "" | grep -q ':'
 	done
