@@ -87,6 +87,14 @@ static int parse_verbs(const char *verbs, unsigned *set, struct fl_err *err)
 			  "a comma", verbs);
 }
 
+/* Without what an editor or "base64 FILE" leaves at its end. */
+static void sum_token(const char *token, size_t len, unsigned char *sum)
+{
+	while (len && memchr(" \t\r\n", token[len - 1], 4))
+		len--;
+	fl_sha256_sum(token, len, sum);
+}
+
 int fl_tokens_add(struct fl_tokens *tokens, const char *token, const char *namespaces,
 		  const char *verbs, struct fl_err *err)
 {
@@ -96,7 +104,7 @@ int fl_tokens_add(struct fl_tokens *tokens, const char *token, const char *names
 	if (parse_verbs(verbs, &set, err) < 0)
 		return -1;
 	caller = fl_alloc_zero(1, sizeof(*caller));
-	fl_sha256_sum(token, strlen(token), caller->sum);
+	sum_token(token, strlen(token), caller->sum);
 	caller->namespaces = is_all(namespaces) ? NULL : fl_strdup(namespaces);
 	caller->verbs = set;
 	FL_VEC_ADD(&tokens->callers, caller);
@@ -176,7 +184,7 @@ const struct fl_caller *fl_tokens_check(const struct fl_tokens *tokens, const ch
 
 	if (!take_token(authorization ? authorization : "", &token, err))
 		return NULL;
-	fl_sha256_sum(token.data ? token.data : "", token.len, sum);
+	sum_token(token.data ? token.data : "", token.len, sum);
 	for (size_t i = 0; i < tokens->callers.count; i++)
 		if (fl_sha256_equal(tokens->callers.items[i]->sum, sum))
 			found = tokens->callers.items[i];

@@ -184,6 +184,11 @@ wait_state() {
 	as wrong 200 /healthz
 	as reader0123456789 200 /v1alpha1/microvm/ns0
 	as reader0123456789 403 -d "$(spec mine)" /v1alpha1/microvm
+	# As "base64 FILE" has it where the file ends with a line.
+	[ "$(curl -s -o /dev/null -w '%{http_code}' --unix-socket "$HTTP" http://fl/v1alpha1/microvm \
+		-H "Authorization: Basic $(echo writer0123456789 | base64 -w 0)")" = 200 ]
+	[ "$(curl -s -o /dev/null -w '%{http_code}' --unix-socket "$HTTP" http://fl/v1alpha1/microvm \
+		-H "Authorization: Basic $(printf 'writer0123456789\nx' | base64 -w 0)")" = 401 ]
 }
 
 @test "health and readiness, on both endpoints" {
