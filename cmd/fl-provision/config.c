@@ -7,9 +7,11 @@
 
 #include "common/alloc.h"
 #include "common/io.h"
+#include "common/path.h"
 #include "common/yaml.h"
 
 #include <fcntl.h>
+#include <net/if.h>
 #include <stdarg.h>
 #include <string.h>
 
@@ -144,6 +146,28 @@ static void want_parent(const struct fl_host *host, struct merge *merge, struct 
 		want(merge, "parent-iface", link, why);
 }
 
+/* What a file brought along may be of another host. It may also come later. */
+static void say_missing(const struct fl_host *host, const struct merge *merge, struct fl_str *why)
+{
+	static const char *const links[] = { "bridge-name", "parent-iface" };
+	static const char *const programs[] = { "qemu", "firecracker-bin", "jailer-bin",
+						"cloudhypervisor-bin", "virtiofs-bin" };
+
+	for (size_t i = 0; i < FL_COUNT(links); i++) {
+		const char *link = find(&merge->have, links[i]);
+
+		if (link && *link && !fl_str_equal(host->bridge, link) && !if_nametoindex(link))
+			remark(why, "%s %s: there is no such link", links[i], link);
+	}
+	for (size_t i = 0; i < FL_COUNT(programs); i++) {
+		const char *name = find(&merge->have, programs[i]);
+		fl_cleanup_free char *found = name && *name ? fl_path_find_program(name) : NULL;
+
+		if (name && *name && !found)
+			remark(why, "%s %s: there is no such program", programs[i], name);
+	}
+}
+
 /* What we want; what is there decides whether it is with TLS. */
 static void want_ours(const struct fl_host *host, struct merge *merge, struct fl_str *why)
 {
@@ -228,6 +252,7 @@ static int gather(const struct fl_host *host, const char *joined_from, const str
 		take(&merge->wanted, one->key, one->value, 0, NULL);
 	}
 	want_ours(host, merge, why);
+	say_missing(host, merge, why);
 	return 0;
 }
 
@@ -316,6 +341,7 @@ int fl_config_look(const struct fl_site *site, struct fl_serving *serving, struc
 	if (read_joined(serving->joined_from, known, &merge.joined, err) < 0)
 		return -1;
 	serving->joined = fl_strdup(merge.joined.data);
+	serving->is_new = !has_base;
 	if (gather(site->host, serving->joined_from, has_base ? &base : NULL, &merge, &why, err) < 0)
 		return -1;
 	add_host(final(&merge, "grpc-endpoint"), &serving->hosts);
@@ -352,6 +378,8 @@ void fl_config_add(fl_acts *acts, const struct fl_serving *serving)
 	if (!serving->joined_from || !*serving->joined_from)
 		return;
 	fl_json_set(act->about, "joined_from", fl_json_new_text(serving->joined_from));
+	if (serving->is_new)
+		fl_json_set(act->about, "begins_with", fl_json_new_text(serving->joined_from));
 	if (serving->joined)
 		fl_json_set(act->about, "joined", fl_json_new_text(serving->joined));
 }

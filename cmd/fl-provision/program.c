@@ -42,7 +42,7 @@ static bool tells_reason(const char *line)
 	for (size_t i = 0; i < FL_COUNT(others); i++)
 		if (fl_str_starts(line, others[i]))
 			return false;
-	return *line;
+	return *line && !strstr(line, ": warning: ");
 }
 
 /* The first line of a program's that tells why: those that follow say what it gave up then. */

@@ -26,6 +26,8 @@ struct fl_serving {
 	struct fl_str hosts;  /* that it listens at, joined by commas */
 	bool own_certificate; /* it serves by one of ours */
 	bool own_tokens;
+	bool is_new; /* there is no configuration of another's: what joins is the whole */
+	const char *address; /* that the host's settings ask for and get; NULL: another's counts */
 	char *state_dir; /* that it uses; NULL: not known */
 	fl_json *reread; /* files that fl-serve reads again when told to; NULL: not known */
 	char *joined_from; /* the file whose settings join, or ""; NULL: not known */

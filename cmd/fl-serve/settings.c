@@ -67,8 +67,18 @@ const struct fl_option fl_settings_options[] = {
 	{ "firecracker-detach", 0, NULL, "not used: microVMs always outlive the server" },
 	{ "cloudhypervisor-detach", 0, NULL, "not used" },
 	{ "disable-reconcile", 0, NULL, "not used" },
+	{ "disable-api", 0, NULL, "not used when false, and refused otherwise: there is nothing but the API" },
 	{ 0 },
 };
+
+/* Its default asks for what is. */
+static int check_api(const struct fl_args *args, struct fl_err *err)
+{
+	if (!fl_args_flag(args, "disable-api"))
+		return 0;
+	return fl_err_set(err, FL_ERR_UNSUPPORTED, "--disable-api: fl-serve is nothing but the API; where "
+			  "that is not wanted do not start it");
+}
 
 static bool is_unused(const struct fl_option *option)
 {
@@ -369,7 +379,7 @@ int fl_settings_read(struct fl_settings *settings, struct fl_args *args, struct 
 	take_places(settings, args);
 	export_programs(args);
 	if (take_tls(args, &settings->config, err) < 0 ||
-	    take_limits(args, &settings->config, err) < 0 ||
+	    check_api(args, err) < 0 || take_limits(args, &settings->config, err) < 0 ||
 	    take_log(args, &settings->config, err) < 0 || check_provider(args, err) < 0 ||
 	    check_backend(args, err) < 0 || check_exposure(&settings->config, err) < 0)
 		return -1;

@@ -190,6 +190,32 @@ keep" ]
 		done'
 }
 
+@test "an old flintlockd configuration: what asks for nothing is taken, what is not here is told, lines are of their file" {
+	on_host '
+		old=/etc/opt/flintlockd/config.yaml
+		mkdir -p /etc/opt/flintlockd
+		printf "disable-api: false\nbridge-name: br0\nparent-iface: eth7\nfirecracker-bin: /nowhere/fc" >$old
+		fl-provision plan --only flintlock >plan
+		for remark in "bridge-name br0: there is no such link" "parent-iface eth7: there is no such link" \
+			"firecracker-bin /nowhere/fc: there is no such program"; do
+			grep -F "$remark" plan
+		done
+		fl-provision flintlock -q
+		grep -q "^disable-api: false" /etc/flintlock/config.yaml
+		fl-serve run --check-config
+		fl-provision undo -q
+		for line in "disable-api: true" "thre-ads: 3"; do
+			printf "verbosity: 1\n%s\n" "$line" >$old
+			rc=0; fl-provision plan --only flintlock >said 2>&1 || rc=$?
+			[ $rc != 0 ]
+			cat said
+			case $line in
+			thre*) grep -F "$old: line 2: thre-ads" said ;;
+			*) grep -F "disable-api: fl-serve is nothing but the API" said ;;
+			esac
+		done'
+}
+
 @test "an existing configuration keeps its mode and owner, and has them again after undo" {
 	on_host '
 		mkdir /etc/flintlock
