@@ -111,11 +111,22 @@ int fl_acts_losses(const struct fl_site *site, const fl_acts *acts, struct fl_st
 	return 0;
 }
 
-/* The entry before the deed: whatever dies in between is found by the ledger. */
-static int make_one(const struct fl_site *site, struct fl_act *act, struct fl_err *err)
+/* Its name, with those that came by the same deed. Caller frees. */
+static char *names_of(const fl_json *entry)
 {
-	fl_cleanup_json fl_json *entry = fl_json_copy(act->about);
+	const fl_json *with = fl_json_get(entry, "with");
+	fl_cleanup_str struct fl_str names = FL_STR_INIT;
 
+	fl_str_add(&names, fl_about_text(entry, "name"));
+	for (size_t i = 0; i < fl_json_count(with); i++)
+		fl_str_addf(&names, ", %s", fl_json_text(fl_json_item(with, i)));
+	return fl_str_steal(&names);
+}
+
+/* The entry before the deed: whatever dies in between is found by the ledger. */
+static int make_one(const struct fl_site *site, struct fl_act *act, fl_json *entry,
+		    struct fl_err *err)
+{
 	fl_json_set(entry, "step", fl_json_new_text(act->step));
 	fl_json_set(entry, "kind", fl_json_new_text(act->kind->name));
 	if (act->kind->before && act->kind->before(site, act, entry, err) < 0)
@@ -128,6 +139,8 @@ static int make_one(const struct fl_site *site, struct fl_act *act, struct fl_er
 static int do_one(const struct fl_site *site, struct fl_act *act, struct fl_err *err)
 {
 	fl_cleanup_str struct fl_str why = FL_STR_INIT;
+	fl_cleanup_json fl_json *entry = fl_json_copy(act->about);
+	fl_cleanup_free char *names = NULL;
 	int look;
 
 	if (fl_cancel_check(NULL, err) < 0)
@@ -143,19 +156,67 @@ static int do_one(const struct fl_site *site, struct fl_act *act, struct fl_err 
 		       why.data);
 	if (look == FL_LOOK_DONE || look == FL_LOOK_KEEP)
 		return 0;
-	if (make_one(site, act, err) < 0)
+	if (make_one(site, act, entry, err) < 0)
 		return -1;
-	fl_log(FL_LOG_INFO, "%s: %s %s%s%s", act->step, fl_act_name(act),
+	names = names_of(entry);
+	fl_log(FL_LOG_INFO, "%s: %s %s%s%s", act->step, names,
 	       look == FL_LOOK_MAKE ? "made" : "changed", why.len ? ": " : "",
 	       why.len ? why.data : "");
 	return 0;
 }
 
+/* Whether what is wrong is of a thing that an act between the two is about to make or change. */
+static bool is_mended(const struct fl_site *site, const struct fl_act *from,
+		      const struct fl_act *until, const char *wrong)
+{
+	bool is = false;
+
+	for (const struct fl_act *act = from; act < until && !is; act++) {
+		fl_cleanup_str struct fl_str why = FL_STR_INIT;
+
+		if (strstr(wrong, fl_act_name(act))) {
+			int look = act->kind->look(site, act, &why, NULL);
+
+			is = look == FL_LOOK_MAKE || look == FL_LOOK_CHANGE;
+		}
+	}
+	return is;
+}
+
+/* A step that cannot come to its end is not begun. */
+static int check_step(const struct fl_site *site, const fl_acts *acts, size_t first,
+		      struct fl_err *err)
+{
+	const struct fl_act *from = &acts->items[first];
+
+	for (size_t i = first; i < acts->count; i++) {
+		const struct fl_act *act = &acts->items[i];
+		fl_cleanup_str struct fl_str why = FL_STR_INIT;
+		struct fl_err failure = { 0 };
+
+		if (strcmp(act->step, from->step) != 0)
+			break;
+		if (fl_cancel_check(NULL, err) < 0)
+			return -1;
+		if (act->kind->look(site, act, &why, &failure) < 0 &&
+		    !is_mended(site, from, act, failure.text))
+			return fl_err_pass(err, &failure);
+	}
+	return 0;
+}
+
 int fl_acts_make(const struct fl_site *site, fl_acts *acts, struct fl_err *err)
 {
-	for (size_t i = 0; i < acts->count; i++)
-		if (do_one(site, &acts->items[i], err) < 0)
-			return fl_err_prefix(err, "%s", acts->items[i].step);
+	const char *step = "";
+
+	for (size_t i = 0; i < acts->count; i++) {
+		bool is_next = strcmp(acts->items[i].step, step) != 0;
+
+		step = acts->items[i].step;
+		if ((is_next && check_step(site, acts, i, err) < 0) ||
+		    do_one(site, &acts->items[i], err) < 0)
+			return fl_err_prefix(err, "%s", step);
+	}
 	return 0;
 }
 
@@ -187,36 +248,60 @@ static int undo_one(const struct fl_site *site, fl_json *borrowed, struct fl_err
 		return unknown(entry, err);
 	if (kind->undo(site, entry, &kept, err) < 0)
 		return -1;
-	fl_log(kept.len ? FL_LOG_WARN : FL_LOG_INFO, "%s: %s%s", name,
-	       kept.len ? "kept: " : "taken back", kept.len ? kept.data : "");
-	return fl_ledger_end(site->ledger, entry, err);
+	if (fl_ledger_end(site->ledger, entry, err) < 0)
+		return -1;
+	/* It was made and then changed: what becomes of it in the end is told. */
+	if (!fl_ledger_find(site->ledger, kind->name, name))
+		fl_log(kept.len ? FL_LOG_WARN : FL_LOG_INFO, "%s: %s%s", name,
+		       kept.len ? "kept: " : "taken back", kept.len ? kept.data : "");
+	return 0;
 }
 
-static int print_entries(const struct fl_site *site, struct fl_err *err)
+static int print_entry(const fl_json *entry, bool json, struct fl_err *err)
+{
+	const struct fl_act_kind *kind = kind_of(entry);
+	bool stays = kind && kind->stays;
+	fl_cleanup_free char *names = names_of(entry), *line = NULL;
+	fl_cleanup_json fl_json *row = NULL;
+
+	if (!json) {
+		line = fl_asprintf("%s %s%s\n", fl_about_text(entry, "kind"), names,
+				   stays ? " (stays)" : "");
+		return fl_cli_print(line, strlen(line), err);
+	}
+	row = fl_json_new_object();
+	fl_json_set(row, "step", fl_json_new_text(fl_about_text(entry, "step")));
+	fl_json_set(row, "change", fl_json_new_text(stays ? "keep" : "undo"));
+	fl_json_set(row, "kind", fl_json_new_text(fl_about_text(entry, "kind")));
+	fl_json_set(row, "name", fl_json_new_text(names));
+	fl_json_set(row, "why", kind ? fl_json_new_null() : fl_json_new_text("is not known here"));
+	return fl_cli_print_json(row, err);
+}
+
+/* What was changed again later stands there once. */
+static int print_entries(const struct fl_site *site, bool json, struct fl_err *err)
 {
 	const fl_json *entries = site->ledger->entries;
 
 	for (size_t i = fl_json_count(entries); i > 0; i--) {
 		const fl_json *entry = fl_json_item(entries, i - 1);
-		const struct fl_act_kind *kind = kind_of(entry);
-		fl_cleanup_free char *line = fl_asprintf("%s %s%s\n", fl_about_text(entry, "kind"),
-							 fl_about_text(entry, "name"),
-							 kind && kind->stays ? " (stays)" : "");
+		const fl_json *newest = fl_ledger_find(site->ledger, fl_about_text(entry, "kind"),
+						       fl_about_text(entry, "name"));
 
-		if (fl_cli_print(line, strlen(line), err) < 0)
+		if (entry == newest && print_entry(entry, json, err) < 0)
 			return -1;
 	}
 	return 0;
 }
 
-int fl_acts_undo(const struct fl_site *site, bool dry_run, struct fl_err *err)
+int fl_acts_undo(const struct fl_site *site, enum fl_undo how, struct fl_err *err)
 {
 	size_t left;
 
 	if (!fl_json_count(site->ledger->entries))
 		fl_log(FL_LOG_INFO, "nothing is left to undo");
-	if (dry_run)
-		return print_entries(site, err);
+	if (how != FL_UNDO)
+		return print_entries(site, how == FL_UNDO_PRINT_JSON, err);
 	while ((left = fl_json_count(site->ledger->entries)))
 		if (undo_one(site, fl_json_item(site->ledger->entries, left - 1), err) < 0)
 			return -1;

@@ -7,7 +7,7 @@
  *     fl_acts_add(&acts, &fl_act_bridge, "bridge", about);
  *     fl_acts_plan(&site, &acts, json, err);             // says what would change
  *     fl_acts_make(&site, &acts, err);                   // makes what is missing
- *     fl_acts_undo(&site, err);                          // all that the ledger has
+ *     fl_acts_undo(&site, FL_UNDO, err);                 // all that the ledger has
  *     fl_acts_finish(&acts);
  *
  * Every act is looked at before it is made, so that doing a list again goes on where it was
@@ -82,8 +82,9 @@ int fl_acts_losses(const struct fl_site *site, const fl_acts *acts, struct fl_st
 
 int fl_acts_make(const struct fl_site *site, fl_acts *acts, struct fl_err *err);
 
-/* Takes back what the ledger has, newest first; with dry_run prints it only. */
-int fl_acts_undo(const struct fl_site *site, bool dry_run, struct fl_err *err);
+/* Takes back what the ledger has, newest first, or prints it. */
+enum fl_undo { FL_UNDO, FL_UNDO_PRINT, FL_UNDO_PRINT_JSON };
+int fl_acts_undo(const struct fl_site *site, enum fl_undo how, struct fl_err *err);
 
 /* After a reboot: what the ledger has, oldest first. */
 int fl_acts_restore(const struct fl_site *site, struct fl_err *err);

@@ -344,9 +344,13 @@ int fl_config_look(const struct fl_site *site, struct fl_serving *serving, struc
 	serving->is_new = !has_base;
 	if (gather(site->host, serving->joined_from, has_base ? &base : NULL, &merge, &why, err) < 0)
 		return -1;
+	if (find(&merge.wanted, "grpc-endpoint") && !find(&merge.have, "grpc-endpoint"))
+		serving->address = site->host->grpc_address;
 	add_host(final(&merge, "grpc-endpoint"), &serving->hosts);
 	add_host(final(&merge, "http-endpoint"), &serving->hosts);
 	serving->reread = list_reread(&merge);
+	if (final(&merge, "grpc-endpoint"))
+		serving->endpoint = fl_strdup(final(&merge, "grpc-endpoint"));
 	if (final(&merge, "state-dir"))
 		serving->state_dir = fl_strdup(final(&merge, "state-dir"));
 	serving->own_certificate = fl_str_equal(final(&merge, "tls-cert"), FL_PKI_DIR "/server.pem");
@@ -368,13 +372,28 @@ static fl_json *own_files(const struct fl_serving *serving)
 	return own;
 }
 
+/* A server that runs is stopped for the settings; it must be able to begin again. */
+static int may_listen(const struct fl_site *site, const fl_json *about, struct fl_err *err)
+{
+	const char *address = fl_about_text(about, "address");
+
+	(void)site;
+	if (fl_route_may_listen(address))
+		return 0;
+	return fl_err_set(err, FL_ERR_PRECONDITION, "--grpc-address %s: is no address of this host; "
+			  "\"ip address\" lists them, 0.0.0.0 is all of them", address);
+}
+
 void fl_config_add(fl_acts *acts, const struct fl_serving *serving)
 {
 	static const struct fl_file config = { .mode = 0600, .merges = true, .write = write_config,
-					       .accept = fl_config_accept };
+					       .accept = fl_config_accept,
+					       .may_write = may_listen };
 	struct fl_act *act = fl_file_add(acts, "flintlock", CONFIG, &config);
 
 	fl_json_set(act->about, "own", own_files(serving));
+	if (serving->address)
+		fl_json_set(act->about, "address", fl_json_new_text(serving->address));
 	if (!serving->joined_from || !*serving->joined_from)
 		return;
 	fl_json_set(act->about, "joined_from", fl_json_new_text(serving->joined_from));
@@ -388,6 +407,7 @@ void fl_serving_finish(struct fl_serving *serving)
 {
 	fl_str_finish(&serving->hosts);
 	fl_json_unref(serving->reread);
+	free(serving->endpoint);
 	free(serving->state_dir);
 	free(serving->joined_from);
 	free(serving->joined);

@@ -2,6 +2,7 @@
 /* fl-provision: make a host ready for microVMs, and take that back. */
 #include "cmd/fl-provision/host.h"
 #include "cmd/fl-provision/options.h"
+#include "cmd/fl-provision/service.h"
 #include "cmd/fl-provision/steps.h"
 
 #include "common/log.h"
@@ -52,7 +53,10 @@ static int go(const struct fl_args *args, const struct fl_host *host, struct fl_
 		return fl_acts_plan(&site, &acts, fl_args_flag(args, "json"), err);
 	if (confirm(&site, &acts, err) < 0)
 		return -1;
-	return fl_acts_make(&site, &acts, err);
+	if (fl_acts_make(&site, &acts, err) < 0)
+		return -1;
+	fl_service_tell(&site, &acts);
+	return 0;
 }
 
 /* A plan goes without, when only root can read it. */
@@ -160,7 +164,9 @@ static int run_undo(struct fl_args *args, struct fl_err *err)
 	if (fl_host_read(&host, args, NULL, err) < 0 ||
 	    fl_ledger_open(&ledger, host.state_dir, !dry_run, err) < 0)
 		return -1;
-	return fl_acts_undo(&site, dry_run, err);
+	return fl_acts_undo(&site, !dry_run ? FL_UNDO
+				   : fl_args_flag(args, "json") ? FL_UNDO_PRINT_JSON : FL_UNDO_PRINT,
+			    err);
 }
 
 static int run_restore(struct fl_args *args, struct fl_err *err)
@@ -187,7 +193,8 @@ static const struct fl_command commands[] = {
 	{ "bridge", "", "the bridge for guests", fl_bridge_options, 0, 0, run_step },
 	{ "reflink", "", "a file system that shares blocks between files", fl_reflink_options, 0, 0,
 	  run_step },
-	{ "apt", "", "packages of the distribution", NULL, 0, 0, run_step },
+	{ "apt", "", "packages of the distribution", fl_packages_options, 0, 0,
+	  run_step },
 	{ "direct_lvm", "", "a thin pool on a disk", fl_lvm_options, 0, 0, run_step },
 	{ "devpool", "", "a thin pool in loop devices, for development", fl_devpool_options, 0, 0,
 	  run_step },

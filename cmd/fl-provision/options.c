@@ -50,8 +50,9 @@ const struct fl_option fl_undo_options[] = {
 	{ 0 },
 };
 
-const struct fl_option fl_bridge_options[] = { BRIDGE, { 0 } };
-const struct fl_option fl_reflink_options[] = { REFLINK, { 0 } };
+const struct fl_option fl_bridge_options[] = { BRIDGE, UNATTENDED, { 0 } };
+const struct fl_option fl_reflink_options[] = { REFLINK, UNATTENDED, { 0 } };
+const struct fl_option fl_packages_options[] = { DISK, DEV, REFLINK, UNATTENDED, { 0 } };
 
 const struct fl_option fl_lvm_options[] = {
 	UNATTENDED,
@@ -61,12 +62,13 @@ const struct fl_option fl_lvm_options[] = {
 	{ 0 },
 };
 
-const struct fl_option fl_devpool_options[] = { THINPOOL, { 0 } };
+const struct fl_option fl_devpool_options[] = { THINPOOL, UNATTENDED, { 0 } };
 
 const struct fl_option fl_release_options[] = {
 	{ "version", 'v', "TAG", "the release (the pinned one)" },
 	{ "sha256", 0, "HEX", "of its file (the pinned one's)" },
 	PLACES,
+	UNATTENDED,
 	{ 0 },
 };
 
@@ -76,6 +78,7 @@ const struct fl_option fl_service_options[] = {
 	{ "version", 'v', "TAG", "not used: the one that is installed" },
 	DEV,
 	{ "config-file", 'f', "FILE", "settings that go into fl-serve's" },
+	UNATTENDED,
 	{ 0 },
 };
 
@@ -83,5 +86,6 @@ const struct fl_option fl_unused_options[] = {
 	{ "version", 'v', "TAG", "not used" },
 	THINPOOL,
 	DEV,
+	UNATTENDED,
 	{ 0 },
 };

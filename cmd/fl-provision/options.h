@@ -11,6 +11,6 @@
 
 extern const struct fl_option fl_provision_options[]; /* all, plan, apply */
 extern const struct fl_option fl_undo_options[];
-extern const struct fl_option fl_bridge_options[], fl_reflink_options[], fl_service_options[];
+extern const struct fl_option fl_packages_options[], fl_bridge_options[], fl_reflink_options[], fl_service_options[];
 extern const struct fl_option fl_release_options[], fl_lvm_options[], fl_devpool_options[];
 extern const struct fl_option fl_unused_options[]; /* containerd */

@@ -263,6 +263,13 @@ static int check_folder(const char *folder, struct fl_err *err)
 			  "files", folder);
 }
 
+/* Without KVM they do not run; who says which, or from where, has a use for them all the same. */
+static bool is_of_no_use(const struct fl_host *host, const struct fl_release *release)
+{
+	return access("/dev/kvm", F_OK) < 0 && !host->offline && !host->mirror &&
+	       !release->version && !release->sha256;
+}
+
 static int add_vmm(const struct fl_site *site, const char *vmm, bool wanted, fl_acts *acts,
 		   struct fl_err *err)
 {
@@ -270,6 +277,11 @@ static int add_vmm(const struct fl_site *site, const char *vmm, bool wanted, fl_
 	const fl_json *programs;
 	struct utsname machine;
 
+	if (!wanted && is_of_no_use(site->host, release_of(site->host, vmm))) {
+		fl_log(FL_LOG_WARN, "%s: left out: it does not run without KVM; \"fl-provision %s\" "
+		       "installs it all the same", vmm, vmm);
+		return 0;
+	}
 	if (!wanted && check_folder(site->host->offline, err) < 0)
 		return -1;
 	if (uname(&machine) < 0 || choose(site, vmm, machine.machine, &choice, err) < 0)

@@ -134,6 +134,20 @@ char *fl_route_address(const char *link)
 	return *found ? fl_strdup(found) : NULL;
 }
 
+bool fl_route_may_listen(const char *address)
+{
+	struct sockaddr_in v4 = { .sin_family = AF_INET };
+	struct sockaddr_in6 v6 = { .sin6_family = AF_INET6 };
+	bool is_v6 = inet_pton(AF_INET6, address, &v6.sin6_addr) == 1;
+	fl_cleanup_close int fd = -1;
+
+	if (!is_v6 && inet_pton(AF_INET, address, &v4.sin_addr) != 1)
+		return true;
+	fd = socket(is_v6 ? AF_INET6 : AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	return fd < 0 || bind(fd, is_v6 ? (struct sockaddr *)&v6 : (struct sockaddr *)&v4,
+			      is_v6 ? sizeof(v6) : sizeof(v4)) == 0 || errno != EADDRNOTAVAIL;
+}
+
 void fl_route_addresses(struct fl_str *list)
 {
 	struct ifaddrs *addresses FL_CLEANUP_ADDRS = NULL;

@@ -20,6 +20,10 @@ bool fl_route_is_bridge(const char *link);
 /* Its first address, IPv4 before IPv6, without prefix; NULL: it has none. Caller frees. */
 char *fl_route_address(const char *link);
 
+/* Whether a server can listen there: it is an address of this host, or the kernel lets it be another's.
+ * What is no address is for others to judge. */
+bool fl_route_may_listen(const char *address);
+
 /* Adds every address of this host that others may use, joined by commas. */
 void fl_route_addresses(struct fl_str *list);
 

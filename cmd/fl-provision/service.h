@@ -12,6 +12,9 @@
 
 void fl_service_add(const struct fl_site *site, fl_acts *acts);
 
+/* Where fl-serve is reached now, and with what; nothing when the acts had nothing of it. */
+void fl_service_tell(const struct fl_site *site, const fl_acts *acts);
+
 /* Without that step: what a fl-serve that is there needs for a pool that the acts make. */
 void fl_service_add_pool(const struct fl_site *site, const char *step, fl_acts *acts);
 
@@ -27,7 +30,8 @@ struct fl_serving {
 	bool own_certificate; /* it serves by one of ours */
 	bool own_tokens;
 	bool is_new; /* there is no configuration of another's: what joins is the whole */
-	const char *address; /* that the host's settings ask for and get; NULL: another's counts */
+	const char *address; /* of --grpc-address, where that counts; NULL: it does not */
+	char *endpoint;  /* of gRPC; NULL: not known */
 	char *state_dir; /* that it uses; NULL: not known */
 	fl_json *reread; /* files that fl-serve reads again when told to; NULL: not known */
 	char *joined_from; /* the file whose settings join, or ""; NULL: not known */

@@ -429,6 +429,8 @@ swapped() {
 		touch "$STAND_IN/no-device-mapper"
 		rc=0; fl-provision devpool -t other 2>said || rc=$?
 		[ $rc = 17 ]; grep -q "no device-mapper" said
+		# And nothing was begun.
+		[ -z "$(find "$FL_STATE_DIR-provision" -name "other-*")" ]
 		fl-provision undo -q'
 }
 
@@ -465,15 +467,20 @@ keep" ]
 	chmod +x "$BATS_TEST_TMPDIR/bin/"{dpkg-query,apt-get}
 	touch "$STAND_IN/pkg-lvm2"
 	on_host '
-		fl-provision apt -q
+		[ "$(fl-provision plan --json --only apt | jq -r .name | xargs)" = "openssh-client dnsmasq-base $(fl-provision plan --json --only apt | jq -r .name | grep qemu-system)" ]
+		[ "$(fl-provision plan --json --only apt --dev -i up0 | jq -r .name | grep -v qemu | xargs)" = "dmsetup thin-provisioning-tools openssh-client" ]
+		fl-provision apt -y --disk /dev/none --reflink 1G 2>said
+		grep -q "apt: thin-provisioning-tools, xfsprogs, openssh-client, dnsmasq-base, qemu-system-.* made" said
 		! grep -q lvm2 "$STAND_IN/apt"
 		[ "$(grep -c update "$STAND_IN/apt")" = 1 ]
 		[ -e "$STAND_IN/pkg-xfsprogs" ]
+		fl-provision undo --dry-run | grep "^package thin-provisioning-tools, xfsprogs, .* (stays)"
+		fl-provision undo --dry-run --json | jq -e ".step == \"apt\" and .change == \"keep\" and .kind == \"package\""
 		fl-provision undo 2>said
-		grep -q "packages stay, as xfsprogs, qemu-system-" said
+		grep -q "packages stay, as xfsprogs, openssh-client, dnsmasq-base, qemu-system-" said
 		[ "$(grep -c " install " "$STAND_IN/apt")" = 2 ]
 		[ "$(fl-provision plan --json -s 2>/dev/null | jq -r .step | grep -c apt || true)" = 0 ]
-		rm "$BIN/apt-get" "$STAND_IN/pkg-xfsprogs"
+		rm "$BIN/apt-get" "$STAND_IN/pkg-openssh-client"
 		cd "$BIN"; for p in $(cd /usr/bin; ls | grep -v "^apt"); do [ -e "$p" ] || ln -s "/usr/bin/$p" .; done
 		rc=0; PATH=$BIN fl-provision apt 2>/dev/null || rc=$?
 		[ $rc != 0 ]

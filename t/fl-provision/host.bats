@@ -35,7 +35,11 @@ keep" ]
 
 @test "the certificates verify, the keys are secret, fl-serve serves by them and refuses without" {
 	on_host '
-		fl-provision flintlock -q -a 127.0.0.1 -p 29091
+		fl-provision flintlock -a 0.0.0.0 -p 29091 2>said
+		grep "serve gRPC at 0.0.0.0:29091" said
+		grep "ca.pem, client.pem and client.key of /etc/flintlock/pki, and a token of /etc/flintlock/tokens" said
+		sed -n "s/.*to try it: //p" said | grep "^grpcurl .* 127.0.0.1:29091 "
+		[ -z "$(fl-provision flintlock -q -a 127.0.0.1 -p 29091 2>&1 | grep -v "no unit of that name")" ]
 		cd /etc/flintlock
 		openssl verify -CAfile pki/ca.pem -purpose sslserver -verify_ip 127.0.0.1 pki/server.pem
 		openssl verify -CAfile pki/ca.pem -purpose sslclient pki/client.pem

@@ -30,6 +30,8 @@ on_host() {
 		ip link set up0 up
 		ip address add 192.168.7.5/24 dev up0
 		ip route add default via 192.168.7.1
+		# Tests name addresses that the host has not.
+		echo 1 | tee /proc/sys/net/ipv[46]/ip_nonlocal_bind >/dev/null
 		set -euo pipefail
 		trap "echo failed: \$BASH_COMMAND" ERR
 		eval "$SCRIPT"'
