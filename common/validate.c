@@ -7,6 +7,7 @@
 #include "common/inet.h"
 #include "common/path.h"
 #include "common/provider.h"
+#include "common/publish.h"
 #include "common/reference.h"
 
 #include <string.h>
@@ -196,6 +197,32 @@ static void check_egress(fl_json *violations, const struct fl_spec *spec)
 	}
 }
 
+/* What a port can lead to is behind a tap: a macvtap's packets go past the host. */
+static bool has_target(const struct fl_spec *spec)
+{
+	for (size_t i = 0; i < spec->interface_count; i++)
+		if (spec->interfaces[i].type == FL_INTERFACE_TAP && !spec->interfaces[i].is_metadata)
+			return true;
+	return false;
+}
+
+static void check_publish(fl_json *violations, const struct fl_spec *spec)
+{
+	static const char label[] = "labels." FL_LABEL_PREFIX "publish";
+	const char *at = spec->asked.publish, *rest;
+	struct fl_publish one, other;
+
+	if (at && !has_target(spec))
+		add(violations, label, "no interface can take it; give one of type TAP, on a bridge");
+	while (fl_publish_next(&at, &one, NULL) > 0) {
+		rest = at;
+		while (fl_publish_next(&rest, &other, NULL) > 0)
+			if (fl_publish_overlap(&one, &other))
+				add(violations, label, "port %u/%s of the host is published twice", one.port,
+				    fl_publish_protocol(&one));
+	}
+}
+
 static void check_metadata(fl_json *violations, const fl_json *metadata)
 {
 	for (void *i = fl_json_first(metadata); i; i = fl_json_next(metadata, i)) {
@@ -264,6 +291,7 @@ fl_json *fl_spec_violations(const fl_json *doc)
 	check_volumes(violations, &spec);
 	check_interfaces(violations, &spec);
 	check_egress(violations, &spec);
+	check_publish(violations, &spec);
 	check_metadata(violations, spec.metadata);
 	check_cmdline(violations, spec.cmdline);
 	fl_labels_read(spec.labels, &(struct fl_labels){ 0 }, add_label, violations);

@@ -137,6 +137,54 @@ static int take_wanted(const struct fl_bridge *bridge, const struct table *table
 	return 0;
 }
 
+/* What a host.network has on the bridge with that MAC, but for one device. */
+static bool has_mac(const fl_json *network, const char *bridge, const struct fl_mac *mac,
+		    const char *except)
+{
+	for (void *i = fl_json_first(network); i; i = fl_json_next(network, i)) {
+		const char *text = fl_json_text(fl_json_get(fl_json_value(i), "mac"));
+		struct fl_mac other;
+
+		if (fl_str_equal(fl_json_text(fl_json_get(fl_json_value(i), "bridge")), bridge) &&
+		    !fl_str_equal(fl_json_key(i), except) && text &&
+		    fl_inet_parse_mac(text, &other, NULL) == 0 &&
+		    memcmp(other.byte, mac->byte, sizeof(other.byte)) == 0)
+			return true;
+	}
+	return false;
+}
+
+static int mac_is_taken(const char *mac, const char *bridge, const char *name_space,
+			const char *name, struct fl_err *err)
+{
+	return fl_err_set(err, FL_ERR_EXISTS, "guest_mac %s on %s: %s/%s has it; choose another, or "
+			  "leave it out to get one of its own", mac, bridge, name_space, name);
+}
+
+int fl_lease_check_mac(const struct fl_step_call *call, const fl_json *made, const char *bridge,
+		       const struct fl_interface *in, struct fl_err *err)
+{
+	const struct fl_vm *vm = call->vm;
+	fl_cleanup_vm_names fl_vm_names names = { 0 };
+	struct fl_mac mac;
+
+	if (!in->mac || !bridge || fl_inet_parse_mac(in->mac, &mac, NULL) < 0)
+		return 0;
+	if (has_mac(made, bridge, &mac, in->device_id))
+		return mac_is_taken(in->mac, bridge, vm->name_space, vm->name, err);
+	if (fl_state_list(vm->state, &names, err) < 0)
+		return -1;
+	for (size_t i = 0; i < names.count; i++) {
+		const struct fl_vm_name *one = &names.items[i];
+		fl_cleanup_json fl_json *record =
+			strcmp(one->uid, vm->uid) != 0 ? fl_state_look(vm->state, one, NULL) : NULL;
+
+		if (has_mac(fl_json_at(record, "host.network"), bridge, &mac, NULL))
+			return mac_is_taken(in->mac, bridge, one->name_space, one->name, err);
+	}
+	return 0;
+}
+
 /* The address that the interface had before, if it can have it again. */
 static bool take_recorded(const struct fl_step_call *call, const struct fl_bridge *bridge,
 			  const struct table *table, const char *device, struct fl_cidr *address)

@@ -273,7 +273,8 @@ static int make_tap(struct tap *tap, const char *bridge, fl_json *made, struct f
 	if (tap->in->type == FL_INTERFACE_TAP && find_bridge(tap, bridge, err) < 0)
 		return -1;
 	put_names(tap, bridge, made);
-	if (put_address(tap, made, err) < 0 || make_link(tap, &link, err) < 0)
+	if (fl_lease_check_mac(tap->work->call, tap->work->network, bridge, tap->in, err) < 0 ||
+	    put_address(tap, made, err) < 0 || make_link(tap, &link, err) < 0)
 		return -1;
 	put_status(tap, &link);
 	return 0;

@@ -349,6 +349,22 @@ print("fltap" + base64.b32encode(hashlib.sha256(sys.argv[1].encode()).digest()).
 	done
 }
 
+@test "a MAC that another microVM has on the bridge is refused; elsewhere it is not" {
+	ns fl-net bridge create br0 --address 10.9.8.1/24
+	ns fl-net bridge create br1 --address 10.9.9.1/24
+	with_mac() { spec "$1" "$2" | jq -c '.interfaces[0].guest_mac = "02:00:00:AB:00:01"'; }
+	with_mac a br0 >a
+	ns fl-net up a >/dev/null
+	with_mac b br0 | jq -c '.interfaces[0].guest_mac |= ascii_downcase' >b
+	fails_with 5 "guest_mac 02:00:00:ab:00:01 on br0: default/a has it; choose another" ns fl-net up b
+	ns fl-net up a >/dev/null
+	with_mac c br1 | ns fl-net up >/dev/null
+	jq -c '.interfaces += [.interfaces[0] + {device_id: "eth2"}] | .id = "d" | .interfaces[].guest_mac = "02:00:00:ab:00:02"' a >d
+	fails_with 5 "guest_mac 02:00:00:ab:00:02 on br0: default/d has it" ns fl-net up d
+	ns fl-net down a >/dev/null
+	ns fl-net up b >/dev/null
+}
+
 @test "nets of two bridges must not overlap" {
 	ns fl-net bridge create br0 --address 10.9.8.1/24
 	fails_with 5 "overlaps" ns fl-net bridge create br1 --address 10.9.1.1/16

@@ -117,7 +117,20 @@ published() {
 		published a "$wrong" >spec
 		fails_with 3 "is not [ADDRESS:]PORT:TO" ns fl-net up spec
 	done
-	[ "$(fl spec --name a --kernel oci:/x:k --root oci:/x:r -p 8080:80 -p 10.0.0.1:53:53/udp | jq -r '.labels["host.flintlock/publish"]')" = 8080:80,10.0.0.1:53:53/udp ]
+	[ "$(fl spec --name a --kernel oci:/x:k --root oci:/x:r --bridge br0 -p 8080:80 -p 10.0.0.1:53:53/udp | jq -r '.labels["host.flintlock/publish"]')" = 8080:80,10.0.0.1:53:53/udp ]
+}
+
+@test "a port twice in one spec, or with nothing to lead to, is refused with the spec" {
+	local twice
+	for twice in 99:22,99:23 99:22,10.0.0.1:99:23 99:22/udp,80:80,99:22/udp; do
+		published a "$twice" >spec
+		fails_with 3 "of the host is published twice" ns fl-net up spec
+	done
+	fails_with 3 "labels.host.flintlock/publish: port 99/tcp of the host is published twice" fl spec --name a --kernel oci:/x:k --root oci:/x:r --bridge br0 -p 99:22 -p 99:23
+	fl spec --name a --kernel oci:/x:k --root oci:/x:r --bridge br0 -p 99:22 -p 99:22/udp -p 10.0.0.1:98:1 -p 10.0.0.2:98:1
+	fails_with 3 "publish: no interface can take it" fl spec --name a --kernel oci:/x:k --root oci:/x:r -p 99:22
+	published a 99:22 | jq -c '.interfaces[].type = "MACVTAP" | del(.interfaces[].overrides)' >spec
+	fails_with 3 "publish: no interface can take it" ns fl-net up spec
 }
 
 @test "killed anywhere, on the way up and down: no table is left" {
