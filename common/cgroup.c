@@ -14,8 +14,8 @@
 
 #define SLICE "fl.slice"
 
-/* Where cgroup v2 is mounted, from the mount table; caller frees; NULL: nowhere. */
-static char *find_mount(void)
+/* From the mount table. */
+char *fl_cgroup_mount(void)
 {
 	fl_cleanup_file FILE *file = fopen("/proc/self/mountinfo", "re");
 	char line[4096], point[2048];
@@ -33,7 +33,7 @@ char *fl_cgroup_name(const char *uid, const char *part)
 
 static char *path_of(const char *uid, const char *below)
 {
-	fl_cleanup_free char *mount = find_mount();
+	fl_cleanup_free char *mount = fl_cgroup_mount();
 	fl_cleanup_free char *name = fl_cgroup_name(uid, below);
 
 	return mount ? fl_asprintf("%s/%s", mount, name) : NULL;
@@ -60,7 +60,7 @@ static void hand_down(const char *folder)
 /* Of all microVMs; caller frees; NULL: no cgroup v2. */
 static char *slice_path(void)
 {
-	fl_cleanup_free char *mount = find_mount();
+	fl_cleanup_free char *mount = fl_cgroup_mount();
 
 	return mount ? fl_asprintf("%s/" SLICE, mount) : NULL;
 }

@@ -14,6 +14,9 @@
 
 #include "common/str.h"
 
+/* Where cgroup v2 is mounted; caller frees; NULL: nowhere. */
+char *fl_cgroup_mount(void);
+
 /* Makes MOUNT/fl.slice/UID with "supervisor" and "vmm" below. False where impossible. */
 bool fl_cgroup_make(const char *uid);
 

@@ -134,8 +134,11 @@ char *fl_path_of_program(void)
 char *fl_path_beside_program(const char *below, const char *name)
 {
 	fl_cleanup_free char *folder = fl_path_of_program();
-	char *path = fl_asprintf("%s%s%s/%s", folder, *below ? "/../" : "", below, name);
+	char *slash = *below ? strrchr(folder, '/') : NULL, *path;
 
+	if (slash)
+		*slash = 0;
+	path = fl_asprintf("%s%s%s/%s", folder, slash ? "/" : "", below, name);
 	if (access(path, X_OK) == 0)
 		return path;
 	free(path);

@@ -76,6 +76,13 @@ blocks() {
 	done <commands
 }
 
+@test "the releases that are installed are named beside those that were measured" {
+	for version in $(jq -r '.[].version' "$FL_TOP/contrib/share/releases.json"); do
+		grep -qwF "$version" "$FL_TOP/docs/tested.md"
+	done
+	grep -qwF "$(jq -r .cloudhypervisor.version "$FL_TOP/contrib/share/releases.json")" "$FL_TOP/docs/sizing.md"
+}
+
 @test "links between documents lead somewhere" {
 	for document in $(grep -ohE 'docs/[a-z-]+\.md' "$FL_TOP"/docs/*.md "$FL_TOP/README.md" | sort -u); do
 		[ -s "$FL_TOP/$document" ] || { echo "$document"; return 1; }

@@ -19,6 +19,7 @@ level() {
 	[ "$(jq -s 'length >= 12' <<<"$output")" = true ]
 	[ "$(jq -c 'select((.level == "ok") != (.mend == null))' <<<"$output")" = "" ]
 	[ "$(level supervisor) $(level state) $(level run-folder)" = "ok ok ok" ]
+	[[ "$output" != *"/../"* && "$output" != *"groups above"* ]]
 	run fl doctor
 	[[ "$output" != *$'\033'* ]]
 	[ "$(grep -c 'mend: ' <<<"$output")" = "$(grep -cE '^(poor|bad) ' <<<"$output")" ]
@@ -40,6 +41,7 @@ level() {
 	ln -s "$(command -v fl)" "$BATS_TEST_TMPDIR/bin/fl"
 	run -1 env PATH="$BATS_TEST_TMPDIR/bin" "$FL_BUILD/bin/fl" doctor --json
 	[ "$(level qemu) $(level tools)" = "bad poor" ]
+	[[ "$output" == *"apt install --no-install-recommends openssh-client"* ]]
 }
 
 @test "what each VMM can do here, or why it cannot" {
@@ -47,6 +49,15 @@ level() {
 		jq -r 'select(.check == "providers").found')
 	[[ $found == "qemu"*"; firecracker "*"; cloudhypervisor is not installed" ]]
 	[[ $found == *"firecracker needs KVM, which does not work here"* || $found == *"firecracker (taps, vsock, metadata service, network limits)"* ]]
+}
+
+@test "a host that forwards nothing is told of" {
+	unshare -n true 2>/dev/null || skip "no right to make a network namespace"
+	[ "$(id -u)" = 0 ] || skip "needs root"
+	run unshare -n bash -c 'echo 0 >/proc/sys/net/ipv4/ip_forward; fl doctor --json'
+	[[ "$(jq -r 'select(.check == "forward").found' <<<"$output")" == *"net.ipv4.ip_forward is 0: a bridge with --nat sets it"* ]]
+	run unshare -n bash -c 'echo 1 >/proc/sys/net/ipv4/ip_forward; fl doctor --json'
+	[[ "$(jq -r 'select(.check == "forward").found' <<<"$output")" != *ip_forward* ]]
 }
 
 @test "Docker's FORWARD policy is seen" {
@@ -79,7 +90,7 @@ level() {
 	}
 	run without
 	[ "$(level names)" = poor ]
-	[ "$(jq -r 'select(.check == "names").mend' <<<"$output")" = "apt install dnsmasq-base" ]
+	[ "$(jq -r 'select(.check == "names").mend' <<<"$output")" = "apt install --no-install-recommends dnsmasq-base" ]
 	rm "$FL_STATE_DIR/net/br0.json"
 	run without
 	[ "$(level names)" = ok ]

@@ -6,10 +6,12 @@
 #include "common/alloc.h"
 #include "common/arch.h"
 #include "common/cgroup.h"
+#include "common/io.h"
 #include "common/json.h"
 #include "common/path.h"
 #include "common/proc.h"
 
+#include <fcntl.h>
 #include <string.h>
 
 void fl_check_kvm(const char *state_dir, struct fl_finding *finding)
@@ -47,8 +49,8 @@ void fl_check_qemu(const char *state_dir, struct fl_finding *finding)
 		fl_finding_set(finding, FL_FINDING_OK, NULL, "%s is in PATH", program);
 	else
 		fl_finding_set(finding, FL_FINDING_BAD,
-			       is_arm ? "apt install qemu-system-arm, or give --qemu"
-				      : "apt install qemu-system-x86, or give --qemu",
+			       is_arm ? "apt install --no-install-recommends qemu-system-arm, or give --qemu"
+				      : "apt install --no-install-recommends qemu-system-x86, or give --qemu",
 			       "%s is not in PATH", program);
 }
 
@@ -127,6 +129,25 @@ void fl_check_providers(const char *state_dir, struct fl_finding *finding)
 			       "no VMM: %s", text.data ? text.data : "none is known");
 }
 
+/* A controller is handed down by the mount's own group, where it has it. */
+static void tell_uncounted(struct fl_finding *finding)
+{
+	fl_cleanup_free char *mount = fl_cgroup_mount();
+	fl_cleanup_free char *file = fl_asprintf("%s/cgroup.controllers", mount ? mount : "");
+	fl_cleanup_str struct fl_str has = FL_STR_INIT;
+	fl_cleanup_free char *mend = NULL;
+
+	fl_str_add(&has, "");
+	fl_io_read_file(AT_FDCWD, file, 4096, &has, NULL);
+	if (strstr(has.data, "memory"))
+		mend = fl_asprintf("echo +memory +cpu > %s/cgroup.subtree_control", mount);
+	else
+		mend = fl_asprintf("have the host give the memory controller to %s (cgroup v2 alone, without "
+				   "cgroup_disable=memory; of a container: its manager)", mount);
+	fl_finding_set(finding, FL_FINDING_POOR, mend,
+		       "control groups (v2) work, without the memory controller");
+}
+
 /* No microVM has that uid. */
 #define TRIAL "doctor"
 
@@ -144,9 +165,7 @@ void fl_check_cgroup(const char *state_dir, struct fl_finding *finding)
 			       "no control group (v2) can be made: processes are held by their "
 			       "supervisors alone, and memory is counted roughly");
 	else if (!counts)
-		fl_finding_set(finding, FL_FINDING_POOR,
-			       "echo +memory +cpu > cgroup.subtree_control in the groups above",
-			       "control groups (v2) work, without the memory controller");
+		tell_uncounted(finding);
 	else
 		fl_finding_set(finding, FL_FINDING_OK, NULL, "control groups (v2) work, and count");
 }
@@ -161,7 +180,7 @@ void fl_check_tools(const char *state_dir, struct fl_finding *finding)
 		if (!is_in_path(tools[i]))
 			fl_str_addf(&missing, "%s%s", missing.len ? ", " : "", tools[i]);
 	if (missing.len)
-		fl_finding_set(finding, FL_FINDING_POOR, "apt install openssh-client",
+		fl_finding_set(finding, FL_FINDING_POOR, "apt install --no-install-recommends openssh-client",
 			       "not in PATH: %s", missing.data);
 	else
 		fl_finding_set(finding, FL_FINDING_OK, NULL, "ssh and scp are in PATH");

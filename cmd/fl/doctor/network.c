@@ -55,6 +55,14 @@ static bool forward_drops(void)
 	return false;
 }
 
+static bool forwards(void)
+{
+	fl_cleanup_str struct fl_str text = FL_STR_INIT;
+
+	return fl_io_read_file(AT_FDCWD, "/proc/sys/net/ipv4/ip_forward", 16, &text, NULL) == 0 &&
+	       text.len && text.data[0] == '1';
+}
+
 #define LET_THROUGH                                                                             \
 	"iptables -I DOCKER-USER -i BRIDGE -j ACCEPT; iptables -I DOCKER-USER -o BRIDGE -j ACCEPT " \
 	"(without Docker: the same in FORWARD)"
@@ -70,8 +78,9 @@ void fl_check_forward(const char *state_dir, struct fl_finding *finding)
 			       "the FORWARD chain drops what nobody lets through, as Docker sets it: "
 			       "guests do not get beyond their bridge");
 	else
-		fl_finding_set(finding, FL_FINDING_OK, NULL,
-			       "the FORWARD chain does not drop by default");
+		fl_finding_set(finding, FL_FINDING_OK, NULL, "the FORWARD chain does not drop by default%s",
+			       forwards() ? "" : "; net.ipv4.ip_forward is 0: a bridge with --nat sets it, "
+						 "and --publish on any other needs it");
 }
 
 void fl_check_bridge_netfilter(const char *state_dir, struct fl_finding *finding)
@@ -126,7 +135,7 @@ void fl_check_names(const char *state_dir, struct fl_finding *finding)
 		fl_finding_set(finding, FL_FINDING_OK, NULL,
 			       "dnsmasq is there, to serve microVMs' names (fl-net dns)");
 	else if (wants_names(state_dir))
-		fl_finding_set(finding, FL_FINDING_POOR, "apt install dnsmasq-base",
+		fl_finding_set(finding, FL_FINDING_POOR, "apt install --no-install-recommends dnsmasq-base",
 			       "a bridge has a domain, and without dnsmasq nobody serves the names under it");
 	else
 		fl_finding_set(finding, FL_FINDING_OK, NULL,
