@@ -153,3 +153,25 @@ int fl_inet_parse_bridge(const char *text, struct fl_cidr *address, struct fl_er
 	return fl_err_set(err, FL_ERR_INVALID, "%s: give the bridge's own address in a net with "
 			  "room for guests, such as 10.77.0.1/24", text);
 }
+
+bool fl_inet_of_link(const struct sockaddr *address, const struct sockaddr *mask,
+		     struct fl_cidr *cidr)
+{
+	const void *from, *bits = NULL;
+	size_t size;
+
+	if (!address || (address->sa_family != AF_INET && address->sa_family != AF_INET6))
+		return false;
+	*cidr = (struct fl_cidr){ .family = address->sa_family };
+	size = cidr->family == AF_INET ? 4 : 16;
+	from = cidr->family == AF_INET ? (const void *)&((const struct sockaddr_in *)address)->sin_addr
+				       : &((const struct sockaddr_in6 *)address)->sin6_addr;
+	memcpy(cidr->byte, from, size);
+	if (mask)
+		bits = cidr->family == AF_INET
+			       ? (const void *)&((const struct sockaddr_in *)mask)->sin_addr
+			       : &((const struct sockaddr_in6 *)mask)->sin6_addr;
+	for (size_t i = 0; bits && i < size; i++)
+		cidr->prefix += (unsigned)__builtin_popcount(((const unsigned char *)bits)[i]);
+	return true;
+}

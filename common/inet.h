@@ -11,6 +11,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/socket.h>
 
 #define FL_MAC_TEXT 18
 #define FL_CIDR_TEXT 52
@@ -45,6 +46,11 @@ bool fl_inet_equal(const struct fl_cidr *a, const struct fl_cidr *b); /* address
 /* Whether the address is one of net's that a host may have: neither the network's own nor, of an
  * IPv4 net, the last, which is for all of it. */
 bool fl_inet_gives(const struct fl_cidr *net, const struct fl_cidr *address);
+
+/* A link's address and mask, as getifaddrs(3) has them; without a mask the prefix is 0. False: it is
+ * neither IPv4 nor IPv6. */
+bool fl_inet_of_link(const struct sockaddr *address, const struct sockaddr *mask,
+		     struct fl_cidr *cidr);
 
 /* A bridge's own address with its net's prefix, which leaves room for guests; FL_ERR_INVALID. */
 int fl_inet_parse_bridge(const char *text, struct fl_cidr *address, struct fl_err *err);

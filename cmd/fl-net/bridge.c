@@ -8,6 +8,7 @@
 #include "common/log.h"
 #include "common/sha256.h"
 
+#include <ifaddrs.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -59,18 +60,57 @@ static int check_known(const struct fl_bridge *known, const struct fl_bridge *wa
 			  known->name);
 }
 
-static int check_overlap(void *arg, const struct fl_bridge *other, struct fl_err *err)
+static bool is_overlap(const struct fl_bridge *a, const struct fl_bridge *b)
 {
-	const struct fl_bridge *wanted = arg;
+	return fl_inet_contains(&a->address, &b->address) || fl_inet_contains(&b->address, &a->address);
+}
+
+static int overlaps(const struct fl_bridge *other, const struct fl_bridge *wanted,
+		    struct fl_err *err)
+{
 	char text[FL_CIDR_TEXT];
 
-	if (strcmp(other->name, wanted->name) == 0 || !fl_known_is_here(other) ||
-	    (!fl_inet_contains(&other->address, &wanted->address) &&
-	     !fl_inet_contains(&wanted->address, &other->address)))
-		return 0;
 	fl_inet_print_cidr(&other->address, text);
 	return fl_err_set(err, FL_ERR_EXISTS, "%s: its net overlaps with that of bridge %s (%s); "
 			  "choose another net", wanted->name, other->name, text);
+}
+
+static int check_overlap(void *arg, const struct fl_bridge *other, struct fl_err *err)
+{
+	const struct fl_bridge *wanted = arg;
+
+	if (strcmp(other->name, wanted->name) == 0 || !fl_known_is_here(other) ||
+	    !is_overlap(other, wanted))
+		return 0;
+	return overlaps(other, wanted, err);
+}
+
+static void free_addresses(struct ifaddrs **list)
+{
+	if (*list)
+		freeifaddrs(*list);
+}
+
+/* Those that were made with another state folder are known by their links alone. */
+static int check_links(struct fl_links *links, const struct fl_bridge *wanted, struct fl_err *err)
+{
+	struct ifaddrs *list FL_CLEANUP(free_addresses) = NULL;
+
+	if (getifaddrs(&list) < 0)
+		return fl_err_errno(err, errno, "the host's addresses cannot be listed");
+	for (const struct ifaddrs *one = list; one; one = one->ifa_next) {
+		struct fl_bridge other = { .netns = 0 };
+		struct fl_link link;
+
+		if (strcmp(one->ifa_name, wanted->name) == 0 ||
+		    !fl_inet_of_link(one->ifa_addr, one->ifa_netmask, &other.address) ||
+		    !is_overlap(&other, wanted) ||
+		    fl_links_get(links, one->ifa_name, &link, NULL) != 1 || !fl_bridge_is_ours(&link))
+			continue;
+		snprintf(other.name, sizeof(other.name), "%s", one->ifa_name);
+		return overlaps(&other, wanted, err);
+	}
+	return 0;
 }
 
 /* The link's 1 found and ours, 0 missing, -1. */
@@ -179,6 +219,8 @@ static int create(const struct fl_state *state, struct fl_links *links, struct f
 			return -1;
 		return make(links, known, err);
 	}
+	if (!known && check_links(links, bridge, err) < 0)
+		return -1;
 	fl_known_stamp(bridge);
 	if (note_forwarding(state, bridge, err) < 0 || fl_known_save(state, bridge, err) < 0)
 		return -1;

@@ -84,28 +84,6 @@ bool fl_route_is_bridge(const char *link)
 	       strcmp(info.driver, "bridge") == 0;
 }
 
-static bool to_cidr(const struct sockaddr *address, const struct sockaddr *mask,
-		    struct fl_cidr *cidr)
-{
-	const void *from, *bits = NULL;
-	size_t size;
-
-	if (!address || (address->sa_family != AF_INET && address->sa_family != AF_INET6))
-		return false;
-	*cidr = (struct fl_cidr){ .family = address->sa_family };
-	size = cidr->family == AF_INET ? 4 : 16;
-	from = cidr->family == AF_INET ? (const void *)&((const struct sockaddr_in *)address)->sin_addr
-				       : &((const struct sockaddr_in6 *)address)->sin6_addr;
-	memcpy(cidr->byte, from, size);
-	if (mask)
-		bits = cidr->family == AF_INET
-			       ? (const void *)&((const struct sockaddr_in *)mask)->sin_addr
-			       : &((const struct sockaddr_in6 *)mask)->sin6_addr;
-	for (size_t i = 0; bits && i < size; i++)
-		cidr->prefix += (unsigned)__builtin_popcount(((const unsigned char *)bits)[i]);
-	return true;
-}
-
 /* Neither loopback nor of one link only. */
 static bool is_ordinary(const struct fl_cidr *cidr)
 {
@@ -123,7 +101,7 @@ char *fl_route_address(const char *link)
 	if (getifaddrs(&list) < 0)
 		return NULL;
 	for (struct ifaddrs *one = list; one; one = one->ifa_next) {
-		if (strcmp(one->ifa_name, link) != 0 || !to_cidr(one->ifa_addr, NULL, &cidr) ||
+		if (strcmp(one->ifa_name, link) != 0 || !fl_inet_of_link(one->ifa_addr, NULL, &cidr) ||
 		    !is_ordinary(&cidr) || (*found && cidr.family != AF_INET))
 			continue;
 		fl_inet_print_address(&cidr, text);
@@ -157,7 +135,7 @@ void fl_route_addresses(struct fl_str *list)
 	if (getifaddrs(&addresses) < 0)
 		return;
 	for (struct ifaddrs *one = addresses; one; one = one->ifa_next) {
-		if (!to_cidr(one->ifa_addr, NULL, &cidr) || !is_ordinary(&cidr))
+		if (!fl_inet_of_link(one->ifa_addr, NULL, &cidr) || !is_ordinary(&cidr))
 			continue;
 		fl_inet_print_address(&cidr, text);
 		fl_str_addf(list, "%s%s", list->len ? "," : "", text);
@@ -173,7 +151,7 @@ char *fl_route_overlap(const struct fl_cidr *net, const char *but)
 		return NULL;
 	for (struct ifaddrs *one = list; one; one = one->ifa_next)
 		if (strcmp(one->ifa_name, but) != 0 &&
-		    to_cidr(one->ifa_addr, one->ifa_netmask, &cidr) && is_ordinary(&cidr) &&
+		    fl_inet_of_link(one->ifa_addr, one->ifa_netmask, &cidr) && is_ordinary(&cidr) &&
 		    (fl_inet_contains(net, &cidr) || fl_inet_contains(&cidr, net)))
 			return fl_strdup(one->ifa_name);
 	return NULL;

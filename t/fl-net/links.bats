@@ -369,6 +369,7 @@ print("fltap" + base64.b32encode(hashlib.sha256(sys.argv[1].encode()).digest()).
 	ns fl-net bridge create br0 --address 10.9.8.1/24
 	fails_with 5 "overlaps" ns fl-net bridge create br1 --address 10.9.1.1/16
 	fails_with 5 "overlaps" ns fl-net bridge create br1 --address 10.9.8.129/25
+	FL_STATE_DIR=$PWD/other fails_with 5 "overlaps with that of bridge br0 (10.9.8.1/24)" ns fl-net bridge create br1 --address 10.9.8.9/24
 	[ "$(links)" = br0 ]
 }
 
