@@ -285,8 +285,8 @@ show(json.load(sys.stdin), 0)' >specs/a.yaml
 	small_spec a >specs/a.json
 	small_spec a >specs/b.json
 	fails_with 3 "a.json and b.json both are about default/a" apply specs
-	small_spec a --publish 8080:80,9000:1/udp >specs/a.json
-	small_spec b --publish 9000:1,10.0.0.1:8080:80 >specs/b.json
+	small_spec a --bridge br0 --publish 8080:80,9000:1/udp >specs/a.json
+	small_spec b --bridge br0 --publish 9000:1,10.0.0.1:8080:80 >specs/b.json
 	fails_with 3 "a.json (default/a) and b.json (default/b) both publish port 8080/tcp" apply --dry-run specs
 	echo '{"id": "b", "vcpu": 0}' >specs/b.json
 	fails_with 3 "b.json: " apply specs
