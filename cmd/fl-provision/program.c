@@ -71,6 +71,17 @@ static int failed(const char *program, int status, int words, struct fl_err *err
 	return fl_err_set(err, FL_ERR_SYSTEM, "%s: status %d: %s", program, status, reason_of(&text));
 }
 
+/* Of what a step needs that "apt" alone does not install. */
+static const char *how_to_install(const char *program)
+{
+	static const char *const storage[] = { "pv", "vg", "lv", "dmsetup", "mkfs.xfs" };
+
+	for (size_t i = 0; i < FL_COUNT(storage); i++)
+		if (fl_str_starts(program, storage[i]))
+			return "; \"fl-provision apt\" installs it, given this step's --disk, --dev or --reflink";
+	return "";
+}
+
 /* The exit status as fl_proc_wait tells it. */
 static int run(const char *const *argv, int in, int out, int words, struct fl_err *err)
 {
@@ -80,7 +91,8 @@ static int run(const char *const *argv, int in, int out, int words, struct fl_er
 	fl_cleanup_free char *path = fl_path_find_program(argv[0]);
 
 	if (!path)
-		return fl_err_set(err, FL_ERR_UNSUPPORTED, "%s: is not installed", argv[0]);
+		return fl_err_set(err, FL_ERR_UNSUPPORTED, "%s: is not installed%s", argv[0],
+				  how_to_install(argv[0]));
 	if (fl_proc_spawn(&child, &(struct fl_proc_spec){ .argv = argv, .variables = variables,
 							  .in = in, .out = out, .errfd = words,
 							  .die_with_parent = true },

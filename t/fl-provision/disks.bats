@@ -485,7 +485,10 @@ keep" ]
 		rc=0; PATH=$BIN fl-provision apt 2>/dev/null || rc=$?
 		[ $rc != 0 ]
 		rc=0; PATH=$BIN "$FL_BUILD/bin/fl-provision" apt 2>"$STAND_IN/said" || rc=$?
-		[ $rc = 13 ]; grep -q "no apt here" "$STAND_IN/said"'
+		[ $rc = 13 ]; grep -q "no apt here" "$STAND_IN/said"
+		rm "$BIN/dmsetup"
+		rc=0; PATH=$BIN "$FL_BUILD/bin/fl-provision" devpool 2>"$STAND_IN/said" || rc=$?
+		[ $rc != 0 ]; grep "dmsetup: is not installed; \"fl-provision apt\" installs it" "$STAND_IN/said"'
 }
 
 @test "both pools by a kernel that has a device-mapper, in the lab" {
