@@ -292,7 +292,7 @@ show(json.load(sys.stdin), 0)' >specs/a.yaml
 	fails_with 3 "b.json: " apply specs
 	echo '{' >specs/b.json
 	fails_with 3 "b.json" apply specs
-	fails_with 4 "missing: the folder cannot be read" apply missing
+	fails_with 4 "missing: cannot be opened" apply missing
 	fails_with 2 "apply" fl apply
 	[ -z "$(fl ls --json)" ]
 }
