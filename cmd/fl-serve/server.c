@@ -5,7 +5,6 @@
 #include "cmd/fl-serve/connections.h"
 #include "cmd/fl-serve/http/web.h"
 #include "cmd/fl-serve/listener.h"
-#include "cmd/fl-serve/manager.h"
 #include "cmd/fl-serve/rate.h"
 #include "cmd/fl-serve/services.h"
 #include "cmd/fl-serve/tls.h"
@@ -13,6 +12,7 @@
 #include "common/alloc.h"
 #include "common/lock.h"
 #include "common/log.h"
+#include "common/manager.h"
 
 #include <event2/bufferevent.h>
 #include <event2/event.h>

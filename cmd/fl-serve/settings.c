@@ -2,10 +2,10 @@
 #include "cmd/fl-serve/settings.h"
 
 #include "cmd/fl-serve/listener.h"
-#include "cmd/fl-serve/manager.h"
 #include "common/alloc.h"
 #include "common/io.h"
 #include "common/log.h"
+#include "common/manager.h"
 #include "common/num.h"
 #include "common/path.h"
 #include "common/places.h"

@@ -367,6 +367,23 @@ keep_lease() {
 	[ ! -e "$FL_RUN_DIR/dns" ]
 }
 
+@test "a service manager is told when it answers, not before" {
+	named_bridge
+	python3 -c '
+import socket
+told = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+told.bind("notify")
+told.settimeout(20)
+print(told.recv(100).decode(), flush=True)' >told 3>&- &
+	listener=$!
+	for _ in {1..250}; do [ ! -S notify ] || break; sleep 0.02; done
+	NOTIFY_SOCKET=$PWD/notify fails_with 13 dnsmasq-base ns fl-net dns br0 --dnsmasq /nowhere/dnsmasq
+	[ ! -s told ]
+	NOTIFY_SOCKET=$PWD/notify serve_names
+	wait "$listener"
+	[ "$(cat told)" = READY=1 ]
+}
+
 @test "when dnsmasq ends, so does it, and says so" {
 	named_bridge
 	serve_names

@@ -8,6 +8,7 @@
 #include "common/atomic.h"
 #include "common/journal.h"
 #include "common/log.h"
+#include "common/manager.h"
 
 #include <string.h>
 #include <sys/epoll.h>
@@ -240,6 +241,7 @@ static int run(struct service *service, const char *name, struct fl_err *err)
 	    (!service->no_dhcp && start(service, &service->addresses, err) < 0))
 		return -1;
 	tell(service);
+	fl_manager_tell("READY=1");
 	return serve(service, err);
 }
 

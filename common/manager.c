@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-#include "cmd/fl-serve/manager.h"
+#include "common/manager.h"
 
 #include "common/cleanup.h"
 #include "common/macro.h"
