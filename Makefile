@@ -217,7 +217,7 @@ man: $(MAN)
 $(B)/man/%: man/%.scd
 	@mkdir -p $(@D)
 	$(call say,MAN,$@)
-	$(Q)scdoc < $< | sed 's/…/\&.../g' > $@.new && mv $@.new $@
+	$(Q)scdoc < $< | sed 's/…/\\\&.../g' > $@.new && mv $@.new $@
 
 deps:
 	@contrib/deps.sh packages.list

@@ -48,6 +48,16 @@ examples() {
 	unshare -n bash -c 'examples fl-net'
 }
 
+@test "every page is shown as it was written: no escape is left over" {
+	make -s -C "$FL_TOP" B="$BATS_TEST_TMPDIR" man
+	for page in man/*; do
+		MANWIDTH=100 man -l "$page" >shown
+		[ "$(wc -l <shown)" -gt 20 ]
+		! grep -nE '&\.|\\[&(]' shown || { echo "$page"; return 1; }
+	done
+	MANWIDTH=100 man -l man/fl.8 | grep -qF 'up [FILE...]'
+}
+
 @test "what fl hands through is in its help and completion, and is fl-run's" {
 	verbs=$(fl --help | sed -n '/^Commands of fl-run/,/^$/p' | sed 1d)
 	[ "$(wc -w <<<"$verbs")" -gt 10 ]
