@@ -11,7 +11,7 @@
  *             { "export", "REF FILE", "write an image's file system", options, 2, 2, export },
  *             { 0 },
  *     };
- *     static const struct fl_program program = { "fl-snap", "images into disks", commands };
+ *     static const struct fl_program program = { "fl-snap", "images into disks of microVMs", commands };
  *     int main(int argc, char **argv) { return fl_cli_main(&program, argc, argv); }
  *
  * Options may stand anywhere before "--"; a flag may be followed by =true or =false. A command's function returns 0, or -1 with err.

@@ -271,7 +271,7 @@ static const struct fl_command commands[] = {
 	{ 0 },
 };
 
-static const struct fl_program program = { "fl-meta", "cloud-init and Ignition data", commands,
+static const struct fl_program program = { "fl-meta", "cloud-init and Ignition data of microVMs", commands,
 					   NULL };
 
 int main(int argc, char **argv)

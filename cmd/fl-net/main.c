@@ -100,7 +100,7 @@ static const struct fl_command commands[] = {
 	{ 0 },
 };
 
-static const struct fl_program program = { "fl-net", "taps and bridges", commands, NULL };
+static const struct fl_program program = { "fl-net", "the network of microVMs: taps and bridges", commands, NULL };
 
 int main(int argc, char **argv)
 {

@@ -255,7 +255,7 @@ static const struct fl_command commands[] = {
 	{ 0 },
 };
 
-static const struct fl_program program = { "fl-pack", "tars and trees into an OCI image", commands,
+static const struct fl_program program = { "fl-pack", "tars and trees into an OCI image, such as a microVM's root", commands,
 					   NULL };
 
 int main(int argc, char **argv)

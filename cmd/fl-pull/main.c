@@ -169,7 +169,7 @@ static const struct fl_command commands[] = {
 	{ 0 },
 };
 
-static const struct fl_program program = { "fl-pull", "OCI images into the local store", commands,
+static const struct fl_program program = { "fl-pull", "OCI images of microVMs into the local store", commands,
 					   NULL };
 
 int main(int argc, char **argv)

@@ -67,7 +67,7 @@ static const struct fl_command commands[] = {
 	{ 0 },
 };
 
-static const struct fl_program program = { "fl-run", "the VMM and its life", commands, NULL };
+static const struct fl_program program = { "fl-run", "run microVMs: the VMM and its life", commands, NULL };
 
 int main(int argc, char **argv)
 {

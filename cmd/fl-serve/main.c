@@ -42,7 +42,7 @@ static const struct fl_command commands[] = {
 };
 
 static const struct fl_program program = {
-	"fl-serve", "flintlock's API over the programs and records of this host", commands, NULL,
+	"fl-serve", "flintlock's API for microVMs, over the programs and records of this host", commands, NULL,
 };
 
 int main(int argc, char **argv)

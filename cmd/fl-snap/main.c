@@ -194,7 +194,7 @@ static const struct fl_command commands[] = {
 	{ 0 },
 };
 
-static const struct fl_program program = { "fl-snap", "images into disks", commands, NULL };
+static const struct fl_program program = { "fl-snap", "images into disks of microVMs", commands, NULL };
 
 int main(int argc, char **argv)
 {

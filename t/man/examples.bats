@@ -58,6 +58,17 @@ examples() {
 	MANWIDTH=100 man -l man/fl.8 | grep -qF 'up [FILE...]'
 }
 
+@test "every page and program can be searched for: its line names microVMs, and a page begins as its program's help" {
+	for page in "$FL_TOP"/man/*.scd; do
+		sed -n '/^# NAME/,/^# /s/^fl.* - //p' "$page" | grep microVM || { echo "$page"; return 1; }
+	done
+	for program in "$FL_BUILD"/bin/*; do
+		line=$("$program" --help | sed -n 3p)
+		[[ $line == *microVM* ]]
+		grep -F "${program##*/} - ${line%%:*}" "$FL_TOP/man/${program##*/}.8.scd" || { echo "$program"; return 1; }
+	done
+}
+
 @test "what fl hands through is in its help and completion, and is fl-run's" {
 	verbs=$(fl --help | sed -n '/^Commands of fl-run/,/^$/p' | sed 1d)
 	[ "$(wc -w <<<"$verbs")" -gt 10 ]
