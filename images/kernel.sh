@@ -17,6 +17,7 @@ out=${1:-build/images/kernel}
 . "$here/recipe.sh"
 # shellcheck source=images/apt.sh
 . "$here/apt.sh"
+recipe_needs kernel
 arch=${ARCH:-$(dpkg --print-architecture)}
 # The cloud kernel of arm64 has nobody who hears a power button.
 case $arch in
@@ -135,8 +136,6 @@ out=$(cd "$(dirname "$out")" && pwd)/$(basename "$out")
 apt_for "$arch" "$(dirname "$out")/apt-$arch"
 if [ "$arch" = "$(dpkg --print-architecture)" ]; then
 	busybox=/bin/busybox
-	busybox --list 2>/dev/null | grep -qx findfs ||
-		recipe_die 'no busybox with findfs: apt install busybox-static'
 	busybox_is=$busybox
 else
 	busybox=$out.new/busybox/bin/busybox

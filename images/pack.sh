@@ -26,8 +26,23 @@ command -v fl-pack >/dev/null || {
 	echo "pack.sh: fl-pack is not in PATH; after \"make\": PATH=\$PWD/build/bin:\$PATH" >&2
 	exit 8
 }
+# shellcheck source=images/recipe.sh
+. "$here/recipe.sh"
 layout=$1
 shift
+[ $# -gt 0 ] || set -- kernel modules root kubernetes
+recipes=$(for image; do
+	case $image in
+	kernel | modules) echo kernel ;;
+	root | kubernetes) echo root ;;
+	*)
+		echo "pack.sh: $image: kernel, modules, root or kubernetes belongs here" >&2
+		exit 2
+		;;
+	esac
+done)
+# shellcheck disable=SC2086 # words
+recipe_needs $recipes
 export ARCH="${ARCH:-$(dpkg --print-architecture)}"
 out=${OUT:-build/images/$ARCH}
 suite=bookworm
@@ -90,13 +105,6 @@ pack_kubernetes() {
 	labels=
 }
 
-[ $# -gt 0 ] || set -- kernel modules root kubernetes
 for image; do
-	case $image in
-	kernel | modules | root | kubernetes) "pack_$image" ;;
-	*)
-		echo "pack.sh: $image: kernel, modules, root or kubernetes belongs here" >&2
-		exit 2
-		;;
-	esac
+	"pack_$image"
 done

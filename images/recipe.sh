@@ -13,6 +13,38 @@ recipe_die() {
 	exit 1
 }
 
+# depmod and modprobe are where PATH often does not lead those who are not root.
+PATH=$PATH:/usr/sbin:/sbin
+
+# Of PROGRAM=PACKAGE… the packages whose program is not there.
+recipe_lacks() {
+	for need; do
+		command -v "${need%%=*}" >/dev/null || echo "${need#*=}"
+	done
+}
+
+# What a recipe (kernel, root) works with: all that is missing is said at once, before anything is
+# fetched.
+recipe_needs() {
+	missing=$(for recipe; do
+		case $recipe in
+		kernel)
+			recipe_lacks cpio=cpio depmod=kmod lz4=lz4 xz=xz-utils zstd=zstd
+			# busybox alone has no findfs. Another architecture's is fetched.
+			[ "${ARCH:-$(dpkg --print-architecture)}" != "$(dpkg --print-architecture)" ] ||
+				/bin/busybox --list 2>/dev/null | grep -qx findfs || echo busybox-static
+			;;
+		root)
+			recipe_lacks mmdebstrap=mmdebstrap
+			[ "$(id -u)" = 0 ] || recipe_lacks newuidmap=uidmap
+			;;
+		esac
+	done | sort -u | tr '\n' ' ')
+	[ "$missing" ] || return 0
+	echo "${0##*/}: tools are missing: apt install ${missing% }" >&2
+	exit 8
+}
+
 # A text that changes whenever one of the files or words does.
 recipe_key() {
 	for input; do

@@ -111,6 +111,7 @@ if [ "${RECIPE_PROFILE_INTO:-}" ]; then
 	exit
 fi
 
+recipe_needs root
 export RECIPE_INSIDE="${RECIPE_INSIDE:-no}"
 # The layers hold files of many owners: without root, the user's own range of them.
 if [ "$(id -u)" != 0 ]; then

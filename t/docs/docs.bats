@@ -83,6 +83,22 @@ blocks() {
 	grep -qwF "$(jq -r .cloudhypervisor.version "$FL_TOP/contrib/share/releases.json")" "$FL_TOP/docs/sizing.md"
 }
 
+@test "images: the tools that a recipe lacks are named at once, and are those of the document" {
+	mkdir bin
+	for tool in sh dirname basename dpkg id grep sort tr cut sed; do ln -s "$(command -v $tool)" bin; done
+	ln -s "$FL_BUILD/bin/fl-pack" bin
+	run -8 env PATH="$PWD/bin" "$FL_TOP/images/pack.sh" layout
+	[[ $output == "pack.sh: tools are missing: apt install "*cpio*lz4\ mmdebstrap*xz-utils\ zstd ]]
+	told=$(sed -n 's/^    apt install \([^#]*[^ #]\) *#.*/\1/p' "$FL_TOP/docs/images.md")
+	for package in ${output#*install }; do
+		[[ " $told uidmap " == *" $package "* ]]
+	done
+	run -8 env PATH="$PWD/bin" "$FL_TOP/images/pack.sh" layout kernel
+	[[ $output != *mmdebstrap* ]]
+	[ ! -e layout ]
+	[ ! -e build ]
+}
+
 @test "links between documents lead somewhere" {
 	for document in $(grep -ohE 'docs/[a-z-]+\.md' "$FL_TOP"/docs/*.md "$FL_TOP/README.md" | sort -u); do
 		[ -s "$FL_TOP/$document" ] || { echo "$document"; return 1; }
