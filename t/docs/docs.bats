@@ -25,6 +25,9 @@ blocks() {
 	small_spec mvm0 --bridge flbr0 --user-data /dev/null >mvm0.json
 	{ echo 'fl-net bridge create flbr0 --address 10.77.0.1/24'; blocks debugging.md; } >script
 	[ "$(wc -l <script)" -gt 25 ]
+	# Here they are installed, under these names.
+	apt() { dpkg -s "${@:2}" >/dev/null; }
+	export -f apt
 	unshare -n bash -eux script
 	[ -z "$(find "$FL_STATE_DIR/vm" -name record.json)" ]
 }
@@ -97,6 +100,19 @@ blocks() {
 	[[ $output != *mmdebstrap* ]]
 	[ ! -e layout ]
 	[ ! -e build ]
+}
+
+@test "examples: specs that are taken without a remark, as fl spec prints them" {
+	for spec in "$FL_TOP"/examples/*.json; do
+		fl up --dry-run "$spec" >plan 2>said
+		grep "^# fl-run up" plan
+		[ ! -s said ]
+		jq . "$spec" | cmp - "$spec"
+	done
+	images=registry.example/microvm
+	fl spec --name vm1 --kernel $images/kernel:6.1 --initrd $images/kernel:6.1 --root $images/root:bookworm --root-size 4G \
+		--bridge flbr0 | jq . | cmp - "$FL_TOP/examples/vm1.json"
+	[ -z "$(find "$FL_STATE_DIR" -type f)" ]
 }
 
 @test "links between documents lead somewhere" {
