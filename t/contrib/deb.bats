@@ -60,6 +60,9 @@ setup_file() {
 		cmp "$unit" "$ROOT/lib/systemd/system/${unit##*/}"
 	done
 	cmp "$FL_TOP/contrib/sysusers/flintlock.conf" "$ROOT/usr/lib/sysusers.d/flintlock.conf"
+	for document in README.md first-microvm.md images.md examples/vm1.json examples/web.json; do
+		[ -s "$ROOT/usr/share/doc/flintlock-tools/$document" ]
+	done
 	[ -e "$ROOT/usr/share/doc/flintlock-serve/examples/grafana/flintlock.json" ]
 	[ -e "$ROOT/usr/share/doc/flintlock-serve/examples/prometheus/alerts.yml" ] ||
 		[ -e "$ROOT/usr/share/doc/flintlock-serve/examples/prometheus/alerts.yml.gz" ]
