@@ -57,7 +57,7 @@ endif
 # Programs that run for a millisecond or two spend most of it on loading libraries: small ones
 # are linked statically, and so is libarchive, of which only tar is used; the shared one brings
 # libxml2, ICU and a dozen more. SHARED=1 for those who must not.
-SMALL := jansson md nettle yaml
+SMALL := jansson md nettle
 archive_of = $(if $(SHARED)$(SAN),,$(filter /%,$(shell $(CC) -print-file-name=lib$(1).a)))
 linked = $(foreach word,$(1),$(or $(if $(filter $(SMALL:%=-l%),$(word)),$(call archive_of,$(word:-l%=%))),$(word)))
 ARCHIVE_A := $(call archive_of,archive)
