@@ -283,6 +283,7 @@ deb:
 
 check-deb:
 	@contrib/deps.sh packages.list
+	@$(MAKE) --no-print-directory -j2 tests
 	@FL_CHECK_DEB=1 bats --tap t/contrib/deb.bats
 
 # The images of images/, and a node of Kubernetes made of them: some minutes.
