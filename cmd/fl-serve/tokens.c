@@ -5,6 +5,7 @@
 #include "common/base64.h"
 #include "common/cleanup.h"
 #include "common/io.h"
+#include "common/log.h"
 #include "common/sha256.h"
 #include "common/str.h"
 #include "common/vec.h"
@@ -15,6 +16,7 @@
 #include <sys/stat.h>
 
 #define LARGEST_FILE (1 << 20)
+#define SHORTEST_GOOD 16 /* characters */
 
 struct fl_caller {
 	unsigned char sum[FL_SHA256_SIZE]; /* of the token: equal lengths, nothing to read */
@@ -103,6 +105,9 @@ int fl_tokens_add(struct fl_tokens *tokens, const char *token, const char *names
 
 	if (parse_verbs(verbs, &set, err) < 0)
 		return -1;
+	if (strlen(token) < SHORTEST_GOOD)
+		fl_log(FL_LOG_WARN, "a token of %zu characters can be guessed; \"openssl rand -hex 32\" makes a "
+		       "better one", strlen(token));
 	caller = fl_alloc_zero(1, sizeof(*caller));
 	sum_token(token, strlen(token), caller->sum);
 	caller->namespaces = is_all(namespaces) ? NULL : fl_strdup(namespaces);

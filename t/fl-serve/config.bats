@@ -104,6 +104,10 @@ refused() {
 	refused 3 'verbs are "read", "write" or both' 'token-file: tokens'
 	printf 'token0123456789 ns0 read,\n' >tokens
 	refused 3 'verbs are "read", "write" or both' 'token-file: tokens'
+	printf 'sesame\n' >tokens
+	run fl-serve run --check-config --token-file tokens
+	[ "$status" = 0 ]
+	[[ "$output" == *"a token of 6 characters can be guessed"* && "$output" != *sesame* ]]
 	touch key
 	refused 4 "nothing.pem: cannot be read: No such file or directory" 'tls-cert: nothing.pem' 'tls-key: key'
 }
