@@ -5,7 +5,6 @@
 #include "common/alloc.h"
 #include "common/control.h"
 #include "common/log.h"
-#include "common/vec.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -63,74 +62,72 @@ static void say_waiting(const struct fl_args *args, const struct fl_vm *vm, int6
 		       vm->name_space, vm->name, ms / 1000);
 }
 
-struct asked {
-	char *name_space, *name, *uid;
-	bool is_supervised;
-};
-
 /* All are asked before any is waited for: guests that do not listen take one timeout together. */
 struct stopping {
-	const struct fl_args *args;
+	struct fl_args *args;
 	int64_t ms;
-	FL_VEC(struct asked) asked;
+	fl_vm_names asked; /* whose supervisors are to end */
 };
-
-static void stopping_finish(struct stopping *stopping)
-{
-	for (size_t i = 0; i < stopping->asked.count; i++) {
-		free(stopping->asked.items[i].name_space);
-		free(stopping->asked.items[i].name);
-		free(stopping->asked.items[i].uid);
-	}
-	free(stopping->asked.items);
-}
 
 static int ask_one(void *arg, const struct fl_vm *vm, struct fl_err *err)
 {
 	struct stopping *stopping = arg;
 	bool is_supervised = fl_vm_is_supervised(vm);
+	struct fl_vm_name name;
 
 	if (fl_vm_change(vm, FL_SAVE_SYNC, ask_stop, &stopping->ms, err) < 0)
 		return -1;
-	FL_VEC_ADD(&stopping->asked, (struct asked){ fl_strdup(vm->name_space), fl_strdup(vm->name),
-						    fl_strdup(vm->uid), is_supervised });
+	if (!is_supervised)
+		return fl_stop_for_good(vm, (int)stopping->ms + 10000, err) < 0
+			       ? -1
+			       : fl_vm_change(vm, FL_SAVE_PLAIN, put_stopped, NULL, err);
+	name = (struct fl_vm_name){ fl_strdup(vm->name_space), fl_strdup(vm->name), "" };
+	memcpy(name.uid, vm->uid, sizeof(name.uid));
+	FL_VEC_ADD(&stopping->asked, name);
 	return 0;
 }
 
 static int see_stopped(const struct stopping *stopping, const struct fl_state *state,
-		       const struct asked *asked, struct fl_err *err)
+		       const struct fl_vm_name *name, struct fl_err *err)
 {
 	fl_cleanup_vm struct fl_vm vm = FL_VM_INIT;
 
-	if (fl_vm_open(state, asked->name_space, asked->name, asked->uid, &vm, err) < 0)
+	if (fl_vm_open(state, name->name_space, name->name, name->uid, &vm, err) < 0)
 		return -1;
-	if (asked->is_supervised)
-		say_waiting(stopping->args, &vm, stopping->ms);
-	if (fl_stop_for_good(&vm, (int)stopping->ms + 10000, err) < 0 ||
-	    (!asked->is_supervised && fl_vm_change(&vm, FL_SAVE_PLAIN, put_stopped, NULL, err) < 0))
+	say_waiting(stopping->args, &vm, stopping->ms);
+	if (fl_stop_for_good(&vm, (int)stopping->ms + 10000, err) < 0)
 		return fl_step_name_failure(&vm, err);
 	return 0;
 }
 
+static int stop_all(struct stopping *stopping, const struct fl_state *state, struct fl_err *err)
+{
+	struct fl_err first = { 0 };
+
+	fl_step_each_vm(stopping->args, state, false, ask_one, stopping, &first);
+	for (size_t i = 0; i < stopping->asked.count && first.kind != FL_ERR_INTERRUPTED; i++) {
+		struct fl_err failure = { 0 };
+
+		if (see_stopped(stopping, state, &stopping->asked.items[i], &failure) < 0)
+			fl_step_keep_first(&first, &failure);
+	}
+	return fl_step_take_first(&first, err);
+}
+
 int fl_life_stop(struct fl_args *args, struct fl_err *err)
 {
-	struct stopping stopping FL_CLEANUP(stopping_finish) = { .args = args };
 	fl_cleanup_state struct fl_state state = { .dirfd = -1 };
-	struct fl_err first = { 0 };
+	struct stopping stopping = { .args = args };
 	uint64_t timeout;
+	int rc;
 
 	if (fl_args_duration(args, "timeout", 30000, &timeout, err) < 0 ||
 	    fl_life_check_operands(args, err) < 0 || fl_args_state(args, false, &state, err) < 0)
 		return -1;
 	stopping.ms = fl_args_flag(args, "force") ? 0 : (int64_t)timeout;
-	fl_step_each_vm(args, &state, false, ask_one, &stopping, &first);
-	for (size_t i = 0; i < stopping.asked.count && first.kind != FL_ERR_INTERRUPTED; i++) {
-		struct fl_err failure = { 0 };
-
-		if (see_stopped(&stopping, &state, &stopping.asked.items[i], &failure) < 0)
-			fl_step_keep_first(&first, &failure);
-	}
-	return fl_step_take_first(&first, err);
+	rc = stop_all(&stopping, &state, err);
+	fl_vm_names_finish(&stopping.asked);
+	return rc;
 }
 
 static int start_locked(struct fl_args *args, const struct fl_vm *vm,
