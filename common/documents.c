@@ -78,6 +78,11 @@ static int fill(struct fl_documents *in, struct fl_err *err)
 	return 0;
 }
 
+bool fl_documents_is_yaml(const char *name)
+{
+	return fl_str_ends(name, ".yaml") || fl_str_ends(name, ".yml");
+}
+
 static fl_json *next_of_yaml(struct fl_documents *in, struct fl_err *err)
 {
 	while (!in->ended && !in->broken)
@@ -92,7 +97,7 @@ static fl_json *next_of_yaml(struct fl_documents *in, struct fl_err *err)
 
 fl_json *fl_documents_next(struct fl_documents *in, struct fl_err *err)
 {
-	if (fl_str_ends(in->name, ".yaml") || fl_str_ends(in->name, ".yml"))
+	if (fl_documents_is_yaml(in->name))
 		return next_of_yaml(in, err);
 	while (!in->broken) {
 		size_t len = scan(in);

@@ -23,6 +23,9 @@ struct fl_documents {
 	size_t given;  /* of its documents */
 };
 
+/* Whether a file of that name is YAML. */
+bool fl_documents_is_yaml(const char *name);
+
 /* Caller owns the document. NULL at the end, and with err->kind set on a fault; a fault
  * ends the stream. */
 fl_json *fl_documents_next(struct fl_documents *in, struct fl_err *err);

@@ -338,38 +338,25 @@ static int in_memory(const struct fl_str *text, struct fl_err *err)
 	return fl_steal_fd(&fd);
 }
 
-static int spool_file(const char *name, struct fl_str *text, struct fl_err *err)
+static int add_document(void *arg, fl_json *document, struct fl_err *err)
 {
-	bool is_stdin = strcmp(name, "-") == 0;
-	fl_cleanup_close int fd = is_stdin ? -1 : open(name, O_RDONLY | O_CLOEXEC);
-	fl_cleanup_documents struct fl_documents in = { .fd = fd, .name = name };
+	struct fl_str *text = arg;
 
-	if (is_stdin)
-		return fl_io_read_all(STDIN_FILENO, 64 << 20, text, "standard input", err);
-	if (fd < 0)
-		return fl_err_errno(err, errno, "%s: cannot be opened", name);
-	for (;;) {
-		struct fl_err fault = { 0 };
-		fl_cleanup_json fl_json *document = fl_documents_next(&in, &fault);
-
-		if (!document)
-			return fault.kind == FL_ERR_NONE ? 0 : fl_err_pass(err, &fault);
-		fl_json_print(document, false, text);
-		fl_str_add(text, "\n");
-	}
+	(void)err;
+	fl_json_print(document, false, text);
+	fl_str_add(text, "\n");
+	return 0;
 }
 
 /* What comes in is kept in memory, so that every program can read it. */
 static int spool(struct fl_args *args, struct fl_err *err)
 {
 	fl_cleanup_str struct fl_str text = FL_STR_INIT;
+	int rc = args->operands.count
+			 ? fl_step_each_document(args, true, add_document, &text, err)
+			 : fl_io_read_all(STDIN_FILENO, 64 << 20, &text, "standard input", err);
 
-	for (size_t i = 0; i < args->operands.count; i++)
-		if (spool_file(args->operands.items[i], &text, err) < 0)
-			return -1;
-	if (!args->operands.count && spool_file("-", &text, err) < 0)
-		return -1;
-	return in_memory(&text, err);
+	return rc < 0 ? -1 : in_memory(&text, err);
 }
 
 static int dry_run(struct fl_args *args, struct fl_err *err)

@@ -116,12 +116,10 @@ static int read_file(struct fl_wanted *wanted, int folder, const char *name, str
 
 static int is_spec_file(const struct dirent *entry)
 {
-	static const char *const ends[] = { ".json", ".jsonl", ".yaml", ".yml" };
+	const char *name = entry->d_name;
 
-	for (size_t i = 0; *entry->d_name != '.' && i < FL_COUNT(ends); i++)
-		if (fl_str_ends(entry->d_name, ends[i]))
-			return 1;
-	return 0;
+	return *name != '.' && (fl_str_ends(name, ".json") || fl_str_ends(name, ".jsonl") ||
+				fl_documents_is_yaml(name));
 }
 
 static int read_folder(struct fl_wanted *wanted, int fd, const char *path, struct fl_err *err)
