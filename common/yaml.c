@@ -361,24 +361,6 @@ static fl_json *read_node(struct reading *reading, const yaml_node_t *node, int 
 	return NULL;
 }
 
-static int take_tree(struct reading *reading, const yaml_node_t *root, struct fl_err *err)
-{
-	fl_json **document = reading->arg;
-
-	*document = read_node(reading, root, 0, err);
-	return *document ? 0 : -1;
-}
-
-fl_json *fl_yaml_parse(const char *text, size_t size, const char *name, struct fl_err *err)
-{
-	fl_json *document = NULL;
-	struct reading reading = { .name = name, .arg = &document };
-
-	if (load(&reading, text, size, false, take_tree, err) < 0)
-		return NULL;
-	return document ? document : fl_json_new_object();
-}
-
 static int add_tree(struct reading *reading, const yaml_node_t *root, struct fl_err *err)
 {
 	fl_json *document = read_node(reading, root, 0, err);
@@ -389,10 +371,24 @@ static int add_tree(struct reading *reading, const yaml_node_t *root, struct fl_
 	return 0;
 }
 
-fl_json *fl_yaml_parse_all(const char *text, size_t size, const char *name, struct fl_err *err)
+static fl_json *parse(const char *text, size_t size, const char *name, bool all, struct fl_err *err)
 {
 	fl_cleanup_json fl_json *documents = fl_json_new_array();
 	struct reading reading = { .name = name, .arg = documents };
 
-	return load(&reading, text, size, true, add_tree, err) < 0 ? NULL : fl_steal(&documents);
+	return load(&reading, text, size, all, add_tree, err) < 0 ? NULL : fl_steal(&documents);
+}
+
+fl_json *fl_yaml_parse(const char *text, size_t size, const char *name, struct fl_err *err)
+{
+	fl_cleanup_json fl_json *documents = parse(text, size, name, false, err);
+
+	if (!documents)
+		return NULL;
+	return fl_json_count(documents) ? fl_json_ref(fl_json_item(documents, 0)) : fl_json_new_object();
+}
+
+fl_json *fl_yaml_parse_all(const char *text, size_t size, const char *name, struct fl_err *err)
+{
+	return parse(text, size, name, true, err);
 }
