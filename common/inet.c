@@ -93,6 +93,11 @@ bool fl_inet_contains(const struct fl_cidr *net, const struct fl_cidr *address)
 	return true;
 }
 
+bool fl_inet_overlap(const struct fl_cidr *a, const struct fl_cidr *b)
+{
+	return fl_inet_contains(a, b) || fl_inet_contains(b, a);
+}
+
 bool fl_inet_nth(const struct fl_cidr *net, uint32_t nth, struct fl_cidr *address)
 {
 	unsigned size = bits_of(net->family) / 8;
@@ -152,6 +157,12 @@ int fl_inet_parse_bridge(const char *text, struct fl_cidr *address, struct fl_er
 		return 0;
 	return fl_err_set(err, FL_ERR_INVALID, "%s: give the bridge's own address in a net with "
 			  "room for guests, such as 10.77.0.1/24", text);
+}
+
+void fl_inet_free_links(struct ifaddrs **list)
+{
+	if (*list)
+		freeifaddrs(*list);
 }
 
 bool fl_inet_of_link(const struct sockaddr *address, const struct sockaddr *mask,

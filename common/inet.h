@@ -9,6 +9,7 @@
 
 #include "common/err.h"
 
+#include <ifaddrs.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/socket.h>
@@ -37,6 +38,9 @@ void fl_inet_print_address(const struct fl_cidr *cidr, char text[static FL_CIDR_
 /* Whether the address lies in net's network. */
 bool fl_inet_contains(const struct fl_cidr *net, const struct fl_cidr *address);
 
+/* Whether two nets have addresses in common. */
+bool fl_inet_overlap(const struct fl_cidr *a, const struct fl_cidr *b);
+
 /* The nth address of net's network (0 is the network itself), with net's prefix.
  * False when it lies outside. */
 bool fl_inet_nth(const struct fl_cidr *net, uint32_t nth, struct fl_cidr *address);
@@ -46,6 +50,10 @@ bool fl_inet_equal(const struct fl_cidr *a, const struct fl_cidr *b); /* address
 /* Whether the address is one of net's that a host may have: neither the network's own nor, of an
  * IPv4 net, the last, which is for all of it. */
 bool fl_inet_gives(const struct fl_cidr *net, const struct fl_cidr *address);
+
+/* Frees what getifaddrs(3) gave; NULL is fine. */
+void fl_inet_free_links(struct ifaddrs **list);
+#define fl_cleanup_links FL_CLEANUP(fl_inet_free_links)
 
 /* A link's address and mask, as getifaddrs(3) has them; without a mask the prefix is 0. False: it is
  * neither IPv4 nor IPv6. */

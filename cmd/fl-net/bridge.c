@@ -60,11 +60,6 @@ static int check_known(const struct fl_bridge *known, const struct fl_bridge *wa
 			  known->name);
 }
 
-static bool is_overlap(const struct fl_bridge *a, const struct fl_bridge *b)
-{
-	return fl_inet_contains(&a->address, &b->address) || fl_inet_contains(&b->address, &a->address);
-}
-
 static int overlaps(const struct fl_bridge *other, const struct fl_bridge *wanted,
 		    struct fl_err *err)
 {
@@ -80,21 +75,15 @@ static int check_overlap(void *arg, const struct fl_bridge *other, struct fl_err
 	const struct fl_bridge *wanted = arg;
 
 	if (strcmp(other->name, wanted->name) == 0 || !fl_known_is_here(other) ||
-	    !is_overlap(other, wanted))
+	    !fl_inet_overlap(&other->address, &wanted->address))
 		return 0;
 	return overlaps(other, wanted, err);
-}
-
-static void free_addresses(struct ifaddrs **list)
-{
-	if (*list)
-		freeifaddrs(*list);
 }
 
 /* Those that were made with another state folder are known by their links alone. */
 static int check_links(struct fl_links *links, const struct fl_bridge *wanted, struct fl_err *err)
 {
-	struct ifaddrs *list FL_CLEANUP(free_addresses) = NULL;
+	fl_cleanup_links struct ifaddrs *list = NULL;
 
 	if (getifaddrs(&list) < 0)
 		return fl_err_errno(err, errno, "the host's addresses cannot be listed");
@@ -104,7 +93,7 @@ static int check_links(struct fl_links *links, const struct fl_bridge *wanted, s
 
 		if (strcmp(one->ifa_name, wanted->name) == 0 ||
 		    !fl_inet_of_link(one->ifa_addr, one->ifa_netmask, &other.address) ||
-		    !is_overlap(&other, wanted) ||
+		    !fl_inet_overlap(&other.address, &wanted->address) ||
 		    fl_links_get(links, one->ifa_name, &link, NULL) != 1 || !fl_bridge_is_ours(&link))
 			continue;
 		snprintf(other.name, sizeof(other.name), "%s", one->ifa_name);

@@ -16,14 +16,6 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
-#define FL_CLEANUP_ADDRS FL_CLEANUP(free_addresses)
-
-static void free_addresses(struct ifaddrs **list)
-{
-	if (*list)
-		freeifaddrs(*list);
-}
-
 struct route {
 	char link[IF_NAMESIZE];
 	unsigned metric;
@@ -94,7 +86,7 @@ static bool is_ordinary(const struct fl_cidr *cidr)
 
 char *fl_route_address(const char *link)
 {
-	struct ifaddrs *list FL_CLEANUP_ADDRS = NULL;
+	fl_cleanup_links struct ifaddrs *list = NULL;
 	char text[FL_CIDR_TEXT], found[FL_CIDR_TEXT] = "";
 	struct fl_cidr cidr;
 
@@ -128,7 +120,7 @@ bool fl_route_may_listen(const char *address)
 
 void fl_route_addresses(struct fl_str *list)
 {
-	struct ifaddrs *addresses FL_CLEANUP_ADDRS = NULL;
+	fl_cleanup_links struct ifaddrs *addresses = NULL;
 	char text[FL_CIDR_TEXT];
 	struct fl_cidr cidr;
 
@@ -144,7 +136,7 @@ void fl_route_addresses(struct fl_str *list)
 
 char *fl_route_overlap(const struct fl_cidr *net, const char *but)
 {
-	struct ifaddrs *list FL_CLEANUP_ADDRS = NULL;
+	fl_cleanup_links struct ifaddrs *list = NULL;
 	struct fl_cidr cidr;
 
 	if (getifaddrs(&list) < 0)
@@ -152,7 +144,7 @@ char *fl_route_overlap(const struct fl_cidr *net, const char *but)
 	for (struct ifaddrs *one = list; one; one = one->ifa_next)
 		if (strcmp(one->ifa_name, but) != 0 &&
 		    fl_inet_of_link(one->ifa_addr, one->ifa_netmask, &cidr) && is_ordinary(&cidr) &&
-		    (fl_inet_contains(net, &cidr) || fl_inet_contains(&cidr, net)))
+		    fl_inet_overlap(net, &cidr))
 			return fl_strdup(one->ifa_name);
 	return NULL;
 }
