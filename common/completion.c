@@ -23,6 +23,13 @@ static void add_commands(const struct fl_program *program, struct fl_str *out)
 		fl_str_addf(out, " %s", *word);
 }
 
+/* A shell's pattern for the words that another program takes. */
+static void add_pattern(const struct fl_program *program, struct fl_str *out)
+{
+	for (const char *const *word = program->others; *word; word++)
+		fl_str_addf(out, "%s%s", word == program->others ? "" : "|", *word);
+}
+
 /* Of "create NAME|ls|N" what is typed as it stands: "create ls". */
 static void add_literals(const char *text, struct fl_str *out)
 {
@@ -101,8 +108,7 @@ static void add_bash_others(const struct fl_program *program, struct fl_str *out
 		return;
 	function = function_of(program->others_of);
 	fl_str_add(out, "\t");
-	for (const char *const *word = program->others; *word; word++)
-		fl_str_addf(out, "%s%s", word == program->others ? "" : "|", *word);
+	add_pattern(program, out);
 	fl_str_addf(out, ")\n\t\tdeclare -F %s >/dev/null || "
 			 "eval \"$(%s --completion bash 2>/dev/null)\"\n"
 			 "\t\t! declare -F %s >/dev/null || %s \"$@\"\n\t\treturn ;;\n",
@@ -197,8 +203,7 @@ static void add_zsh_others(const struct fl_program *program, struct fl_str *out)
 	if (!program->others)
 		return;
 	fl_str_add(out, "\t");
-	for (const char *const *word = program->others; *word; word++)
-		fl_str_addf(out, "%s%s", word == program->others ? "" : "|", *word);
+	add_pattern(program, out);
 	fl_str_addf(out, ")\n\t\t(( $+functions[_%s] )) || eval \"$(%s --completion zsh 2>/dev/null)\"\n"
 			 "\t\t(( ! $+functions[_%s] )) || _%s \"$@\" ;;\n",
 		    program->others_of, program->others_of, program->others_of, program->others_of);

@@ -12,8 +12,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define FL_CONDITIONS_WORDS "running|boot|cloud-init|exit|port:N"
-#define FL_CONDITIONS "running, boot, cloud-init, exit or port:N"
+#define FL_CONDITIONS_BY(comma, or) "running" comma "boot" comma "cloud-init" comma "exit" or "port:N"
+#define FL_CONDITIONS FL_CONDITIONS_BY(", ", " or ")
+#define FL_CONDITIONS_WORDS FL_CONDITIONS_BY("|", "|") /* as an option has them */
 #define FL_CONDITIONS_MOST 16 /* at once */
 
 enum fl_condition_what {

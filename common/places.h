@@ -9,8 +9,9 @@
 
 #include <stdbool.h>
 
-#define FL_PLACES_WORDS "auto|thin|qcow2|file"
-#define FL_PLACES "auto, thin, qcow2 or file"
+#define FL_PLACES_BY(comma, or) "auto" comma "thin" comma "qcow2" or "file"
+#define FL_PLACES FL_PLACES_BY(", ", " or ")
+#define FL_PLACES_WORDS FL_PLACES_BY("|", "|") /* as an option has them */
 
 /* Whether the word is one of them. */
 bool fl_place_is_known(const char *word);

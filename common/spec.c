@@ -119,7 +119,6 @@ void fl_spec_warn(const fl_json *spec)
 	unsigned count = 0;
 
 	warn_of_user_data(spec);
-
 	fl_schema_strangers(FL_SCHEMA_SPEC, spec, tell_stranger, &count);
 	if (count > MOST_TOLD)
 		fl_log(FL_LOG_WARN, "spec: %u more members are unknown", count - MOST_TOLD);

@@ -7,8 +7,7 @@
 #include <string.h>
 #include <strings.h>
 
-/* How a line begins that names a format. Of the two last the rest of the text is not theirs alone:
- * a template comes before another format, and a message has parts. */
+/* How a first line begins that names a format but a configuration's. */
 static const char *const formats[] = {
 	"#!",		   "#cloud-config-archive", "#cloud-config-jsonp", "#include",
 	"#part-handler",   "#cloud-boothook",	    "#upstart-job",	   "## template:",
