@@ -236,9 +236,11 @@ static int each_of_selector(struct fl_args *args, const struct fl_state *state,
 /* An empty pipe means nobody; who gave neither names nor a pipe forgot them. */
 static int each_of_input(struct meant *meant, struct fl_err *err)
 {
+	const struct fl_step_reader reader = { .each = each_of_document, .arg = meant,
+					       .none_is_fine = meant->none_is_fine };
 	struct stat st;
 
-	if (fl_step_each_document(meant->args, meant->none_is_fine, each_of_document, meant, err) < 0)
+	if (fl_step_each_document(meant->args, &reader, err) < 0)
 		return -1;
 	if (meant->documents || fstat(STDIN_FILENO, &st) < 0 || !S_ISCHR(st.st_mode))
 		return 0;

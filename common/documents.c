@@ -60,6 +60,16 @@ static size_t scan(struct fl_documents *in)
 	return in->ended ? in->text.len : 0;
 }
 
+static int wait_for_more(const struct fl_documents *in, struct fl_err *err)
+{
+	int more;
+
+	do
+		more = fl_cancel_wait(NULL, in->fd, in->idle ? in->idle(in->idle_arg) : -1, err);
+	while (more == 0);
+	return more;
+}
+
 static int fill(struct fl_documents *in, struct fl_err *err)
 {
 	ssize_t got;
@@ -67,7 +77,7 @@ static int fill(struct fl_documents *in, struct fl_err *err)
 	if (in->text.len > DOCUMENT_LIMIT)
 		return fl_err_set(err, FL_ERR_INVALID, "%s: a document is larger than %d bytes",
 				  in->name, DOCUMENT_LIMIT);
-	if (fl_cancel_wait(NULL, in->fd, -1, err) < 0)
+	if (wait_for_more(in, err) < 0)
 		return -1;
 	got = read(in->fd, fl_str_reserve(&in->text, 1 << 16), 1 << 16);
 	if (got < 0 && errno != EINTR && errno != EAGAIN)

@@ -15,6 +15,9 @@
 struct fl_documents {
 	int fd;           /* borrowed */
 	const char *name; /* for errors, and whether it is YAML (".yaml", ".yml"); borrowed */
+	/* Called while more is waited for: in how many ms again, -1: not before it came; or NULL. */
+	int (*idle)(void *arg);
+	void *idle_arg;
 
 	struct fl_str text; /* the module's own */
 	size_t scanned, depth;

@@ -141,11 +141,12 @@ static int dry_one(void *arg, fl_json *document, struct fl_err *err)
 int fl_step_dry_run(const struct fl_step *step, struct fl_args *args, struct fl_err *err)
 {
 	struct dry dry = { .step = step, .args = args };
+	const struct fl_step_reader reader = { .each = dry_one, .arg = &dry };
 	int rc;
 
 	if (fl_args_state(args, false, &dry.state, NULL) < 0)
 		dry.state = (struct fl_state){ fl_strdup(fl_args_state_dir(args)), -1 };
-	rc = fl_step_each_document(args, false, dry_one, &dry, err);
+	rc = fl_step_each_document(args, &reader, err);
 	fl_state_close(&dry.state);
 	return rc;
 }

@@ -72,6 +72,14 @@ int fl_vm_open(const struct fl_state *state, const char *name_space, const char 
 	return 0;
 }
 
+void fl_vm_names_add(fl_vm_names *names, const struct fl_vm *vm)
+{
+	struct fl_vm_name name = { fl_strdup(vm->name_space), fl_strdup(vm->name), "" };
+
+	memcpy(name.uid, vm->uid, sizeof(name.uid));
+	FL_VEC_ADD(names, name);
+}
+
 void fl_vm_names_finish(fl_vm_names *names)
 {
 	for (size_t i = 0; i < names->count; i++) {

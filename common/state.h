@@ -57,6 +57,7 @@ typedef FL_VEC(struct fl_vm_name) fl_vm_names;
 
 /* All microVMs that have a record, sorted by namespace, name and uid. */
 int fl_state_list(const struct fl_state *state, fl_vm_names *names, struct fl_err *err);
+void fl_vm_names_add(fl_vm_names *names, const struct fl_vm *vm);
 void fl_vm_names_finish(fl_vm_names *names);
 #define fl_cleanup_vm_names FL_CLEANUP(fl_vm_names_finish)
 
@@ -192,6 +193,9 @@ void fl_vm_watch_finish(struct fl_vm_watch *watch);
 typedef int fl_vm_judge(void *arg, const fl_json *record, struct fl_err *err);
 int fl_vm_wait(const struct fl_vm *vm, int timeout_ms, fl_vm_judge *judge, void *arg,
 	       struct fl_err *err);
+
+/* The same without waiting: 1, 0 or -1. */
+int fl_vm_judge_now(const struct fl_vm *vm, fl_vm_judge *judge, void *arg, struct fl_err *err);
 
 /* The folder with a short path through which sockets are reached, /run/flintlock/UID or
  * $XDG_RUNTIME_DIR/flintlock/UID; caller frees. fl_vm_link makes it, fl_vm_unlink not. */

@@ -23,12 +23,16 @@ struct fl_step_call {
 	const struct fl_cancel *cancel; /* signals, and the wish to delete */
 	fl_json *record;                /* as saved when the step began; owned by the caller */
 	struct fl_spec spec;            /* a view of it */
+	int settle_ms;                  /* for up to say: how long the step's judge may take */
 };
 
 struct fl_step {
 	const char *name; /* "pull", "snap", "net", "meta" or "run": also the claim's name */
 	/* Makes what is missing. With claims, the claim is on disk before up is called. */
 	int (*up)(struct fl_step_call *call, struct fl_err *err);
+	/* Whether what up began has come to its end, for fl_vm_wait: waited for without step.lock, and
+	 * while others are begun. NULL: up returns when it is done. */
+	fl_vm_judge *judge;
 	/* Removes what up may have made; NULL: nothing. The claim goes afterwards. */
 	int (*down)(struct fl_step_call *call, struct fl_err *err);
 	/* Adds lines that say what up would do. */
@@ -70,11 +74,19 @@ struct fl_step {
 int fl_step_up(const struct fl_step *step, struct fl_args *args, struct fl_err *err);
 int fl_step_down(const struct fl_step *step, struct fl_args *args, struct fl_err *err);
 
+struct fl_step_reader {
+	int (*each)(void *arg, fl_json *document, struct fl_err *err);
+	/* What may be done while no document is there: in how many ms it is to be called again; -1: not
+	 * before the next document. NULL: nothing. */
+	int (*idle)(void *arg);
+	void *arg;
+	bool none_is_fine; /* no document at all is no error */
+};
+
 /* Calls each for every document of the operands (files, "-") or standard input; goes on
- * after a failure and keeps the first. No document at all is an error unless none_is_fine. */
-int fl_step_each_document(struct fl_args *args, bool none_is_fine,
-			  int (*each)(void *arg, fl_json *document, struct fl_err *err),
-			  void *arg, struct fl_err *err);
+ * after a failure and keeps the first. */
+int fl_step_each_document(struct fl_args *args, const struct fl_step_reader *reader,
+			  struct fl_err *err);
 
 /* Calls each for every microVM that the operands name, that --selector means, or that the
  * records on standard input mean. Several of one name need --all. With none_is_fine a name
@@ -108,6 +120,9 @@ void fl_step_keep_first(struct fl_err *first, const struct fl_err *failure);
 
 /* What all of it comes to: 0 when none was kept, else -1 with it. */
 int fl_step_take_first(const struct fl_err *first, struct fl_err *err);
+
+/* Whether one that comes before the step failed at the microVM. */
+bool fl_step_failed_before(const struct fl_step *step, const fl_json *record);
 
 /* Whether it begins the chain. */
 bool fl_step_is_first(const struct fl_step *step);

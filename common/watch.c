@@ -136,7 +136,7 @@ void fl_vm_watch_finish(struct fl_vm_watch *watch)
 }
 
 /* 1, 0 or -1 of judge on the record as it is now; *lost: it says more than is so. */
-static int judge_now(const struct fl_vm *vm, fl_vm_judge *judge, void *arg, bool *lost,
+static int judge_once(const struct fl_vm *vm, fl_vm_judge *judge, void *arg, bool *lost,
 		     struct fl_err *err)
 {
 	fl_cleanup_json fl_json *record = fl_vm_load(vm, err);
@@ -146,15 +146,15 @@ static int judge_now(const struct fl_vm *vm, fl_vm_judge *judge, void *arg, bool
 	return verdict;
 }
 
-/* The same; of a lost one nothing is going to change any more. */
-static int judge_alive(const struct fl_vm *vm, fl_vm_judge *judge, void *arg, struct fl_err *err)
+/* Of a lost one nothing is going to change any more. */
+int fl_vm_judge_now(const struct fl_vm *vm, fl_vm_judge *judge, void *arg, struct fl_err *err)
 {
 	bool lost;
-	int verdict = judge_now(vm, judge, arg, &lost, err);
+	int verdict = judge_once(vm, judge, arg, &lost, err);
 
 	/* What it saved last may lie between our two looks. */
 	if (verdict == 0 && lost)
-		verdict = judge_now(vm, judge, arg, &lost, err);
+		verdict = judge_once(vm, judge, arg, &lost, err);
 	if (verdict != 0 || !lost)
 		return verdict;
 	return fl_err_set(err, FL_ERR_GUEST, "%s/%s: its supervisor was killed; \"fl up\" or "
@@ -174,7 +174,7 @@ int fl_vm_wait(const struct fl_vm *vm, int timeout_ms, fl_vm_judge *judge, void 
 		return fl_err_errno(err, errno, "%s: cannot be watched", vm->path);
 	for (;;) {
 		int64_t left = timeout_ms < 0 ? -1 : end - fl_clock_ms();
-		int verdict = judge_alive(vm, judge, arg, err);
+		int verdict = fl_vm_judge_now(vm, judge, arg, err);
 
 		if (verdict != 0)
 			return verdict < 0 ? -1 : 0;

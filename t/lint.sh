@@ -27,7 +27,7 @@ floor_of() {
 	str | vec | log | num | cancel) echo 2 ;;
 	io | path | colour | sha256 | inet | ulid | base64 | uuid | boot | shell | manager) echo 3 ;;
 	digest | atomic | lock | proc | cgroup | durable | since | tail | accel | ecdsa) echo 4 ;;
-	hasher | json | http | unixhttp | yaml | documents | slot | publish | egress | places) echo 5 ;;
+	hasher | json | http | unixhttp | yaml | documents | slot | publish | egress | places | share) echo 5 ;;
 	reference | schema | mask | selector | label | condition | ssh_key | userdata) echo 6 ;;
 	spec | image | provider) echo 6 ;;
 	journal | record | state | control | metrics | jail) echo 7 ;;
@@ -46,7 +46,7 @@ floors() {
 		validate) module=spec ;;
 		httptext) module=http ;;
 		adopt | watch) module=state ;;
-		down | choose) module=step ;;
+		up | down | choose) module=step ;;
 		esac
 		mine=$(floor_of "$module")
 		[ "$mine" = "?" ] && echo "$file: on no floor; give it one in t/lint.sh"

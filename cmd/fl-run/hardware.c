@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "cmd/fl-run/hardware.h"
 
-#include "cmd/fl-run/share.h"
+#include "common/share.h"
 #include "common/alloc.h"
 #include "common/sha256.h"
 

@@ -62,81 +62,79 @@ static void say_waiting(const struct fl_args *args, const struct fl_vm *vm, int6
 		       vm->name_space, vm->name, ms / 1000);
 }
 
-/* All are asked before any is waited for: guests that do not listen take one timeout together. */
-struct stopping {
+/* All are asked before any is waited for: guests that do not listen take one timeout together, and
+ * those that start settle together. */
+struct asking {
 	struct fl_args *args;
-	int64_t ms;
-	fl_vm_names asked; /* whose supervisors are to end */
+	int64_t ms;        /* how long each may take */
+	fl_vm_names asked; /* whom to wait for */
 };
 
-static int ask_one(void *arg, const struct fl_vm *vm, struct fl_err *err)
+/* see looks how one of those that ask has put down comes to its end. */
+static int ask_all(struct asking *asking,
+		   int (*ask)(void *arg, const struct fl_vm *vm, struct fl_err *err),
+		   int (*see)(const struct asking *asking, const struct fl_vm *vm, struct fl_err *err),
+		   struct fl_err *err)
 {
-	struct stopping *stopping = arg;
-	bool is_supervised = fl_vm_is_supervised(vm);
-	struct fl_vm_name name;
-
-	if (fl_vm_change(vm, FL_SAVE_SYNC, ask_stop, &stopping->ms, err) < 0)
-		return -1;
-	if (!is_supervised)
-		return fl_stop_for_good(vm, (int)stopping->ms + 10000, err) < 0
-			       ? -1
-			       : fl_vm_change(vm, FL_SAVE_PLAIN, put_stopped, NULL, err);
-	name = (struct fl_vm_name){ fl_strdup(vm->name_space), fl_strdup(vm->name), "" };
-	memcpy(name.uid, vm->uid, sizeof(name.uid));
-	FL_VEC_ADD(&stopping->asked, name);
-	return 0;
-}
-
-static int see_stopped(const struct stopping *stopping, const struct fl_state *state,
-		       const struct fl_vm_name *name, struct fl_err *err)
-{
-	fl_cleanup_vm struct fl_vm vm = FL_VM_INIT;
-
-	if (fl_vm_open(state, name->name_space, name->name, name->uid, &vm, err) < 0)
-		return -1;
-	say_waiting(stopping->args, &vm, stopping->ms);
-	if (fl_stop_for_good(&vm, (int)stopping->ms + 10000, err) < 0)
-		return fl_step_name_failure(&vm, err);
-	return 0;
-}
-
-static int stop_all(struct stopping *stopping, const struct fl_state *state, struct fl_err *err)
-{
+	fl_cleanup_state struct fl_state state = { .dirfd = -1 };
 	struct fl_err first = { 0 };
 
-	fl_step_each_vm(stopping->args, state, false, ask_one, stopping, &first);
-	for (size_t i = 0; i < stopping->asked.count && first.kind != FL_ERR_INTERRUPTED; i++) {
+	if (fl_life_check_operands(asking->args, err) < 0 ||
+	    fl_args_state(asking->args, false, &state, err) < 0)
+		return -1;
+	fl_step_each_vm(asking->args, &state, false, ask, asking, &first);
+	for (size_t i = 0; i < asking->asked.count && first.kind != FL_ERR_INTERRUPTED; i++) {
+		const struct fl_vm_name *name = &asking->asked.items[i];
+		fl_cleanup_vm struct fl_vm vm = FL_VM_INIT;
 		struct fl_err failure = { 0 };
 
-		if (see_stopped(stopping, state, &stopping->asked.items[i], &failure) < 0)
+		if (fl_vm_open(&state, name->name_space, name->name, name->uid, &vm, &failure) < 0 ||
+		    (see(asking, &vm, &failure) < 0 && fl_step_name_failure(&vm, &failure) < 0))
 			fl_step_keep_first(&first, &failure);
 	}
+	fl_vm_names_finish(&asking->asked);
 	return fl_step_take_first(&first, err);
+}
+
+static int ask_to_stop(void *arg, const struct fl_vm *vm, struct fl_err *err)
+{
+	struct asking *asking = arg;
+	bool is_supervised = fl_vm_is_supervised(vm);
+
+	if (fl_vm_change(vm, FL_SAVE_SYNC, ask_stop, &asking->ms, err) < 0)
+		return -1;
+	if (!is_supervised)
+		return fl_stop_for_good(vm, (int)asking->ms + 10000, err) < 0
+			       ? -1
+			       : fl_vm_change(vm, FL_SAVE_PLAIN, put_stopped, NULL, err);
+	fl_vm_names_add(&asking->asked, vm);
+	return 0;
+}
+
+static int see_stopped(const struct asking *asking, const struct fl_vm *vm, struct fl_err *err)
+{
+	say_waiting(asking->args, vm, asking->ms);
+	return fl_stop_for_good(vm, (int)asking->ms + 10000, err);
 }
 
 int fl_life_stop(struct fl_args *args, struct fl_err *err)
 {
-	fl_cleanup_state struct fl_state state = { .dirfd = -1 };
-	struct stopping stopping = { .args = args };
+	struct asking stopping = { .args = args };
 	uint64_t timeout;
-	int rc;
 
-	if (fl_args_duration(args, "timeout", 30000, &timeout, err) < 0 ||
-	    fl_life_check_operands(args, err) < 0 || fl_args_state(args, false, &state, err) < 0)
+	if (fl_args_duration(args, "timeout", 30000, &timeout, err) < 0)
 		return -1;
 	stopping.ms = fl_args_flag(args, "force") ? 0 : (int64_t)timeout;
-	rc = stop_all(&stopping, &state, err);
-	fl_vm_names_finish(&stopping.asked);
-	return rc;
+	return ask_all(&stopping, ask_to_stop, see_stopped, err);
 }
 
-static int start_locked(struct fl_args *args, const struct fl_vm *vm,
+static int start_locked(struct asking *asking, const struct fl_vm *vm,
 			const struct fl_cancel *cancel, struct fl_err *err)
 {
 	static const struct fl_err none;
 	fl_cleanup_close int lock = fl_vm_lock_step(vm, cancel, err);
 	fl_cleanup_json fl_json *record = NULL;
-	struct fl_step_call call = { .args = args, .vm = vm, .cancel = cancel };
+	struct fl_step_call call = { .args = asking->args, .vm = vm, .cancel = cancel };
 	int rc;
 
 	if (lock < 0 || fl_vm_claim(vm, "run", err) < 0 ||
@@ -148,6 +146,8 @@ static int start_locked(struct fl_args *args, const struct fl_vm *vm,
 	call.record = record;
 	call.spec = fl_spec_view(fl_json_get(record, "spec"));
 	rc = fl_start(&call, err);
+	if (rc == 0)
+		asking->ms = call.settle_ms;
 	fl_spec_finish(&call.spec);
 	return rc;
 }
@@ -168,13 +168,24 @@ static int check_steps(const struct fl_vm *vm, struct fl_err *err)
 			  fl_json_text(fl_json_at(record, "host.error.text")));
 }
 
-static int start_one(void *arg, const struct fl_vm *vm, struct fl_err *err)
+static int ask_to_start(void *arg, const struct fl_vm *vm, struct fl_err *err)
 {
 	fl_cleanup_vm_watch struct fl_vm_watch watch = { 0 };
+	struct asking *asking = arg;
 
 	if (check_steps(vm, err) < 0 || fl_vm_watch_init(&watch, vm, err) < 0)
 		return -1;
-	if (start_locked(arg, vm, &watch.cancel, err) == 0)
+	if (start_locked(asking, vm, &watch.cancel, err) < 0) {
+		fl_step_note(vm, "run", err, NULL);
+		return -1;
+	}
+	fl_vm_names_add(&asking->asked, vm);
+	return 0;
+}
+
+static int see_started(const struct asking *asking, const struct fl_vm *vm, struct fl_err *err)
+{
+	if (fl_vm_wait(vm, (int)asking->ms, fl_start_judge, NULL, err) == 0)
 		return 0;
 	fl_step_note(vm, "run", err, NULL);
 	return -1;
@@ -182,7 +193,9 @@ static int start_one(void *arg, const struct fl_vm *vm, struct fl_err *err)
 
 int fl_life_start(struct fl_args *args, struct fl_err *err)
 {
-	return fl_start_check(args, err) < 0 ? -1 : fl_life_each(args, start_one, args, err);
+	struct asking starting = { .args = args };
+
+	return fl_start_check(args, err) < 0 ? -1 : ask_all(&starting, ask_to_start, see_started, err);
 }
 
 static int judge_state(void *arg, const fl_json *record, struct fl_err *err)

@@ -19,7 +19,8 @@ static int step_down(struct fl_step_call *call, struct fl_err *err)
 }
 
 static const struct fl_step step = {
-	.name = "run", .up = fl_start, .down = step_down, .plan = fl_start_plan, .claims = true
+	.name = "run", .up = fl_start, .judge = fl_start_judge, .down = step_down,
+	.plan = fl_start_plan, .claims = true
 };
 
 static int run_up(struct fl_args *args, struct fl_err *err)

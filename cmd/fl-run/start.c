@@ -363,7 +363,8 @@ int fl_start(struct fl_step_call *call, struct fl_err *err)
 		fl_vm_change(call->vm, FL_SAVE_PLAIN, put_failed, err, NULL);
 		return -1;
 	}
-	return fl_vm_wait(call->vm, RUNNING_MS + (int)settle, fl_start_judge, NULL, err);
+	call->settle_ms = RUNNING_MS + (int)settle;
+	return 0;
 }
 
 int fl_stop_for_good(const struct fl_vm *vm, int timeout_ms, struct fl_err *err)

@@ -2,7 +2,8 @@
 /*
  * Bringing a microVM's VMM up and down through its supervisor.
  *
- *     fl_start(&call, err);        // returns when the guest runs, or says why it does not
+ *     fl_start(&call, err);        // its supervisor has begun
+ *     fl_vm_wait(vm, call.settle_ms, fl_start_judge, NULL, err);   // the guest runs
  *     fl_stop_for_good(vm, err);   // no process of it is left
  */
 #pragma once
@@ -12,6 +13,7 @@
 /* FL_ERR_USAGE for a value that no start can take, before anything is looked at. */
 int fl_start_check(const struct fl_args *args, struct fl_err *err);
 
+/* Returns when the VMM was started; the guest has yet to settle. */
 int fl_start(struct fl_step_call *call, struct fl_err *err);
 
 /* The plan's lines: the exact command line with its redirections. */

@@ -6,6 +6,7 @@
 #include "cmd/fl-snap/raw.h"
 #include "common/alloc.h"
 #include "common/progress.h"
+#include "common/share.h"
 
 #include <fcntl.h>
 #include <string.h>
@@ -196,6 +197,20 @@ static int make_all(struct work *work, struct fl_err *err)
 	return 0;
 }
 
+/* Before disks are made for a microVM that is not going to run. */
+static int check_shares(const struct fl_spec *spec, struct fl_err *err)
+{
+	for (size_t i = 0; i < spec->volume_count; i++) {
+		const struct fl_volume *volume = &spec->volumes[i];
+		fl_cleanup_free char *folder =
+			volume->virtiofs ? fl_share_resolve(volume->virtiofs, err) : NULL;
+
+		if (volume->virtiofs && !folder)
+			return fl_err_prefix(err, "volume %s", volume->id);
+	}
+	return 0;
+}
+
 static fl_json *mount_of(const char *path)
 {
 	fl_json *mount = fl_json_new_object();
@@ -270,7 +285,8 @@ int fl_volumes_up(struct fl_step_call *call, struct fl_err *err)
 			     .watch = { call->cancel, fl_progress_update, &bar } };
 	int rc = fl_backend_site(call->args, &work.site, err);
 
-	if (rc < 0 || fl_progress_start(&bar, "layers into a disk", call->args, err) < 0)
+	if (rc < 0 || check_shares(&call->spec, err) < 0 ||
+	    fl_progress_start(&bar, "layers into a disk", call->args, err) < 0)
 		return -1;
 	work.site.state_dir = call->vm->state->dir;
 	rc = fl_cache_open(&work.cache, call->vm->state->dir, err);

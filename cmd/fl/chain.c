@@ -352,8 +352,9 @@ static int add_document(void *arg, fl_json *document, struct fl_err *err)
 static int spool(struct fl_args *args, struct fl_err *err)
 {
 	fl_cleanup_str struct fl_str text = FL_STR_INIT;
+	const struct fl_step_reader reader = { .each = add_document, .arg = &text, .none_is_fine = true };
 	int rc = args->operands.count
-			 ? fl_step_each_document(args, true, add_document, &text, err)
+			 ? fl_step_each_document(args, &reader, err)
 			 : fl_io_read_all(STDIN_FILENO, 64 << 20, &text, "standard input", err);
 
 	return rc < 0 ? -1 : in_memory(&text, err);

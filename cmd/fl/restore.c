@@ -5,7 +5,7 @@
 #include "common/state.h"
 
 const struct fl_option fl_restore_options[] = {
-	{ "settle", 0, "TIME", "how long each guest must live before the next is started (0s)" },
+	{ "settle", 0, "TIME", "how long a guest must live to count as created (2s)" },
 	{ 0 },
 };
 
@@ -42,8 +42,7 @@ int fl_restore(struct fl_args *args, struct fl_err *err)
 	fl_cleanup_str struct fl_str records = FL_STR_INIT;
 	int wanted = 0;
 
-	/* A host with many would be long in coming back; who dies young is told by its record. */
-	if (fl_args_default(args, "settle", "0s", "fl restore", err) < 0 || fl_chain_check(args, err) < 0)
+	if (fl_chain_check(args, err) < 0)
 		return -1;
 	if (fl_args_state(args, false, &state, err) < 0)
 		return err->kind == FL_ERR_NOT_FOUND ? 0 : -1;

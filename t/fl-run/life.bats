@@ -258,6 +258,45 @@ field() {
 	fl down -q --all >/dev/null
 }
 
+@test "guests settle together; who fails among them is told, and keeps nobody up" {
+	{
+		small_spec vm1
+		small_spec vm2 --cmdline fake=panic
+		small_spec vm3
+		small_spec vm4
+	} >"$BATS_TEST_TMPDIR/specs"
+	started=$SECONDS
+	run --separate-stderr quick_up --settle 3s "$BATS_TEST_TMPDIR/specs"
+	[ $((SECONDS - started)) -lt 8 ]
+	[ "$status" = 16 ]
+	[[ "$stderr" == *"default/vm2: the guest panicked"* ]]
+	[ "$(jq -r '.spec.id + " " + .status.state' <<<"$output" | tr '\n' ,)" = \
+		"vm1 CREATED,vm2 FAILED,vm3 CREATED,vm4 CREATED," ]
+	fl stop -f --all
+	started=$SECONDS
+	fails_with 16 "default/vm2: " fl start -q --all --settle 3s
+	[ $((SECONDS - started)) -lt 8 ]
+	for n in 1 3 4; do [ "$(field "vm$n" vmm_state)" = running ]; done
+	fl down -q --all >/dev/null
+}
+
+@test "one that has settled goes on while more may come" {
+	mkfifo "$BATS_TEST_TMPDIR/in"
+	quick_up --settle 200ms "$BATS_TEST_TMPDIR/in" >"$BATS_TEST_TMPDIR/out" &
+	exec 9>"$BATS_TEST_TMPDIR/in"
+	small_spec vm1 >&9
+	for _ in $(seq 100); do
+		[ -s "$BATS_TEST_TMPDIR/out" ] && break
+		sleep 0.1
+	done
+	[ "$(jq -r .status.state "$BATS_TEST_TMPDIR/out")" = CREATED ]
+	small_spec vm2 >&9
+	exec 9>&-
+	wait $!
+	[ "$(jq -r .status.state "$BATS_TEST_TMPDIR/out" | tr '\n' ,)" = CREATED,CREATED, ]
+	fl down -q --all >/dev/null
+}
+
 @test "a deaf guest is killed at the timeout; who looks on is told what is waited for" {
 	small_spec vm6 --cmdline fake=deaf | quick_up
 	SECONDS=0

@@ -26,6 +26,8 @@ refused() {
 	run "-$status_wanted" quick_up "$@" < <(small_spec refused "${options[@]}")
 	echo "$output"
 	[[ $output == *"$words"* ]]
+	refused_by=$(fl inspect refused | jq -r .host.error.step)
+	disks=$(find "$FL_STATE_DIR/vm" -name "*.img")
 	fl down -q --all
 }
 
@@ -43,6 +45,7 @@ refused() {
 	echo file >shared/file
 	options=(--volume "data=$PWD/shared/file")
 	refused 3 "only a folder can be shared"
+	[ "$refused_by $disks" = "snap " ]
 	# The name of another folder begins alike.
 	mkdir shared-too
 	options=(--volume "data=$PWD/shared-too")

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-#include "cmd/fl-run/share.h"
+#include "common/share.h"
 
 #include "common/alloc.h"
 #include "common/cleanup.h"
