@@ -265,7 +265,7 @@ static void add_fish_operands(const struct fl_program *program, const char *cond
 	if (words.len)
 		fl_str_addf(out, "complete -c %s%s -f -a '%s'\n", program->name, condition, words.data);
 	if (takes_vms(command))
-		fl_str_addf(out, "complete -c %s%s -a \"(fl-run ls 2>/dev/null | string replace -rf "
+		fl_str_addf(out, "complete -c %s%s -f -a \"(fl-run ls 2>/dev/null | string replace -rf "
 				 "'^(?!NAMESPACE)(\\S+) +(\\S+).*' '\\$1/\\$2')\"\n",
 			    program->name, condition);
 }
@@ -278,10 +278,10 @@ static void add_fish_others(const struct fl_program *program, struct fl_str *out
 	fl_str_addf(out, "complete -c %s -n \"__fish_seen_subcommand_from", program->name);
 	for (const char *const *word = program->others; *word; word++)
 		fl_str_addf(out, " %s", *word);
-	fl_str_addf(out, "\" -a \"(complete -C (string replace -r '^\\S+' %s -- (commandline -cp)))\"\n",
+	fl_str_addf(out, "\" -f -a \"(complete -C (string replace -r '^\\S+' %s -- (commandline -cp)))\"\n",
 		    program->others_of);
 	for (const char *const *word = program->others; *word; word++)
-		fl_str_addf(out, "complete -c %s -n __fish_use_subcommand -a %s\n", program->name, *word);
+		fl_str_addf(out, "complete -c %s -n __fish_use_subcommand -f -a %s\n", program->name, *word);
 }
 
 static void complete_fish(const struct fl_program *program, struct fl_str *out)
@@ -289,7 +289,7 @@ static void complete_fish(const struct fl_program *program, struct fl_str *out)
 	for (const struct fl_command *command = program->commands; command->name; command++) {
 		fl_cleanup_str struct fl_str condition = FL_STR_INIT;
 
-		fl_str_addf(out, "complete -c %s -n __fish_use_subcommand -a %s", program->name,
+		fl_str_addf(out, "complete -c %s -n __fish_use_subcommand -f -a %s", program->name,
 			    command->name);
 		add_fish_help(command->help, out);
 		fl_str_addf(&condition, " -n \"__fish_seen_subcommand_from %s\"", command->name);

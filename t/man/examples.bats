@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: MPL-2.0
 # The examples of the man pages, run as they stand.
 
+bats_require_minimum_version 1.5.0
 load ../lib
 
 setup() {
@@ -143,6 +144,34 @@ offered() { # PROGRAM WORD…
 	for program in "$FL_BUILD"/bin/*; do
 		offered "${program##*/}" "" | grep -q ':'
 	done
+}
+
+# What fish offers for the end of a line.
+shown() { # LINE
+	# shellcheck disable=SC2016 # fish expands it
+	fish --no-config -c 'for program in $argv[2..]; $program --completion fish | source; end
+		complete -C $argv[1]' "$1" "$FL_BUILD"/bin/* | cut -f 1
+}
+
+@test "fish is offered commands, then microVMs, options, words, or files" {
+	cd "$BATS_TEST_TMPDIR"
+	touch some-file
+	shown "fl " | grep -x apply
+	shown "fl " | grep -x ssh
+	shown "fl " >words
+	run ! grep some-file words
+	IMAGES=$BATS_TEST_TMPDIR/i small_images "$BATS_TEST_TMPDIR/i"
+	IMAGES=$BATS_TEST_TMPDIR/i small_spec mvm0 --namespace blue | fl-pull up -q >/dev/null
+	for command in "fl ssh" "fl stop" "fl down" "fl-run wait"; do
+		[ "$(shown "$command ")" = blue/mvm0 ]
+	done
+	[ "$(shown "fl stop --fo")" = --force ]
+	[ "$(shown "fl start --accel " | xargs)" = "auto kvm tcg" ]
+	[ "$(shown "fl up --backend q")" = qcow2 ]
+	[ "$(shown "fl-net bridge " | xargs)" = "create ls rm" ]
+	[ "$(shown "fl apply some")" = some-file ]
+	[ "$(shown "fl up some")" = some-file ]
+	[ "$(shown "fl-run --vers")" = --version ]
 }
 
 @test "fl-serve" {
