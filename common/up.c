@@ -16,7 +16,8 @@
 struct begun {
 	struct fl_vm vm;
 	fl_json *document;
-	int64_t until; /* on fl_clock_ms() */
+	int settle_ms; /* how long it may take */
+	int64_t since; /* on fl_clock_ms() */
 };
 
 struct up {
@@ -94,8 +95,7 @@ static int locked_up(const struct fl_step *step, struct fl_step_call *call, stru
 	return step->up(call, err);
 }
 
-/* *until: how long what was begun may take, on fl_clock_ms(). */
-static int watched_up(const struct up *up, const struct fl_vm *vm, int64_t *until,
+static int watched_up(const struct up *up, const struct fl_vm *vm, int *settle_ms,
 		      struct fl_err *err)
 {
 	fl_cleanup_vm_watch struct fl_vm_watch watch = { 0 };
@@ -106,7 +106,7 @@ static int watched_up(const struct up *up, const struct fl_vm *vm, int64_t *unti
 		return -1;
 	call.cancel = &watch.cancel;
 	rc = locked_up(up->step, &call, err);
-	*until = fl_clock_ms() + call.settle_ms;
+	*settle_ms = call.settle_ms;
 	fl_spec_finish(&call.spec);
 	fl_json_unref(call.record);
 	return rc;
@@ -138,11 +138,17 @@ static void begun_finish(struct begun *begun)
 /* 1: it has come to its end; 0: not yet; -1: it failed. */
 static int judge(const struct up *up, const struct begun *begun, bool wait, struct fl_err *err)
 {
-	int64_t left = begun->until - fl_clock_ms();
+	int64_t left = begun->since + begun->settle_ms - fl_clock_ms();
+	struct fl_err why = { 0 };
 
 	if (!wait && left > 0)
 		return fl_vm_judge_now(&begun->vm, up->step->judge, NULL, err);
-	return fl_vm_wait(&begun->vm, left > 0 ? (int)left : 0, up->step->judge, NULL, err) < 0 ? -1 : 1;
+	if (fl_vm_wait(&begun->vm, left > 0 ? (int)left : 0, up->step->judge, NULL, &why) == 0)
+		return 1;
+	if (why.kind != FL_ERR_TIMEOUT)
+		return fl_err_pass(err, &why);
+	return fl_err_set(err, FL_ERR_TIMEOUT, "%s/%s: not within %d ms", begun->vm.name_space,
+			  begun->vm.name, begun->settle_ms);
 }
 
 /* The one that was begun first of those left; false: there is none, or nothing to say of it yet. */
@@ -175,9 +181,9 @@ static int look_at_begun(void *arg)
 }
 
 /* Takes vm. */
-static void wait_later(struct up *up, struct fl_vm *vm, fl_json *document, int64_t until)
+static void wait_later(struct up *up, struct fl_vm *vm, fl_json *document, int settle_ms)
 {
-	FL_VEC_ADD(&up->begun, (struct begun){ *vm, fl_json_ref(document), until });
+	FL_VEC_ADD(&up->begun, (struct begun){ *vm, fl_json_ref(document), settle_ms, fl_clock_ms() });
 	*vm = (struct fl_vm)FL_VM_INIT;
 	if (up->begun.count - up->concluded > MOST_BEGUN)
 		conclude_next(up, true);
@@ -189,8 +195,7 @@ static int up_one(void *arg, fl_json *document, struct fl_err *err)
 	fl_cleanup_vm struct fl_vm vm = FL_VM_INIT;
 	fl_cleanup_json fl_json *record = NULL;
 	bool bare = !fl_json_get(fl_spec_of(document), "uid");
-	int64_t until;
-	int rc;
+	int settle_ms, rc;
 
 	up->has_begun = true;
 	if (bare && fl_step_failed_before(up->step, document))
@@ -202,10 +207,10 @@ static int up_one(void *arg, fl_json *document, struct fl_err *err)
 		return pass_on_document(up, document, err);
 	if (fl_step_failed_before(up->step, record))
 		return hand_through(up, record, err);
-	rc = watched_up(up, &vm, &until, err);
+	rc = watched_up(up, &vm, &settle_ms, err);
 	if (rc < 0 || !up->step->judge)
 		return conclude(up, &vm, document, rc, err);
-	wait_later(up, &vm, document, until);
+	wait_later(up, &vm, document, settle_ms);
 	return 0;
 }
 
