@@ -53,8 +53,8 @@ int fl_cancel_signal_fd(void)
 int fl_cancel_check(const struct fl_cancel *cancel, struct fl_err *err)
 {
 	if (taken.signal)
-		return fl_err_set(err, FL_ERR_INTERRUPTED, "interrupted by %s",
-				  strsignal(taken.signal));
+		return fl_err_set(err, FL_ERR_INTERRUPTED, "interrupted by SIG%s",
+				  sigabbrev_np(taken.signal));
 	return cancel && cancel->check ? cancel->check(cancel->arg, err) : 0;
 }
 

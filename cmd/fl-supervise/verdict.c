@@ -123,6 +123,13 @@ static void put_exit(fl_json *record, const struct saving *saving)
 	fl_json_put(record, "host.vmm.exit.status", fl_json_new_int(verdict->status));
 }
 
+/* What starting it failed at, or an interrupted wait for it, is over. */
+static void forget_failure(fl_json *record)
+{
+	if (fl_str_equal(fl_json_text(fl_json_at(record, "host.error.step")), "run"))
+		fl_json_put(record, "host.error", NULL);
+}
+
 static int change(void *arg, fl_json *record, struct fl_err *err)
 {
 	const struct saving *saving = arg;
@@ -147,6 +154,8 @@ static int change(void *arg, fl_json *record, struct fl_err *err)
 		return 0;
 	if (saving->state)
 		put_text(record, "status.state", saving->state);
+	if (fl_str_equal(saving->state, "CREATED"))
+		forget_failure(record);
 	/* Switched off from inside, and no policy to switch it on again: that is a stop, and
 	 * a restore after the host's reboot must not undo it. */
 	if (powered_off && strcmp(saving->vmm_state, "stopped") == 0)

@@ -297,6 +297,18 @@ field() {
 	fl down -q --all >/dev/null
 }
 
+@test "that the wait for it was interrupted is no reason once it runs" {
+	small_spec vm1 >"$BATS_TEST_TMPDIR/spec"
+	timeout -s INT 1 fl up -q --qemu "$FL_BUILD/drivers/fake-vmm" --accel tcg --settle 3s \
+		"$BATS_TEST_TMPDIR/spec" >/dev/null 2>"$BATS_TEST_TMPDIR/said" || true
+	grep "interrupted by SIGINT" "$BATS_TEST_TMPDIR/said"
+	[ "$(field vm1 reason)" = "interrupted by SIGINT" ]
+	fl wait -q vm1 --for=running --timeout 20s
+	for _ in $(seq 60); do [ "$(field vm1 state)" = CREATED ] && break; sleep 0.1; done
+	[ "$(field vm1 state) $(field vm1 vmm_state) $(field vm1 reason)" = "CREATED running null" ]
+	fl down -q --all >/dev/null
+}
+
 @test "a deaf guest is killed at the timeout; who looks on is told what is waited for" {
 	small_spec vm6 --cmdline fake=deaf | quick_up
 	SECONDS=0
