@@ -22,7 +22,7 @@ scripts=$(git ls-files '*.sh' '*.bash' '*.bats' '*.py' .ci/run t/lab/ images/ ':
 
 floor_of() {
 	case $1 in
-	macro | cleanup) echo 0 ;;
+	macro | cleanup | handed) echo 0 ;;
 	alloc | err | clock | arch | alike) echo 1 ;;
 	str | vec | log | num | cancel) echo 2 ;;
 	io | path | colour | sha256 | inet | ulid | base64 | uuid | boot | shell | manager) echo 3 ;;

@@ -6,6 +6,7 @@
 #include "cmd/fl-provision/service.h"
 
 #include "common/alloc.h"
+#include "common/handed.h"
 #include "common/io.h"
 #include "common/path.h"
 #include "common/yaml.h"
@@ -150,8 +151,6 @@ static void want_parent(const struct fl_host *host, struct merge *merge, struct 
 static void say_missing(const struct fl_host *host, const struct merge *merge, struct fl_str *why)
 {
 	static const char *const links[] = { "bridge-name", "parent-iface" };
-	static const char *const programs[] = { "qemu", "firecracker-bin", "jailer-bin",
-						"cloudhypervisor-bin", "virtiofs-bin" };
 
 	for (size_t i = 0; i < FL_COUNT(links); i++) {
 		const char *link = find(&merge->have, links[i]);
@@ -159,12 +158,12 @@ static void say_missing(const struct fl_host *host, const struct merge *merge, s
 		if (link && *link && !fl_str_equal(host->bridge, link) && !if_nametoindex(link))
 			remark(why, "%s %s: there is no such link", links[i], link);
 	}
-	for (size_t i = 0; i < FL_COUNT(programs); i++) {
-		const char *name = find(&merge->have, programs[i]);
+	for (const struct fl_handed *one = fl_handed; one->setting; one++) {
+		const char *name = one->is_program ? find(&merge->have, one->setting) : NULL;
 		fl_cleanup_free char *found = name && *name ? fl_path_find_program(name) : NULL;
 
 		if (name && *name && !found)
-			remark(why, "%s %s: there is no such program", programs[i], name);
+			remark(why, "%s %s: there is no such program", one->setting, name);
 	}
 }
 

@@ -3,6 +3,7 @@
 
 #include "cmd/fl-serve/listener.h"
 #include "common/alloc.h"
+#include "common/handed.h"
 #include "common/io.h"
 #include "common/log.h"
 #include "common/manager.h"
@@ -306,36 +307,23 @@ static void take_places(struct fl_settings *settings, const struct fl_args *args
 /* It may be installed later; who wrote it down wrong wants to know. */
 static void say_missing(const struct fl_args *args)
 {
-	static const char *const programs[] = { "qemu", "firecracker-bin", "jailer-bin",
-						"cloudhypervisor-bin", "virtiofs-bin" };
+	for (const struct fl_handed *one = fl_handed; one->setting; one++) {
+		const char *name = one->is_program ? fl_args_text(args, one->setting, "") : "";
+		fl_cleanup_free char *found = *name ? fl_path_find_program(name) : NULL;
 
-	for (size_t i = 0; i < FL_COUNT(programs); i++) {
-		const char *name = fl_args_text(args, programs[i], NULL);
-		fl_cleanup_free char *found = name && *name ? fl_path_find_program(name) : NULL;
-
-		if (name && *name && !found)
-			fl_log(FL_LOG_WARN, "--%s %s: there is no such program here", programs[i], name);
+		if (*name && !found)
+			fl_log(FL_LOG_WARN, "--%s %s: there is no such program here", one->setting, name);
 	}
 }
 
 /* The programs that are started look there (fl-run(8), fl-snap(8)). */
-static void export_programs(const struct fl_args *args)
+static void export_handed(const struct fl_args *args)
 {
-	static const char *const variables[][2] = {
-		{ "firecracker-bin", "FL_FIRECRACKER" },
-		{ "jailer-bin", "FL_JAILER" },
-		{ "cloudhypervisor-bin", "FL_CLOUDHYPERVISOR" },
-		{ "virtiofs-bin", "FL_VIRTIOFSD" },
-		{ "virtiofs-roots", "FL_VIRTIOFS_ROOTS" },
-		{ "backend", "FL_BACKEND" },
-		{ "pool", "FL_POOL" },
-	};
+	for (const struct fl_handed *one = fl_handed; one->setting; one++) {
+		const char *value = one->variable ? fl_args_text(args, one->setting, NULL) : NULL;
 
-	for (size_t i = 0; i < FL_COUNT(variables); i++) {
-		const char *program = fl_args_text(args, variables[i][0], NULL);
-
-		if (program)
-			setenv(variables[i][1], program, 1);
+		if (value)
+			setenv(one->variable, value, 1);
 	}
 }
 
@@ -377,7 +365,7 @@ int fl_settings_read(struct fl_settings *settings, struct fl_args *args, struct 
 	if (read_file(settings, take_setting, &reading, err) < 0)
 		return -1;
 	take_places(settings, args);
-	export_programs(args);
+	export_handed(args);
 	if (take_tls(args, &settings->config, err) < 0 ||
 	    check_api(args, err) < 0 || take_limits(args, &settings->config, err) < 0 ||
 	    take_log(args, &settings->config, err) < 0 || check_provider(args, err) < 0 ||
