@@ -247,8 +247,9 @@ int fl_base_build(int fd, const char *name, const struct fl_base_layer *layers, 
 	if (size < SMALLEST || size % MIB)
 		return fl_err_set(err, FL_ERR_INVALID, "%s: the size must be whole MiB, at least %llu",
 				  name, SMALLEST / MIB);
-	/* A guess may be short: tar files of tiny files grow on a disk, and each wants an inode. */
-	for (int tries = 0; tries < 4; tries++) {
+	/* A guess may be short: tar files of tiny files grow on a disk, and each wants an inode, and
+	 * a gzip does not say how often 4 GiB there are. The budget ends it before the tries do. */
+	for (int tries = 0; tries < 16; tries++) {
 		if (build_at(fd, name, size, layers, count, options, result, &why) == 0)
 			return 0;
 		if (options->size || why.kind != FL_ERR_INVALID)

@@ -259,6 +259,13 @@ uint64_t fl_inflate_taken(const struct fl_inflate *in)
 	return in->taken;
 }
 
+/* What cannot be packed grows by 5 bytes in each 16 KiB at worst (RFC 1951, stored blocks), and
+ * less than that in zstd: what is larger still was not all packed from so much. */
+static bool can_be_all(uint64_t size, uint64_t packed)
+{
+	return size + size / 1024 + 1024 >= packed;
+}
+
 static uint64_t guess_gzip(int fd, uint64_t packed)
 {
 	uint8_t tail[4];
@@ -268,18 +275,28 @@ static uint64_t guess_gzip(int fd, uint64_t packed)
 		return packed * 4;
 	size = (uint64_t)tail[0] | (uint64_t)tail[1] << 8 | (uint64_t)tail[2] << 16 |
 	       (uint64_t)tail[3] << 24;
-	/* The field holds the size modulo 4 GiB, and of the last member only. What cannot be
-	 * packed grows by 5 bytes in each 16 KiB at worst (RFC 1951, stored blocks). */
-	while (size + size / 1024 + 1024 < packed)
+	/* The field holds the size modulo 4 GiB, and of the last member only: of many members,
+	 * as in an eStargz, it says nothing. */
+	while (!can_be_all(size, packed))
 		size += 1ull << 32;
-	return size > packed * 1100 ? packed * 4 : size;
+	return size > packed * 1100 || (size > UINT32_MAX && size > packed * 4) ? packed * 4 : size;
+}
+
+/* The first frame's size: of many frames, as in zstd:chunked, it says nothing. */
+static uint64_t guess_zstd(const uint8_t *head, size_t len, uint64_t packed)
+{
+	unsigned long long size = ZSTD_getFrameContentSize(head, len);
+
+	if (size == ZSTD_CONTENTSIZE_UNKNOWN || size == ZSTD_CONTENTSIZE_ERROR ||
+	    !can_be_all(size, packed))
+		return packed * 5;
+	return size;
 }
 
 uint64_t fl_inflate_guess(const char *path)
 {
 	fl_cleanup_close int fd = open(path, O_RDONLY | O_CLOEXEC);
 	uint8_t head[64] = { 0 };
-	unsigned long long size;
 	struct stat st;
 	ssize_t got;
 
@@ -289,10 +306,7 @@ uint64_t fl_inflate_guess(const char *path)
 	case GZIP:
 		return guess_gzip(fd, (uint64_t)st.st_size);
 	case ZSTD:
-		size = ZSTD_getFrameContentSize(head, (size_t)got);
-		return size == ZSTD_CONTENTSIZE_UNKNOWN || size == ZSTD_CONTENTSIZE_ERROR
-			       ? (uint64_t)st.st_size * 5
-			       : size;
+		return guess_zstd(head, (size_t)got, (uint64_t)st.st_size);
 	default:
 		return (uint64_t)st.st_size;
 	}

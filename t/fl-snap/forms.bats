@@ -100,6 +100,26 @@ plain_tar() {
 	done
 }
 
+@test "packed in many pieces, of which the first or the last says little: a disk as large as its content" {
+	mkdir tree && head -c 10M /dev/urandom >tree/data
+	tar -C tree -cf 1.tar .
+	DIFF=$(sha256sum <1.tar | cut -d' ' -f1)
+	{ gzip -c 1.tar; gzip -c </dev/null; } >many.gz
+	blob_layer many.gz
+	fl-snap export -p linux/amd64 oci:layout:x img
+	e2fsck -fn img
+	[ "$(stat -c %s img)" -lt 300000000 ]
+
+	yes | head -c 650M >tree/data
+	tar -C tree -cf 1.tar .
+	DIFF=$(sha256sum <1.tar | cut -d' ' -f1)
+	head -c 1024 1.tar >head
+	{ zstd -qc head; tail -c +1025 1.tar | zstd -qc; } >many.zst
+	blob_layer many.zst
+	fl-snap export -p linux/amd64 oci:layout:x img
+	e2fsck -fn img
+}
+
 @test "gzip and zstd: cut off at any place, garbage behind, a wrong sum, a wrong length" {
 	plain_tar
 	gzip -k 1.tar
