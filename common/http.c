@@ -14,8 +14,10 @@
 
 #define FIRST_PAUSE_MS 500
 #define LONGEST_PAUSE_MS 30000
+#define LONGEST_SLEEP_MS 1000
 #define LONGEST_WISH_S 60 /* of Retry-After */
 #define GOOD_TRY (1 << 20)
+#define LATE_US 100000 /* that a rate makes up for */
 
 struct fl_http {
 	struct fl_http_options options;
@@ -120,7 +122,8 @@ static int pass_on(struct running *run, long status, const char *data, size_t si
 	return transfer->write(transfer->arg, data + skipped, size, run->err);
 }
 
-/* Whether the bytes may be taken now; all that were taken move the time for the next ones. */
+/* Whether the bytes may be taken now; all that were taken move the time for the next ones. What is
+ * late is made up for: waking takes a millisecond, and bytes come 16 KiB at a time. */
 static bool rate_allows(struct fl_http *http, size_t size)
 {
 	int64_t now = fl_clock_us();
@@ -129,7 +132,9 @@ static bool rate_allows(struct fl_http *http, size_t size)
 		return true;
 	if (now < http->free_us)
 		return false;
-	http->free_us = now + (int64_t)(1e6 * (double)size / (double)http->options.rate);
+	if (http->free_us < now - LATE_US)
+		http->free_us = http->free_us ? now - LATE_US : now;
+	http->free_us += (int64_t)(1e6 * (double)size / (double)http->options.rate);
 	return true;
 }
 
@@ -424,12 +429,12 @@ static int collect(struct fl_http *http, size_t *active)
 	return rc;
 }
 
-/* When a transfer that waits may go on; 0: it does not wait. */
-static int64_t waits_until(const struct running *run)
+/* How long a transfer waits yet; what does not wait may be slept over for longest. */
+static int64_t left_ms(const struct running *run)
 {
-	if (run->is_held)
-		return run->http->free_us / 1000 + 1;
-	return run->again_ms;
+	int64_t until = !run ? 0 : run->is_held ? run->http->free_us / 1000 + 1 : run->again_ms;
+
+	return until ? until - fl_clock_ms() : LONGEST_SLEEP_MS;
 }
 
 static void let_go_on(struct running *run)
@@ -443,23 +448,22 @@ static void let_go_on(struct running *run)
 	curl_easy_pause(run->easy, CURLPAUSE_CONT);
 }
 
-/* Lets go on what has waited long enough; the time that the rest has to, at most a second. */
-static int go_on(struct fl_http_transfer *transfers, size_t count)
+static void go_on(struct fl_http_transfer *transfers, size_t count)
 {
-	int64_t most = 1000;
+	for (size_t i = 0; i < count; i++)
+		if (left_ms(transfers[i].state) <= 0)
+			let_go_on(transfers[i].state);
+}
 
-	for (size_t i = 0; i < count; i++) {
-		struct running *run = transfers[i].state;
-		int64_t left;
+/* Until the first that waits by now may go on. */
+static int may_sleep_ms(const struct fl_http_transfer *transfers, size_t count)
+{
+	int64_t most = LONGEST_SLEEP_MS;
 
-		if (!run || !waits_until(run))
-			continue;
-		left = waits_until(run) - fl_clock_ms();
-		if (left <= 0)
-			let_go_on(run);
-		most = left > most ? most : left > 0 ? left : 0;
-	}
-	return (int)most;
+	for (size_t i = 0; i < count; i++)
+		if (left_ms(transfers[i].state) < most)
+			most = left_ms(transfers[i].state);
+	return most > 0 ? (int)most : 0;
 }
 
 static void sleep_until_ready(struct fl_http *http, int most_ms, const struct fl_cancel *cancel)
@@ -477,18 +481,18 @@ int fl_http_run(struct fl_http *http, struct fl_http_transfer *transfers, size_t
 		unsigned parallel, const struct fl_cancel *cancel, struct fl_err *err)
 {
 	size_t next = 0, active = 0;
-	int rc = 0, running, most_ms;
+	int rc = 0, running;
 
 	while (rc == 0 && (next < count || active)) {
 		for (; next < count && active < parallel; active++)
 			start(http, &transfers[next++], err);
-		most_ms = go_on(transfers, next);
+		go_on(transfers, next);
 		curl_multi_perform(http->multi, &running);
 		rc = collect(http, &active);
 		if (rc == 0)
 			rc = fl_cancel_check(cancel, err);
 		if (rc == 0 && active && (next == count || active == parallel))
-			sleep_until_ready(http, most_ms, cancel);
+			sleep_until_ready(http, may_sleep_ms(transfers, next), cancel);
 	}
 	for (size_t i = 0; i < next; i++)
 		end(http, &transfers[i]);

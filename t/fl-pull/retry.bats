@@ -116,3 +116,15 @@ blobs_are_whole() {
 	blobs_are_whole
 	fails_with 2 "--limit-rate" fl-pull get --limit-rate fast "$REGISTRY/fine/big:1"
 }
+
+@test "a high rate is not a low one" {
+	cd "$BATS_TEST_TMPDIR" || return 1
+	mkdir tree && head -c 40M /dev/urandom >tree/data
+	fl-pack image -q --compression none -t large -o layout tree
+	fl-pull push "oci:layout:large" "$REGISTRY/large:1"
+	start=$(date +%s%N)
+	fl-pull get --limit-rate 40M "$REGISTRY/large:1"
+	took=$((($(date +%s%N) - start) / 1000000))
+	[ "$took" -ge 800 ]
+	[ "$took" -le 3000 ]
+}
