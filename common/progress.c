@@ -7,8 +7,13 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
 
 #define WIDTH 30
+#define NARROWEST 8
+#define LONGEST_NAME 60
+#define END_WIDTH 12 /* the time at the end, and the cursor */
 #define REDRAW_MS 100
 
 int fl_progress_start(struct fl_progress *bar, const char *name, const struct fl_args *args,
@@ -41,18 +46,33 @@ static void print_json(const struct fl_progress *bar, uint64_t done, uint64_t to
 	fflush(stderr);
 }
 
+static int columns(void)
+{
+	struct winsize size;
+
+	return ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col ? size.ws_col : 80;
+}
+
+/* In one line of the terminal, as no more can be drawn over: the marks give way first, then the
+ * name's beginning. */
 static void draw(struct fl_progress *bar, uint64_t done, uint64_t total)
 {
-	char marks[WIDTH + 1], have[16], all[16];
-	int full = total ? (int)(done * WIDTH / total) : WIDTH;
+	char marks[WIDTH + 1], have[16], all[16], sizes[64];
+	int name = (int)strlen(bar->name), most = name < LONGEST_NAME ? name : LONGEST_NAME;
+	int room, width, full;
 
-	memset(marks, '-', WIDTH);
-	memset(marks, '#', full > WIDTH ? WIDTH : (size_t)full);
-	marks[WIDTH] = 0;
 	fl_num_print_size(done, have);
 	fl_num_print_size(total, all);
-	fprintf(stderr, "\r\033[K%.60s [%s] %3d%% %s / %s", bar->name, marks,
-		total ? (int)(done * 100 / total) : 100, have, all);
+	snprintf(sizes, sizeof(sizes), "%3d%% %s / %s", total ? (int)(done * 100 / total) : 100, have, all);
+	room = columns() - (int)strlen(sizes) - END_WIDTH - (int)strlen(" [] ");
+	width = room - most > NARROWEST ? room - most : NARROWEST;
+	width = width < WIDTH ? width : WIDTH;
+	most = most < room - width ? most : room - width;
+	most = most > 0 ? most : 0;
+	full = total ? (int)(done * (uint64_t)width / total) : width;
+	memset(marks, '-', sizeof(marks));
+	memset(marks, '#', full > width ? (size_t)width : (size_t)full);
+	fprintf(stderr, "\r\033[K%s [%.*s] %s", bar->name + name - most, width, marks, sizes);
 	fflush(stderr);
 }
 

@@ -86,3 +86,21 @@ setup() {
 	[ "$count" -ge 3 ]
 	[ "$count" -le 40 ]
 }
+
+@test "the bar on a terminal stays in one line of it, however long the name" {
+	cd "$BATS_TEST_TMPDIR" || return 1
+	long=$REGISTRY/$(printf 'folder/%.0s' $(seq 12))image:1
+	fl-pull push "oci:$LAYOUT" "$long"
+	for columns in 130 80 50; do
+		fl-pull rm "$long" || true
+		fl-pull gc
+		script -qec "stty cols $columns; fl-pull get --limit-rate 10M $long" /dev/null </dev/null >out
+		python3 - "$columns" <<-'PYTHON'
+			import re, sys
+			drawn = [p for p in re.split(r"\r\n?|\x1b\[K|\n", open("out", newline="").read()) if "%" in p]
+			print(drawn)
+			assert drawn and all(":1 [" in p for p in drawn)
+			assert all(len(p) < int(sys.argv[1]) for p in drawn)
+		PYTHON
+	done
+}
