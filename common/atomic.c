@@ -57,6 +57,25 @@ int fl_atomic_open(struct fl_atomic *file, int dirfd, const char *name, mode_t m
 	return 0;
 }
 
+/* What a name may stand for that is given to a file: publishing replaces whatever has it, which for
+ * root may be a disk, /dev/null, or the link /dev/stdout that the whole host has. */
+static int check_target(const char *path, struct fl_err *err)
+{
+	char link[8];
+	struct stat st;
+
+	if (strcmp(path, "-") == 0)
+		return fl_err_set(err, FL_ERR_USAGE, "-: standard output is not written to here; "
+						     "a file of this name is ./-");
+	if (stat(path, &st) == 0 && !S_ISREG(st.st_mode))
+		return fl_err_set(err, FL_ERR_EXISTS, "%s: is %s, which is not replaced by a file", path,
+				  S_ISDIR(st.st_mode) ? "a folder" : "no regular file");
+	if (readlink(path, link, sizeof(link)) >= 6 && strncmp(link, "/proc/", 6) == 0)
+		return fl_err_set(err, FL_ERR_EXISTS, "%s: leads to what a process has open; name the "
+						      "file itself", path);
+	return 0;
+}
+
 int fl_atomic_open_path(struct fl_atomic *file, const char *path, mode_t mode, struct fl_err *err)
 {
 	const char *slash = strrchr(path, '/');
@@ -67,7 +86,8 @@ int fl_atomic_open_path(struct fl_atomic *file, const char *path, mode_t mode, s
 	*file = (struct fl_atomic)FL_ATOMIC_INIT;
 	if (dirfd < 0)
 		return fl_err_errno(err, errno, "%s: its folder cannot be opened", path);
-	if (fl_atomic_open(file, dirfd, slash ? slash + 1 : path, mode, err) < 0) {
+	if (check_target(path, err) < 0 ||
+	    fl_atomic_open(file, dirfd, slash ? slash + 1 : path, mode, err) < 0) {
 		close(dirfd);
 		file->dirfd = -1;
 		return -1;

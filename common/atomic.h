@@ -36,7 +36,8 @@ struct fl_atomic {
 int fl_atomic_open(struct fl_atomic *file, int dirfd, const char *name, mode_t mode,
 		   struct fl_err *err);
 
-/* The same for a path that a user gave. */
+/* The same for a path that a user gave, which is refused (FL_ERR_EXISTS) when it is there and no
+ * regular file. */
 int fl_atomic_open_path(struct fl_atomic *file, const char *path, mode_t mode, struct fl_err *err);
 
 /* Puts the content on disk early, when nobody waits for a lock yet; nothing more is written. */

@@ -305,6 +305,25 @@ has() {
 	fails_with 3 "not a file" fl-snap file oci:layout:x / out
 }
 
+@test "a disk, a pipe, a folder, a link to what is open: not replaced by a file" {
+	mkdir -p tree/boot && echo kernel >tree/boot/vmlinux
+	pack tree
+	mkfifo pipe && mkdir folder && ln -s /proc/self/fd/1 link && ln -s /dev/null null
+	for command in "export oci:layout:x" "create oci:layout:x" "file oci:layout:x boot/vmlinux"; do
+		for target in pipe folder null; do
+			# shellcheck disable=SC2086 # words
+			fails_with 5 "$target: is" fl-snap $command "$target"
+		done
+		fails_with 5 "link: leads to" bash -c "fl-snap $command link >into"
+		# shellcheck disable=SC2086
+		fails_with 2 "standard output" fl-snap $command -
+	done
+	fails_with 5 "pipe: is" fl-pull export oci:layout:x oci-archive:pipe
+	[ -p pipe ] && [ -d folder ] && [ -L link ] && [ -L null ]
+	fl-snap file oci:layout:x boot/vmlinux ./-
+	[ "$(cat ./-)" = kernel ]
+}
+
 @test "file: one out of an image, through links inside it, and by name when it is not there" {
 	mkdir -p tree/boot && echo kernel >tree/boot/vmlinux-6 && ln -s vmlinux-6 tree/boot/vmlinux && ln -s /boot tree/b
 	pack tree
