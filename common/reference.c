@@ -38,10 +38,16 @@ static bool is_host(const char *text, size_t len)
 	       (len == 9 && memcmp(text, "localhost", 9) == 0);
 }
 
+/* What begins with a dot is a path (./image.tar), what ends with a colon another tool's transport
+ * (dir:/tmp/x): neither is to be asked for over the network. */
 static bool is_host_text(const char *host)
 {
-	return *host && strspn(host, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-				     "0123456789.-:[]") == strlen(host);
+	size_t len = strlen(host);
+
+	return len &&
+	       strspn(host, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+			    "0123456789.-:[]") == len &&
+	       !strchr(".-:]", host[0]) && !strchr("-:[", host[len - 1]);
 }
 
 /* Path components of lower-case letters and digits with single separators between. */
@@ -148,6 +154,8 @@ static int parse_registry(const char *text, struct fl_reference *reference, stru
 	fl_cleanup_free char *rest = fl_strdup(text);
 	char *at = strchr(rest, '@'), *colon;
 
+	if (strstr(text, "://"))
+		return wrong(text, "nothing such as docker:// or https:// goes before it", err);
 	if (at) {
 		*at = 0;
 		reference->digest = fl_strdup(at + 1);

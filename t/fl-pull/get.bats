@@ -150,7 +150,8 @@ setup() {
 }
 
 @test "bad references" {
-	for ref in "" "UPPER/x" "a b" "host/name@sha256:12" "host/../x" "oci:" "x:"; do
+	for ref in "" "UPPER/x" "a b" "host/name@sha256:12" "host/../x" "oci:" "x:" \
+		./x.tar dir:/tmp/x docker://host.test/x:1 https://host.test/x; do
 		run fl-pull get "$ref"
 		[ "$status" = 3 ]
 		[[ "$output" == *"reference"* ]]
