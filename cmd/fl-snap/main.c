@@ -37,19 +37,19 @@ static int find_image(const struct fl_args *args, const struct fl_store *store, 
 {
 	fl_cleanup_reference struct fl_reference reference = { 0 };
 	fl_cleanup_json fl_json *found = NULL;
+	const char *platform = fl_args_text(args, "platform", fl_arch_host()->platform);
 	const char *digest = text;
 
 	memset(image, 0, sizeof(*image));
 	if (!fl_digest_is_valid(text)) {
 		if (fl_reference_parse(text, &reference, err) < 0)
 			return -1;
-		found = fl_store_find(store, reference.text,
-				      fl_args_text(args, "platform", fl_arch_host()->platform));
+		found = fl_store_find(store, reference.text, platform);
 		digest = fl_json_text(fl_json_get(found, "digest"));
 	}
 	if (!digest)
-		return fl_err_set(err, FL_ERR_NOT_FOUND, "%s: not in the store; \"fl-pull get %s\" "
-				  "brings it", text, text);
+		return fl_err_set(err, FL_ERR_NOT_FOUND, "%s: not in the store for %s; \"fl-pull get "
+				  "--platform %s %s\" brings it", text, platform, platform, text);
 	return fl_image_load(store, digest, image, err);
 }
 

@@ -324,6 +324,12 @@ has() {
 	[ "$(cat ./-)" = kernel ]
 }
 
+@test "an image that is there for another platform: what brings it names the one asked for" {
+	mkdir tree && echo x >tree/x
+	pack tree
+	fails_with 4 "\"fl-pull get --platform linux/s390x oci:layout:x\"" fl-snap export -p linux/s390x oci:layout:x img
+}
+
 @test "file: one out of an image, through links inside it, and by name when it is not there" {
 	mkdir -p tree/boot && echo kernel >tree/boot/vmlinux-6 && ln -s vmlinux-6 tree/boot/vmlinux && ln -s /boot tree/b
 	pack tree
