@@ -3,7 +3,22 @@
 
 #include "common/json.h"
 
-/* Of "errors" (distribution specification), or "details" as token servers say it. */
+/* What others wrote stays within its brackets, and within the line. */
+static void add_words(struct fl_str *text, const char *words)
+{
+	size_t from = text->len;
+
+	fl_str_addf(text, " (%.200s", words);
+	for (size_t i = from; i < text->len; i++)
+		if ((unsigned char)text->data[i] < ' ')
+			text->data[i] = ' ';
+	while (text->data[text->len - 1] == ' ')
+		text->data[--text->len] = 0;
+	fl_str_add(text, ")");
+}
+
+/* Of "errors" (distribution specification), or "details" as token servers say it; or a plain line,
+ * as servers have it that were asked without TLS. */
 static void add_reason(const struct fl_http_transfer *transfer, struct fl_str *text)
 {
 	fl_cleanup_json fl_json *body =
@@ -15,8 +30,10 @@ static void add_reason(const struct fl_http_transfer *transfer, struct fl_str *t
 
 	message = message ? message : fl_json_text(fl_json_get(body, "details"));
 	fl_str_add(text, "");
+	if (!message && !body && transfer->body.len && transfer->body.data[0] != '<')
+		message = transfer->body.data;
 	if (message)
-		fl_str_addf(text, " (%.200s)", message);
+		add_words(text, message);
 	if (fl_http_header(transfer, "Retry-After", &wish))
 		fl_str_addf(text, " (Retry-After: %.40s)", wish.data);
 }

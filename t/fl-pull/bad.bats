@@ -58,6 +58,7 @@ with_config() {
 @test "certificates: unknown, for another name" {
 	echo "hosts: {\"$REGISTRY\": {plain-http: false}}" >registries
 	fails_with 10 "certificate" fl-pull get --registries registries "$REGISTRY/t/root:1"
+	fails_with 10 "400 (Client sent an HTTP request to an HTTPS server.)" fl-pull get "$REGISTRY/t/root:1"
 	mkdir other
 	openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=elsewhere.test \
 		-addext "subjectAltName=DNS:elsewhere.test" -keyout other/tls.key -out other/tls.crt 2>/dev/null
