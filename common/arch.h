@@ -22,4 +22,8 @@ const struct fl_arch *fl_arch_host(void);
 /* Of "linux/ARCH" or "linux/ARCH/VARIANT"; NULL: of none that is known. */
 const struct fl_arch *fl_arch_of_platform(const char *platform);
 
+/* A platform as images have it, of what people write: "linux/arm64" of "arm64", "aarch64" and
+ * "linux/aarch64". Anything else is itself. */
+const char *fl_arch_platform(const char *text);
+
 const struct fl_arch *fl_arch_of_elf(unsigned machine);

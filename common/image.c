@@ -3,6 +3,7 @@
 #include "common/image.h"
 
 #include "common/alloc.h"
+#include "common/arch.h"
 #include "common/num.h"
 
 #include <string.h>
@@ -72,6 +73,7 @@ int fl_image_rank(const fl_json *platform, const char *wanted)
 	fl_cleanup_free char *bare = fl_asprintf("%s/%s", os ? os : "", arch ? arch : "");
 	size_t len = strlen(bare);
 
+	wanted = fl_arch_platform(wanted);
 	if (strncmp(wanted, bare, len) != 0 || (wanted[len] && wanted[len] != '/'))
 		return 0;
 	return rank_variants(variant && *variant ? variant : NULL,

@@ -34,9 +34,11 @@ static bool take_restart(const char *text, struct fl_labels *labels)
 /* Of the architectures for which there are guests. */
 static bool take_platform(const char *text, struct fl_labels *labels)
 {
-	const struct fl_arch *arch = fl_arch_of_platform(text);
+	const struct fl_arch *arch;
 	const char *variant;
 
+	text = fl_arch_platform(text);
+	arch = fl_arch_of_platform(text);
 	if (!arch || (strcmp(arch->name, "amd64") != 0 && strcmp(arch->name, "arm64") != 0))
 		return false;
 	variant = text + strlen("linux/") + strlen(arch->name);

@@ -2,9 +2,12 @@
 #include "cmd/fl-pull/options.h"
 
 #include "common/arch.h"
+#include "common/io.h"
 
+#include <fcntl.h>
 #include <string.h>
 
+#define LONGEST_BUNDLE (16 << 20)
 #define PLATFORM_LETTERS "abcdefghijklmnopqrstuvwxyz0123456789_.-/"
 
 static int take_policy(const struct fl_args *args, enum fl_get_policy *policy, struct fl_err *err)
@@ -37,6 +40,20 @@ static int check_platform(const char *text, struct fl_err *err)
 			  "OS/ARCH/VARIANT, such as linux/arm/v7", text);
 }
 
+/* libcurl would say of it no more than that it cannot be set, for each image anew. */
+static int check_ca_file(const char *file, struct fl_err *err)
+{
+	fl_cleanup_str struct fl_str text = FL_STR_INIT;
+
+	if (!file)
+		return 0;
+	if (fl_io_read_file(AT_FDCWD, file, LONGEST_BUNDLE, &text, err) < 0)
+		return fl_err_prefix(err, "option --ca-file");
+	if (text.len && strstr(text.data, "-----BEGIN "))
+		return 0;
+	return fl_err_set(err, FL_ERR_INVALID, "option --ca-file: %s: has no certificate in it (PEM)", file);
+}
+
 int fl_options_registry(const struct fl_args *args, struct fl_registry_options *options,
 			struct fl_err *err)
 {
@@ -50,6 +67,8 @@ int fl_options_registry(const struct fl_args *args, struct fl_registry_options *
 		return -1;
 	options->plain_http = fl_args_flag(args, "plain-http");
 	options->ca_file = fl_args_text(args, "ca-file", NULL);
+	if (check_ca_file(options->ca_file, err) < 0)
+		return -1;
 	options->credentials.auth_file = fl_args_text(args, "auth-file", NULL);
 	options->credentials.helper_timeout_ms = options->config.helper_timeout_ms;
 	options->verbose = fl_args_flag(args, "verbose");
@@ -65,7 +84,7 @@ int fl_options_get(const struct fl_args *args, struct fl_get_options *options,
 	    fl_args_number(args, "parallel", 1, 64, 4, &parallel, err) < 0 ||
 	    fl_args_number(args, "max-pulls", 1, 1024, 8, &pulls, err) < 0)
 		return -1;
-	options->platform = fl_args_text(args, "platform", fl_arch_host()->platform);
+	options->platform = fl_arch_platform(fl_args_text(args, "platform", fl_arch_host()->platform));
 	if (check_platform(options->platform, err) < 0)
 		return -1;
 	options->parallel = (unsigned)parallel;

@@ -70,7 +70,9 @@ with_config() {
 	echo "$output"
 	[ "$status" = 10 ]
 	[[ "$output" == *"no alternative certificate subject name matches"* ]]
-	fails_with 10 "nosuch.crt" fl-pull get --ca-file nosuch.crt "$REGISTRY/t/root:1"
+	fails_with 4 "--ca-file: nosuch.crt" fl-pull get --ca-file nosuch.crt "$REGISTRY/t/root:1"
+	echo hello >hello.crt
+	fails_with 3 "hello.crt: has no certificate" fl-pull get --ca-file hello.crt "$REGISTRY/t/root:1"
 	nothing_published
 	fl-pull get --ca-file "$BATS_FILE_TMPDIR/tls/tls.crt" "$REGISTRY/t/root:1"
 }

@@ -73,6 +73,10 @@ takes() {
 	# An image for arm is not one for arm64, though the one's name begins the other's.
 	fails_with 13 "choose with --platform" fl-pull get --platform linux/arm64 "$REGISTRY/old:linux_arm_v6"
 	nothing_published
+	for platform in arm linux/armv7l; do
+		[ "$(fl-pull get --platform "$platform" "$REGISTRY/arms:1")" = \
+			"$(fl-pull get --platform linux/arm/v7 "$REGISTRY/arms:1")" ]
+	done
 	for platform in linux linux/ /amd64 linux//v7 linux/arm/v7/x LINUX/arm "linux/arm v7" ""; do
 		fails_with 2 "is not OS/ARCH" fl-pull get --platform "$platform" "$REGISTRY/arms:1"
 	done
