@@ -115,6 +115,17 @@ static const struct known *find(const struct known *known, const char *key)
 	return NULL;
 }
 
+/* It may be registries.conf, of another tool and in another language. */
+static fl_json *refuse_form(const struct place *place, struct fl_err *err)
+{
+	if (place->host)
+		wrong(place, "", "not a mapping", err);
+	else
+		fl_err_set(err, FL_ERR_INVALID, "%s: not a mapping in YAML with \"hosts:\"; fl-pull(8) says "
+			   "what may stand there", place->file);
+	return NULL;
+}
+
 /* A checked copy of the object; NULL with err. */
 static fl_json *check_object(const struct place *place, const struct known *known,
 			     const fl_json *object, struct fl_err *err)
@@ -122,8 +133,7 @@ static fl_json *check_object(const struct place *place, const struct known *know
 	fl_cleanup_json fl_json *checked = fl_json_new_object();
 
 	if (!fl_json_is_object(object)) {
-		wrong(place, "", "not a mapping", err);
-		return NULL;
+		return refuse_form(place, err);
 	}
 	for (void *i = fl_json_first(object); i; i = fl_json_next(object, i)) {
 		const struct known *one = find(known, fl_json_key(i));
