@@ -94,8 +94,8 @@ static int report(const struct fl_args *args, const struct fl_garbage *garbage, 
 	fl_num_print_size(used, size);
 	if (fl_json_count(garbage->table->rows) && fl_table_print(garbage->table, false, err) < 0)
 		return -1;
-	fl_str_addf(&text, "%zu, %s%s\n", fl_json_count(garbage->table->rows), size,
-		    garbage->is_dry ? ", would be removed" : "");
+	fl_str_addf(&text, "%zu %sremoved, %s\n", fl_json_count(garbage->table->rows),
+		    garbage->is_dry ? "would be " : "", size);
 	return fl_cli_print(text.data, text.len, err);
 }
 

@@ -279,7 +279,7 @@ static uint64_t guess_gzip(int fd, uint64_t packed)
 	 * as in an eStargz, it says nothing. */
 	while (!can_be_all(size, packed))
 		size += 1ull << 32;
-	return size > packed * 1100 || (size > UINT32_MAX && size > packed * 4) ? packed * 4 : size;
+	return size > packed * 1100 || (size > UINT32_MAX && size > packed * 8) ? packed * 4 : size;
 }
 
 /* The first frame's size: of many frames, as in zstd:chunked, it says nothing. */

@@ -99,7 +99,7 @@ has_mapper() {
 	flock -s 9
 	fails_with 9 "disks are being made" fl-snap gc
 	exec 9<&-
-	fl-snap gc | tail -n 1 | grep -q '^3, '
+	fl-snap gc | tail -n 1 | grep -q '^3 removed, '
 	[ -z "$(find "$FL_STATE_DIR/bases" "$FL_STATE_DIR/files" -type f -o -type l)" ]
 	# And is made again.
 	[ "$(disks --backend file | jq -r .host.volumes.root.base)" = "$(jq -r .host.volumes.root.base <<<"$record")" ]
