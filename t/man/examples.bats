@@ -21,12 +21,31 @@ examples() {
 	examples fl
 }
 
+# With a registry of ours, which asks for a login, for the pages' "registry.example".
+with_registry() { # PAGE
+	# shellcheck source=t/registry.sh
+	. "$FL_TOP/t/registry.sh"
+	small_images "$PWD"
+	mkdir man
+	echo "open sesame" >password
+	registry_start "$PWD/registry" basic
+	# Not before: the registry takes such variables for its own settings.
+	export REGISTRY_AUTH_FILE=$PWD/auth.json
+	fl-pull login -q "$REGISTRY" -u user --password-stdin <password
+	for image in root kernel; do
+		skopeo copy -q --dest-tls-verify=false "oci:layout:$image" "docker://$REGISTRY/$image:1"
+	done
+	sed "s,registry\.example,$REGISTRY,g; s,/var/lib/flintlock,$FL_STATE_DIR,g" "$FL_TOP/man/$1.8.scd" >"man/$1.8.scd"
+	FL_TOP=$PWD examples "$1" || { registry_stop; return 1; }
+	registry_stop
+}
+
 @test "fl-pull" {
-	examples fl-pull
+	with_registry fl-pull
 }
 
 @test "fl-snap" {
-	examples fl-snap
+	with_registry fl-snap
 }
 
 @test "fl-meta" {
