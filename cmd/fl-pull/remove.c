@@ -94,9 +94,13 @@ static int take_in_use(struct garbage *garbage, const struct fl_args *args, stru
 	if (fl_args_state(args, false, &state, err) < 0 || fl_state_list(&state, &names, err) < 0)
 		return -1;
 	for (size_t i = 0; i < names.count; i++) {
-		fl_cleanup_json fl_json *record = fl_state_look(&state, &names.items[i], NULL);
+		struct fl_err why = { 0 };
+		fl_cleanup_json fl_json *record = fl_state_look(&state, &names.items[i], &why);
 		const fl_json *images = fl_json_at(record, "host.images");
 
+		/* One that left meanwhile needs nothing; what another needs is not known. */
+		if (!record && why.kind != FL_ERR_NOT_FOUND)
+			return fl_err_set(err, why.kind, "%s; nothing is collected", why.text);
 		for (void *one = fl_json_first(images); one; one = fl_json_next(images, one)) {
 			const char *digest =
 				fl_json_text(fl_json_get(fl_json_value(one), "digest"));
@@ -159,12 +163,25 @@ static void reach(struct garbage *garbage, const fl_json *descriptor, int depth)
 	}
 }
 
+/* Of images that lost their name, too: brought again by a tag that was moved since, they were others. */
+static void reach_in_use(struct garbage *garbage)
+{
+	for (void *i = fl_json_first(garbage->in_use); i; i = fl_json_next(garbage->in_use, i)) {
+		fl_cleanup_json fl_json *descriptor = fl_json_new_object();
+
+		fl_json_set(descriptor, "mediaType", fl_json_new_text(FL_IMAGE_MANIFEST));
+		fl_json_set(descriptor, "digest", fl_json_new_text(fl_json_key(i)));
+		reach(garbage, descriptor, 0);
+	}
+}
+
 static int mark(struct garbage *garbage, struct fl_err *err)
 {
 	fl_cleanup_json fl_json *list = fl_store_list(garbage->store, err);
 
 	if (!list)
 		return -1;
+	reach_in_use(garbage);
 	for (size_t i = 0; i < fl_json_count(list); i++)
 		if (!garbage->is_dry || name_stays(garbage, fl_json_item(list, i)))
 			reach(garbage, fl_json_item(list, i), 0);

@@ -105,6 +105,35 @@ blob_count() {
 	fails_with 2 "--keep-since" fl-pull gc --keep-since yesterday
 }
 
+@test "gc leaves what a microVM was made of, also where its tag was moved or its name removed" {
+	cd "$BATS_TEST_TMPDIR"
+	fl-pull get "$REGISTRY/t/root:1"
+	fl spec --name m --kernel "$REGISTRY/t/kernel:1" --root "$REGISTRY/t/kernel:1" --memory 64 | fl-pull up >record
+	fl-pull rm "$REGISTRY/t/kernel:1"
+	fl-pull gc --json | jq -e '.blobs == 0'
+	fl-pull up --pull never record | cmp - record
+	skopeo copy -q --dest-tls-verify=false "oci:$IMAGES/layout:root" "docker://$REGISTRY/t/moved:1"
+	fl spec --name n --kernel "$REGISTRY/t/moved:1" --root "$REGISTRY/t/moved:1" --memory 64 | fl-pull up >record
+	skopeo copy -q --dest-tls-verify=false "oci:$IMAGES/layout:kernel" "docker://$REGISTRY/t/moved:1"
+	fl-pull get --pull always "$REGISTRY/t/moved:1"
+	fl-pull rm "$REGISTRY/t/root:1"
+	fl-pull gc
+	fl-pull up record | jq -e --slurpfile before record '.host.images == $before[0].host.images'
+}
+
+@test "gc takes nothing where a record cannot be read" {
+	local path
+	cd "$BATS_TEST_TMPDIR"
+	fl-pull get "$REGISTRY/t/kernel:1"
+	fl spec --name m --kernel "$REGISTRY/t/kernel:1" --root "$REGISTRY/t/kernel:1" --memory 64 | fl-pull up >record
+	fl-pull rm "$REGISTRY/t/kernel:1"
+	path=$(find "$FL_STATE_DIR/vm" -name record.json)
+	jq '.host.format = 99' "$path" >new
+	cp new "$path"
+	fails_with 13 "nothing is collected" fl-pull gc
+	[ "$(blob_count)" -gt 0 ]
+}
+
 @test "gc is refused while images are read, and a store that is not there is empty" {
 	fl-pull gc --json | jq -e '.blobs == 0'
 	[ ! -e "$FL_STATE_DIR/images" ]
