@@ -22,6 +22,9 @@
 #define ANSWER_MS 30000
 #define RUNNING_MS 60000
 #define LONGEST_SETTLE_MS 3600000
+/* Whoever looks whether it runs has the lock for a moment. */
+#define LOCK_MS 1000
+#define LOCK_AT 100
 
 /* Once jailed, a microVM is not let out by a start that does not say so. */
 static const char *jailer_of(const struct fl_step_call *call)
@@ -174,12 +177,14 @@ static int read_report(int fd, struct fl_err *err)
 }
 
 /* The supervisor is a child only until it has said that the VMM was started. It is born in its
- * control group: to move there later takes the kernel milliseconds. */
-static int spawn_supervisor(const struct fl_vm *vm, struct fl_err *err)
+ * control group: to move there later takes the kernel milliseconds. It inherits run.lock. */
+static int spawn_supervisor(const struct fl_vm *vm, int lock, struct fl_err *err)
 {
+	const struct fl_proc_descriptor handed = { lock, LOCK_AT };
 	fl_cleanup_free char *program =
 		fl_path_beside_program("libexec/flintlock", "fl-supervise");
-	const char *argv[] = { program, vm->state->dir, vm->name_space, vm->name, vm->uid, NULL };
+	fl_cleanup_free char *number = fl_asprintf("%d", LOCK_AT);
+	const char *argv[] = { program, vm->state->dir, vm->name_space, vm->name, vm->uid, number, NULL };
 	fl_cleanup_close int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 	fl_cleanup_close int from = -1, to = -1, group = -1;
 	struct fl_proc child;
@@ -193,6 +198,7 @@ static int spawn_supervisor(const struct fl_vm *vm, struct fl_err *err)
 		group = fl_cgroup_open(vm->uid, "supervisor");
 	if (fl_proc_spawn(&child, &(struct fl_proc_spec){ .argv = argv, .in = null, .out = to,
 							  .errfd = null, .cgroup = group,
+							  .more = &handed, .more_count = 1,
 							  .new_session = true },
 			  err) < 0)
 		return -1;
@@ -264,6 +270,7 @@ static int launch(struct fl_step_call *call, uint64_t settle, struct fl_err *err
 	fl_cleanup_json fl_json *launch_doc = NULL;
 	const char *restart = policy(call);
 	struct starting starting = { call->args, NULL };
+	fl_cleanup_close int lock = -1;
 
 	if (bury(call->vm, err) < 0 || compose(call, true, &launch_doc, err) < 0)
 		return -1;
@@ -273,10 +280,12 @@ static int launch(struct fl_step_call *call, uint64_t settle, struct fl_err *err
 	fl_json_set(launch_doc, "settle_ms", fl_json_new_int((int64_t)settle));
 	fl_json_set(launch_doc, "restart", fl_json_new_text(restart));
 	starting.launch = launch_doc;
-	if (fl_vm_link(call->vm, err) < 0 ||
+	/* Held from before the record says so, that nobody takes what is being started for lost. */
+	lock = fl_vm_lock_run(call->vm, LOCK_MS, err);
+	if (lock < 0 || fl_vm_link(call->vm, err) < 0 ||
 	    fl_vm_change(call->vm, FL_SAVE_SYNC, put_launch, &starting, err) < 0)
 		return -1;
-	return spawn_supervisor(call->vm, err);
+	return spawn_supervisor(call->vm, lock, err);
 }
 
 static int put_asked(void *arg, fl_json *record, struct fl_err *err)

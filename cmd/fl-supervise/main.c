@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
- * fl-supervise STATE_DIR NAMESPACE NAME UID: keeps one microVM's VMM. Started by fl-run,
- * never by hand; "fl-supervise guard UID" is started by itself. Standard output tells once whether the VMM was started: "ready", or the
+ * fl-supervise STATE_DIR NAMESPACE NAME UID LOCK: keeps one microVM's VMM. Started by fl-run,
+ * never by hand; LOCK is the number of the descriptor that holds run.lock; "fl-supervise guard UID" is started by itself. Standard output tells once whether the VMM was started: "ready", or the
  * kind and text of an error.
  */
 #include "cmd/fl-supervise/guard.h"
 #include "cmd/fl-supervise/launch.h"
 #include "cmd/fl-supervise/verdict.h"
+#include "common/num.h"
 
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -36,14 +38,10 @@ static int report(const struct fl_err *err)
 
 static int keep(const struct fl_vm *vm)
 {
-	fl_cleanup_close int lock = -1;
 	struct fl_machine machine;
 	struct fl_err err = { 0 };
 	int rc;
 
-	lock = fl_vm_lock_run(vm, 0, &err);
-	if (lock < 0)
-		return report(&err);
 	rc = fl_machine_init(&machine, vm, &err);
 	if (rc == 0)
 		rc = fl_launch(&machine, &err);
@@ -56,6 +54,16 @@ static int keep(const struct fl_vm *vm)
 	return rc;
 }
 
+/* Nobody whom it starts is to hold it as well. It is let go of by the end. */
+static int take_lock(const char *number, struct fl_err *err)
+{
+	uint64_t fd;
+
+	if (fl_num_u64(number, 3, INT_MAX, &fd, err) < 0)
+		return -1;
+	return fcntl((int)fd, F_SETFD, FD_CLOEXEC) < 0 ? fl_err_errno(err, errno, "run.lock") : 0;
+}
+
 int main(int argc, char **argv)
 {
 	struct fl_state state;
@@ -65,13 +73,13 @@ int main(int argc, char **argv)
 
 	if (argc == 3 && strcmp(argv[1], "guard") == 0)
 		return fl_guard_main(argv[2]);
-	if (argc != 5) {
+	if (argc != 6) {
 		fprintf(stderr, "fl-supervise: started by fl-run only; see fl-run(8)\n");
 		return 2;
 	}
 	fl_cancel_catch_signals();
 	setsid();
-	if (fl_state_open(&state, argv[1], false, &err) < 0 ||
+	if (take_lock(argv[5], &err) < 0 || fl_state_open(&state, argv[1], false, &err) < 0 ||
 	    fl_vm_open(&state, argv[2], argv[3], argv[4], &vm, &err) < 0)
 		return report(&err);
 	rc = keep(&vm);

@@ -29,6 +29,38 @@ teardown() {
 	run -16 fl wait up --for=boot --timeout 5s
 }
 
+@test "who waits, or looks all the time, while it is started does not disturb it nor take it for lost" {
+	local pid try
+	cd "$BATS_TEST_TMPDIR"
+	small_spec vm | fl-pull up -q | fl-snap up | fl-meta up >record
+	fl-run wait vm --timeout 20s 3>&- &
+	pid=$!
+	for try in $(seq 100); do
+		grep -q inotify <(readlink /proc/$pid/fd/*) && break
+		sleep 0.02
+	done
+	quick_up record >/dev/null
+	wait $pid
+	python3 - "$(dirname "$(fl inspect --json vm | jq -r .host.seed.path)")/run.lock" 3>&- <<-'END' &
+		import fcntl, sys, time
+		end = time.time() + 60
+		while time.time() < end:
+		    with open(sys.argv[1]) as file:
+		        try:
+		            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+		        except BlockingIOError:
+		            pass
+	END
+	pid=$!
+	for try in $(seq 20); do
+		fl-run stop --force vm
+		fl-run start --settle 20ms vm || break
+	done
+	kill $pid
+	[ "$(fl-run status --json vm | jq -r .vmm_state)" = running ]
+	fl down -q vm >/dev/null
+}
+
 @test "a signal ends the waiting of up, and what is up stays" {
 	small_spec patient >"$BATS_TEST_TMPDIR/spec"
 	quick_up --wait=exit "$BATS_TEST_TMPDIR/spec" >/dev/null 2>&1 3>&- &
