@@ -194,8 +194,12 @@ static int adopt(const struct fl_state *state, const fl_vm_names *names, const f
 
 	for (size_t i = 0; i < names->count; i++) {
 		const struct fl_vm_name *one = &names->items[i];
-		fl_cleanup_json fl_json *record = fl_state_load(state, one, NULL);
+		struct fl_err failure = { 0 };
+		fl_cleanup_json fl_json *record = fl_state_load(state, one, &failure);
 
+		/* It may be the very one that is meant: another beside it must be asked for. */
+		if (!record && failure.kind != FL_ERR_NOT_FOUND)
+			return fl_err_pass(err, &failure);
 		if (!record || fl_record_is_leaving(record))
 			continue;
 		live++;

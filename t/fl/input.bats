@@ -299,6 +299,12 @@ bats_require_minimum_version 1.5.0
 	run --separate-stderr fl-snap up <one
 	[ "$status" = 13 ]
 	[[ "$stderr" == *"format 99"* ]]
+	# Nor is a second one made beside it, or beside one that is damaged.
+	fails_with 13 "format 99" fl up -q < <(small_spec vm)
+	: >"$record"
+	fails_with 3 "not JSON" fl up -q < <(small_spec vm)
+	[ "$(ls "$FL_STATE_DIR/vm/default/vm" | wc -l)" = 1 ]
+	[ "$(fl-pull up -q --new < <(small_spec vm) | jq -r .status.state)" = PENDING ]
 }
 
 @test "wrong options and words" {
