@@ -7,6 +7,7 @@
 #include "common/alloc.h"
 #include "common/clock.h"
 #include "common/colour.h"
+#include "common/log.h"
 #include "common/path.h"
 #include "common/provider.h"
 #include "common/table.h"
@@ -112,14 +113,17 @@ struct listing {
 	struct fl_str lines;
 };
 
-/* One unreadable record does not hide the others. */
+/* One unreadable record does not hide the others, nor is it hidden. */
 static int list_one(void *arg, const struct fl_vm *vm, struct fl_err *err)
 {
 	struct listing *listing = arg;
-	fl_cleanup_json fl_json *record = fl_vm_look(vm, NULL);
+	struct fl_err why = { 0 };
+	fl_cleanup_json fl_json *record = fl_vm_look(vm, &why);
 	fl_cleanup_json fl_json *row = record ? row_of(vm, record) : NULL;
 
 	(void)err;
+	if (!record && why.kind != FL_ERR_NOT_FOUND)
+		fl_log(FL_LOG_WARN, "%s; left out", why.text);
 	if (row && !listing->json)
 		fl_table_row(&listing->table, fl_json_ref(row));
 	else if (row) {
