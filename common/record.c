@@ -12,8 +12,6 @@
 #include <fcntl.h>
 #include <string.h>
 
-#define RECORD_LIMIT (64 << 20)
-
 static int gone(const struct fl_vm *vm, struct fl_err *err)
 {
 	return fl_err_set(err, FL_ERR_NOT_FOUND, "%s/%s: microvm %s not found: it is gone",
@@ -26,11 +24,13 @@ static fl_json *load(const struct fl_vm *vm, bool skimmed, struct fl_err *err)
 	fl_cleanup_json fl_json *record = NULL;
 	struct fl_err why;
 
-	if (fl_io_read_file(vm->dirfd, "record.json", RECORD_LIMIT, &text, &why) < 0) {
-		if (why.kind == FL_ERR_NOT_FOUND)
+	if (fl_io_read_file(vm->dirfd, "record.json", FL_RECORD_LIMIT, &text, &why) < 0) {
+		if (why.kind == FL_ERR_NOT_FOUND) {
 			gone(vm, err);
-		else
+		} else {
 			fl_err_pass(err, &why);
+			fl_err_prefix(err, "%s", vm->path);
+		}
 		return NULL;
 	}
 	if (skimmed)

@@ -20,6 +20,8 @@
 #define FL_SPEC_METADATA_DEVICE "eth0"
 #define FL_SPEC_METADATA_ADDRESS "169.254.0.1/16"
 
+#define FL_RECORD_LIMIT (64 << 20) /* bytes of a record.json; a larger one is not read */
+
 enum fl_interface_type { FL_INTERFACE_MACVTAP, FL_INTERFACE_TAP };
 
 #define FL_SPEC_CNI "cni:" /* begins a bridge's name that is a CNI network's */

@@ -272,6 +272,18 @@ static void add_label(void *violations, const char *label, const char *what)
 	add(violations, path, "%s", what);
 }
 
+/* As it stands in the record, whose other half is for what the steps add: one that grew beyond what
+ * is read could not even be deleted. */
+static void check_size(fl_json *violations, const fl_json *doc)
+{
+	fl_cleanup_str struct fl_str text = FL_STR_INIT;
+
+	fl_json_print(doc, true, &text);
+	if (text.len > FL_RECORD_LIMIT / 2)
+		add(violations, "spec", "is of %zu bytes in the record; at most %d are kept", text.len,
+		    FL_RECORD_LIMIT / 2);
+}
+
 fl_json *fl_spec_violations(const fl_json *doc)
 {
 	fl_cleanup_spec struct fl_spec spec = fl_spec_view(doc);
@@ -296,6 +308,7 @@ fl_json *fl_spec_violations(const fl_json *doc)
 	check_cmdline(violations, spec.cmdline);
 	fl_labels_read(spec.labels, &(struct fl_labels){ 0 }, add_label, violations);
 	fl_provider_check_spec(&spec, violations);
+	check_size(violations, doc);
 	return violations;
 }
 

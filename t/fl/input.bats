@@ -177,6 +177,12 @@ bats_require_minimum_version 1.5.0
 	refused 3 "out of range" < <(changed '.vcpu = 99999999999')
 }
 
+@test "a spec that is larger in its record than what is read of one" {
+	refused 3 "spec: is of" < <(changed '.mystery = [range(5000000) | 1]')
+	[ "$(changed '.mystery = [range(1000000) | 1]' | fl-pull up -q | jq '.spec.mystery | length')" = 1000000 ]
+	fl down -q vm >/dev/null
+}
+
 @test "names with slashes, dots, too long" {
 	for id in a/b .. . "" "a b" "$(printf 'x%.0s' $(seq 64))"; do
 		refused 3 "id:" < <(changed ".id = \"$id\"")
