@@ -17,7 +17,7 @@
 #define LOCK_NAME "events.lock"
 #define ROTATE_AT (4 << 20)
 #define LONGEST_LINE 1024
-#define LONGEST_REASON 200
+#define LONGEST_WORDS 200
 
 int fl_journal_lock(int dirfd, struct fl_err *err)
 {
@@ -31,25 +31,37 @@ static uint64_t seq_of_line(const char *line, size_t len)
 	return (uint64_t)fl_json_int(fl_json_get(doc, "seq"));
 }
 
-/* The seq of the last whole line in the file's end; torn lines are passed over. */
-static uint64_t last_in(int fd, off_t size)
+/* The seq of the last whole line in that text; torn lines are passed over. */
+static uint64_t last_in_text(const char *text, size_t len)
 {
-	char tail[2 * LONGEST_LINE];
-	off_t from = size > (off_t)sizeof(tail) ? size - (off_t)sizeof(tail) : 0;
-	size_t len = (size_t)(size - from), end = len;
-
-	if (fl_io_pread(fd, tail, len, (uint64_t)from, FILE_NAME, NULL) < 0)
-		return 0;
-	while (end > 0) {
-		const char *newline = memrchr(tail, '\n', end - 1);
-		size_t start = newline ? (size_t)(newline - tail) + 1 : 0;
-		uint64_t seq = seq_of_line(tail + start, end - start);
+	for (size_t end = len; end > 0;) {
+		const char *newline = memrchr(text, '\n', end - 1);
+		size_t start = newline ? (size_t)(newline - text) + 1 : 0;
+		uint64_t seq = seq_of_line(text + start, end - start);
 
 		if (seq)
 			return seq;
 		end = start;
 	}
 	return 0;
+}
+
+/* In the file's end, or further up where that says nothing: a loss of power leaves zeros there. */
+static uint64_t last_in(int fd, off_t size)
+{
+	uint64_t seq = 0;
+
+	for (off_t len = 2 * LONGEST_LINE; !seq; len *= 8) {
+		off_t from = size > len ? size - len : 0;
+		fl_cleanup_free char *text = fl_alloc((size_t)(size - from) + 1);
+
+		if (fl_io_pread(fd, text, (size_t)(size - from), (uint64_t)from, FILE_NAME, NULL) < 0)
+			return 0;
+		seq = last_in_text(text, (size_t)(size - from));
+		if (!from)
+			break;
+	}
+	return seq;
 }
 
 static uint64_t last_of_file(int dirfd, const char *name)
@@ -68,21 +80,20 @@ uint64_t fl_journal_last(int dirfd)
 }
 
 /* A line stays short, and on one line of a terminal. */
-static void put_reason(const fl_json *record, fl_json *doc)
+static void put_words(fl_json *doc, const char *key, const char *words)
 {
-	const char *why = fl_record_reason(record);
-	size_t len = why ? strlen(why) : 0;
+	size_t len = words ? strlen(words) : 0;
 	fl_cleanup_free char *text = NULL;
 
 	if (!len)
 		return;
-	len = len < LONGEST_REASON ? len : LONGEST_REASON;
+	len = len < LONGEST_WORDS ? len : LONGEST_WORDS;
 	/* No letter is cut in two (UTF-8). */
-	while (why[len] && ((unsigned char)why[len] & 0xc0) == 0x80)
+	while (words[len] && ((unsigned char)words[len] & 0xc0) == 0x80)
 		len--;
-	text = fl_strndup(why, len);
+	text = fl_strndup(words, len);
 	fl_log_tame(text, "");
-	fl_json_set(doc, "reason", fl_json_new_text(text));
+	fl_json_set(doc, key, fl_json_new_text(text));
 }
 
 static void put_state(const fl_json *record, fl_json *doc)
@@ -94,7 +105,7 @@ static void put_state(const fl_json *record, fl_json *doc)
 		fl_json_set(doc, "state", fl_json_ref(state));
 	if (vmm)
 		fl_json_set(doc, "vmm_state", fl_json_ref(vmm));
-	put_reason(record, doc);
+	put_words(doc, "reason", fl_record_reason(record));
 }
 
 static void compose(const struct fl_event *event, uint64_t seq, struct fl_str *line)
@@ -109,8 +120,7 @@ static void compose(const struct fl_event *event, uint64_t seq, struct fl_str *l
 	fl_json_set(doc, "namespace", fl_json_new_text(event->name_space));
 	fl_json_set(doc, "name", fl_json_new_text(event->name));
 	fl_json_set(doc, "what", fl_json_new_text(event->what));
-	if (event->request)
-		fl_json_set(doc, "request", fl_json_new_text(event->request));
+	put_words(doc, "request", event->request);
 	if (event->record)
 		put_state(event->record, doc);
 	fl_json_print(doc, false, line);

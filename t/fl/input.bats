@@ -360,6 +360,12 @@ bats_require_minimum_version 1.5.0
 	printf '{"seq":' >>"$journal"
 	small_spec vm | fl-pull up -q >/dev/null
 	[ "$(tail -n 1 "$journal" | jq .seq)" -gt 1 ]
+	# Nor do zeros, as a loss of power leaves them, or a request's name that is none.
+	last=$(tail -n 1 "$journal" | jq .seq)
+	head -c 20000 /dev/zero >>"$journal"
+	FL_REQUEST_ID=$(head -c 20000 /dev/zero | tr '\0' x) fl down -q default/vm >/dev/null
+	[ "$(tail -n 1 "$journal" | wc -c)" -lt 1024 ]
+	[ "$(tail -n 1 "$journal" | jq .seq)" -gt "$last" ]
 }
 
 @test "no space for a record: the old one stays, and it works again" {
