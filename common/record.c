@@ -18,6 +18,17 @@ static int gone(const struct fl_vm *vm, struct fl_err *err)
 			  vm->name_space, vm->name, vm->uid);
 }
 
+static int check_format(const struct fl_vm *vm, const fl_json *format, struct fl_err *err)
+{
+	if (format && !fl_json_is_int(format))
+		return fl_err_set(err, FL_ERR_CORRUPT, "%s: host.format of the record is no number", vm->path);
+	if (fl_json_int(format) <= FL_RECORD_FORMAT)
+		return 0;
+	return fl_err_set(err, FL_ERR_UNSUPPORTED,
+			  "%s: the record has format %lld, and this version knows up to %d; use a newer "
+			  "flintlock toolkit", vm->path, (long long)fl_json_int(format), FL_RECORD_FORMAT);
+}
+
 static fl_json *load(const struct fl_vm *vm, bool skimmed, struct fl_err *err)
 {
 	fl_cleanup_str struct fl_str text = FL_STR_INIT;
@@ -40,15 +51,7 @@ static fl_json *load(const struct fl_vm *vm, bool skimmed, struct fl_err *err)
 		fl_err_prefix(err, "%s", vm->path);
 		return NULL;
 	}
-	if (fl_json_int(fl_json_at(record, "host.format")) > FL_RECORD_FORMAT) {
-		fl_err_set(err, FL_ERR_UNSUPPORTED,
-			   "%s: the record has format %lld, and this version knows up to %d; "
-			   "use a newer flintlock toolkit", vm->path,
-			   (long long)fl_json_int(fl_json_at(record, "host.format")),
-			   FL_RECORD_FORMAT);
-		return NULL;
-	}
-	return fl_json_ref(record);
+	return check_format(vm, fl_json_at(record, "host.format"), err) < 0 ? NULL : fl_json_ref(record);
 }
 
 fl_json *fl_vm_load(const struct fl_vm *vm, struct fl_err *err)

@@ -172,6 +172,8 @@ void fl_verdict_save(const struct fl_machine *machine, const char *vmm_state, co
 		     const struct fl_verdict *verdict)
 {
 	struct saving saving = { machine, vmm_state, state, verdict };
+	/* What the chain came to is on disk when it is told, as is a stop; words on the way are not. */
+	enum fl_save how = fl_str_equal(state, "CREATED") ? FL_SAVE_SYNC : FL_SAVE_PLAIN;
 
-	fl_vm_change(machine->vm, FL_SAVE_PLAIN, change, &saving, NULL);
+	fl_vm_change(machine->vm, how, change, &saving, NULL);
 }

@@ -297,6 +297,26 @@ field() {
 	fl down -q --all >/dev/null
 }
 
+@test "what the chain came to is on disk when it is told" {
+	small_spec vm1 >"$BATS_TEST_TMPDIR/spec"
+	export -f quick_up
+	strace -f -qq -y -e trace=fsync,renameat -o "$BATS_TEST_TMPDIR/trace" \
+		bash -c 'quick_up "$1"' - "$BATS_TEST_TMPDIR/spec" >/dev/null 3>&- &
+	for _ in $(seq 200); do
+		[ "$(fl ls --json | jq -r .state)" = CREATED ] && break
+		sleep 0.1
+	done
+	sleep 0.5
+	cp "$BATS_TEST_TMPDIR/trace" "$BATS_TEST_TMPDIR/until-then"
+	fl down -q vm1 >/dev/null
+	wait $!
+	# Its last save: the content, the name, the folder that the name is in.
+	read -r pid name < <(sed -nE 's/^([0-9]+) .*renameat.*"(.new-[0-9a-f]*-record.json)".*/\1 \2/p' \
+		"$BATS_TEST_TMPDIR/until-then" | tail -n 1)
+	[ "$(grep "^$pid " "$BATS_TEST_TMPDIR/until-then" | sed -n "/$name/,\$p" | grep -oE 'fsync|renameat' |
+		tr '\n' ' ')" = "fsync renameat fsync " ]
+}
+
 @test "that the wait for it was interrupted is no reason once it runs" {
 	small_spec vm1 >"$BATS_TEST_TMPDIR/spec"
 	timeout -s INT 1 fl up -q --qemu "$FL_BUILD/drivers/fake-vmm" --accel tcg --settle 3s \

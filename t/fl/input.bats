@@ -307,6 +307,10 @@ bats_require_minimum_version 1.5.0
 	[[ "$stderr" == *"format 99"* ]]
 	# Nor is a second one made beside it, or beside one that is damaged.
 	fails_with 13 "format 99" fl up -q < <(small_spec vm)
+	run --separate-stderr fl ls
+	[[ "$stderr" == *"format 99"*"left out"* ]]
+	jq '.host.format = "1"' "$record" >new && cp new "$record"
+	fails_with 12 "no number" fl up -q < <(small_spec vm)
 	: >"$record"
 	fails_with 3 "not JSON" fl up -q < <(small_spec vm)
 	[ "$(ls "$FL_STATE_DIR/vm/default/vm" | wc -l)" = 1 ]
