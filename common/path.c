@@ -72,6 +72,17 @@ int fl_path_make_folders(const char *path, mode_t mode, struct fl_err *err)
 	return make_folder(path, mode, err);
 }
 
+int fl_path_deny_state(struct fl_err *err)
+{
+	struct fl_err why;
+
+	if (!err || err->kind != FL_ERR_DENIED)
+		return -1;
+	why = *err;
+	return fl_err_set(err, why.kind, "%s; be root, or name a folder of yours with --state-dir "
+			  "(FL_STATE_DIR)", why.text);
+}
+
 static int remove_below(int fd, const char *path, struct fl_err *err);
 
 static int remove_entry(int dirfd, const char *name, const char *path, struct fl_err *err)

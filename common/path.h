@@ -26,6 +26,10 @@ char *fl_path_absolute(const char *path);
 /* Makes path and what is missing above it. An existing folder is fine. */
 int fl_path_make_folders(const char *path, mode_t mode, struct fl_err *err);
 
+/* For the state's folder, which a user who is not root may not make or open where it is by default:
+ * says so in a failure of that kind. -1. */
+int fl_path_deny_state(struct fl_err *err);
+
 /* Removes a file or a folder with all below it, without following symbolic links.
  * What does not exist is fine. */
 int fl_path_remove_tree(int dirfd, const char *path, struct fl_err *err);

@@ -17,12 +17,13 @@ int fl_state_open(struct fl_state *state, const char *dir, bool make, struct fl_
 
 	*state = (struct fl_state){ .dirfd = -1 };
 	if (make && fl_path_make_folders(vms, 0711, err) < 0)
-		return fl_err_prefix(err, "state folder");
-	if (!realpath(dir, real))
-		return fl_err_errno(err, errno, "%s: the state folder cannot be opened", dir);
-	state->dirfd = open(real, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (state->dirfd < 0)
-		return fl_err_errno(err, errno, "%s: the state folder cannot be opened", dir);
+		return fl_path_deny_state(err);
+	if (realpath(dir, real))
+		state->dirfd = open(real, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (state->dirfd < 0) {
+		fl_err_errno(err, errno, "%s: the state folder cannot be opened", dir);
+		return fl_path_deny_state(err);
+	}
 	state->dir = fl_strdup(real);
 	return 0;
 }

@@ -62,7 +62,9 @@ static int open_store(struct fl_store *store, char *path, bool make, struct fl_e
 
 int fl_store_open(struct fl_store *store, const char *state_dir, bool make, struct fl_err *err)
 {
-	return open_store(store, fl_asprintf("%s/images", state_dir), make, err);
+	if (open_store(store, fl_asprintf("%s/images", state_dir), make, err) < 0)
+		return fl_path_deny_state(err);
+	return 0;
 }
 
 /* Anything there that is not a layout's own must not get one mixed in. */

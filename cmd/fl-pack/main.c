@@ -106,6 +106,18 @@ static int take_compression(const struct fl_args *args, enum fl_pack_compression
 	return 0;
 }
 
+/* As the image layout has them in org.opencontainers.image.ref.name. */
+static int check_tag(const char *tag, struct fl_err *err)
+{
+	static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+				      "-._:@/+";
+
+	if (*tag && strspn(tag, letters) == strlen(tag))
+		return 0;
+	return fl_err_set(err, FL_ERR_USAGE, "--tag \"%s\": a name has letters, digits and -._:@/+ only",
+			  tag);
+}
+
 /* Where to and under which name. The local store knows images by their full names. */
 static int take_output(const struct fl_args *args, char **output, char **tag, struct fl_err *err)
 {
@@ -113,6 +125,8 @@ static int take_output(const struct fl_args *args, char **output, char **tag, st
 	const char *name = fl_args_text(args, "tag", NULL);
 	struct fl_reference reference;
 
+	if (to && name && check_tag(name, err) < 0)
+		return -1;
 	if (to) {
 		*output = fl_strdup(to);
 		*tag = fl_strdup(name ? name : "latest");
@@ -177,7 +191,7 @@ static int run_pack(struct fl_args *args, struct fl_pack_options *pack, struct f
 	struct created created = { "" };
 	int rc;
 
-	pack->platform = fl_args_text(args, "platform", fl_arch_host()->platform);
+	pack->platform = fl_arch_platform(fl_args_text(args, "platform", fl_arch_host()->platform));
 	if (take_epoch(&pack->tree, &created, err) < 0 || take_created(args, &created, err) < 0 ||
 	    take_owner(args, &pack->tree, err) < 0 ||
 	    take_compression(args, &pack->compression, err) < 0 ||
@@ -239,6 +253,8 @@ static int run_index(struct fl_args *args, struct fl_err *err)
 	if (!options.output)
 		return fl_err_set(err, FL_ERR_USAGE, "an index goes to --output PATH; the local store "
 				  "keeps platforms side by side under one name");
+	if (check_tag(options.tag, err) < 0)
+		return -1;
 	options.annotations = each(args, "annotation", &annotations);
 	rc = fl_pack_index(&options, digest, &count, err);
 	free(annotations.items);

@@ -33,6 +33,9 @@ static int check_host(const char *text, struct fl_reference *reference, struct f
 
 	if (fl_reference_parse(image, reference, NULL) < 0)
 		return fl_err_set(err, FL_ERR_USAGE, "\"%s\" is not a registry's host", text);
+	if (strchr(host, '/'))
+		return fl_err_set(err, FL_ERR_USAGE, "\"%s\": a login is for a whole host, here %.*s", text,
+				  (int)strcspn(host, "/"), host);
 	if (strcmp(reference->host, host) != 0)
 		return fl_err_set(err, FL_ERR_USAGE, "\"%s\" is not a registry's host: it needs a dot, "
 				  "a port, or to be \"localhost\"", text);

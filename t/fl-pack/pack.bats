@@ -154,6 +154,10 @@ manifest() {
 	[ "$status" = 2 ]
 }
 
+@test "a platform by its other names" {
+	[ "$("$pack" --platform aarch64 -o layout -t a tree)" = "$("$pack" --platform linux/arm64 -o layout -t b tree)" ]
+}
+
 @test "--json says what was made" {
 	run "$pack" --json -o layout -t v1 tree
 	[ "$(jq -c '[.ref, .layers]' <<<"$output")" = '["v1",1]' ]
@@ -192,8 +196,12 @@ manifest() {
 	[ "$status" = 2 ]
 	run "$pack" -o layout --created yesterday tree
 	[ "$status" = 2 ]
-	run "$pack" -o layout --platform amd64 tree
+	run "$pack" -o layout --platform sparc tree
 	[ "$status" = 3 ]
+	for tag in "a b" "" "a'"; do
+		run "$pack" -o layout -t "$tag" tree
+		[ "$status" = 2 ]
+	done
 	run "$pack" -o layout --label nothing tree
 	[ "$status" = 3 ]
 	run "$pack" -o tree tree

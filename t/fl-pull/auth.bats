@@ -191,6 +191,9 @@ keeping_helper() {
 	for host in "" "nodot" "a b" "host.example/x y"; do
 		fails_with 2 "not a registry's host" fl-pull login "$host" -u user --password-stdin <<<"x"
 	done
+	for host in quay.example/name https://quay.example/name/; do
+		fails_with 2 "a whole host, here quay.example" fl-pull login "$host" -u user --password-stdin <<<"x"
+	done
 }
 
 @test "login: where podman looks, and through a link" {

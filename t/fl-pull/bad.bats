@@ -182,6 +182,11 @@ with_config() {
 	done
 	fails_with 6 "Permission denied" as_nobody "$FL_BUILD/bin/fl-snap" create oci:layout:root disk
 	[ "$(find "$FL_STATE_DIR" -printf '%p %s %T@\n' | sort | sha256sum)" = "$before" ]
+	mkdir -m 700 roots
+	for command in "fl-pull get oci:layout:root" "fl-snap ls" "fl up oci:layout:root"; do
+		# shellcheck disable=SC2086 # words
+		fails_with 6 "name a folder of yours with --state-dir" as_nobody env FL_STATE_DIR=roots/state "$FL_BUILD"/bin/$command
+	done
 	as_nobody "$FL_BUILD/bin/fl-pull" get --state-dir own oci:layout:root
 	as_nobody "$FL_BUILD/bin/fl-snap" create --state-dir own --size 16M oci:layout:root disk
 	e2fsck -fn disk
