@@ -30,7 +30,7 @@ static void add_reason(const struct fl_http_transfer *transfer, struct fl_str *t
 
 	message = message ? message : fl_json_text(fl_json_get(body, "details"));
 	fl_str_add(text, "");
-	if (!message && !body && transfer->body.len && transfer->body.data[0] != '<')
+	if (!message && !body && transfer->body.data && transfer->body.len && transfer->body.data[0] != '<')
 		message = transfer->body.data;
 	if (message)
 		add_words(text, message);

@@ -101,10 +101,12 @@ told() {
 }
 
 @test "platforms that are none, or of no guest" {
-	for platform in linux/mips linux/arm64/ linux/arm64/v8/x linux/arm64/x86 windows/amd64 arm64 linux/arm/v7 linux/; do
+	for platform in linux/mips linux/arm64/ linux/arm64/v8/x linux/arm64/x86 windows/amd64 mips linux/arm/v7 linux/; do
 		fails_with 3 "is not linux/amd64 or linux/arm64" spec --platform "$platform"
 	done
-	spec --platform linux/arm64/v8 | fl-run up --dry-run | grep -q qemu-system-aarch64
+	for platform in linux/arm64/v8 arm64 linux/aarch64; do
+		spec --platform "$platform" | fl-run up --dry-run | grep -q qemu-system-aarch64
+	done
 }
 
 @test "what the VMMs that run on KVM only tell the kernel" {
