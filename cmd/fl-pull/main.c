@@ -38,10 +38,39 @@ static int print_image(const struct fl_args *args, const char *ref, const struct
 	return fl_cli_print(line.data, line.len, err);
 }
 
+static int get_one(const struct fl_args *args, const struct fl_store *store, const char *ref,
+		   struct fl_get_options *options, struct fl_err *err)
+{
+	fl_cleanup_free char *name = NULL;
+	fl_cleanup_image struct fl_image image = { 0 };
+
+	if (get_with_bar(args, store, ref, options, &image, &name, err) < 0)
+		return -1;
+	return print_image(args, strcmp(ref, "-") == 0 ? name : ref, &image, err);
+}
+
+/* One that cannot be had is no reason to leave out the others. */
+static int get_each(const struct fl_args *args, const struct fl_store *store,
+		    struct fl_get_options *options, struct fl_err *err)
+{
+	struct fl_err first = { 0 };
+
+	for (size_t i = 0; i < args->operands.count; i++) {
+		struct fl_err failure = { 0 };
+
+		if (get_one(args, store, args->operands.items[i], options, &failure) < 0)
+			fl_step_keep_first(&first, &failure);
+		if (failure.kind == FL_ERR_INTERRUPTED)
+			break;
+	}
+	return fl_step_take_first(&first, err);
+}
+
 static int run_get(struct fl_args *args, struct fl_err *err)
 {
 	fl_cleanup_get_options struct fl_get_options options = { 0 };
 	fl_cleanup_store struct fl_store store = { .dirfd = -1, .blobs = -1 };
+	int rc;
 
 	if (fl_options_get(args, &options, err) < 0 ||
 	    fl_store_open(&store, fl_args_state_dir(args), true, err) < 0)
@@ -49,21 +78,9 @@ static int run_get(struct fl_args *args, struct fl_err *err)
 	options.name = fl_args_text(args, "name", NULL);
 	if (options.name && args->operands.count > 1)
 		return fl_err_set(err, FL_ERR_USAGE, "--name is for one image");
-	for (size_t i = 0; i < args->operands.count; i++) {
-		const char *ref = args->operands.items[i];
-		fl_cleanup_free char *name = NULL;
-		struct fl_image image;
-		int rc;
-
-		if (get_with_bar(args, &store, ref, &options, &image, &name, err) < 0)
-			return -1;
-		rc = print_image(args, strcmp(ref, "-") == 0 ? name : ref, &image, err);
-		fl_image_finish(&image);
-		if (rc < 0)
-			return -1;
-	}
+	rc = get_each(args, &store, &options, err);
 	fl_store_settle_later(&store);
-	return 0;
+	return rc;
 }
 
 /* A platform that is said, else the spec's, else the one for which the image was there before: what

@@ -7,6 +7,7 @@
 #include "common/num.h"
 #include "common/reference.h"
 #include "common/since.h"
+#include "common/step.h"
 
 #include <fcntl.h>
 #include <string.h>
@@ -66,13 +67,17 @@ int fl_remove_names(struct fl_args *args, struct fl_err *err)
 {
 	fl_cleanup_store struct fl_store store = { .dirfd = -1, .blobs = -1 };
 	const char *platform = fl_args_text(args, "platform", NULL);
+	struct fl_err first = { 0 };
 
 	if (fl_store_open(&store, fl_args_state_dir(args), false, err) < 0)
 		return -1;
-	for (size_t i = 0; i < args->operands.count; i++)
-		if (remove_name(&store, args->operands.items[i], platform, err) < 0)
-			return -1;
-	return 0;
+	for (size_t i = 0; i < args->operands.count; i++) {
+		struct fl_err failure = { 0 };
+
+		if (remove_name(&store, args->operands.items[i], platform, &failure) < 0)
+			fl_step_keep_first(&first, &failure);
+	}
+	return fl_step_take_first(&first, err);
 }
 
 struct garbage {

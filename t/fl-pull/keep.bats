@@ -5,6 +5,8 @@
 load ../lib
 load registries
 
+bats_require_minimum_version 1.5.0
+
 setup_file() {
 	export IMAGES=$BATS_FILE_TMPDIR/images
 	small_images "$IMAGES"
@@ -73,6 +75,19 @@ blob_count() {
 	fl-pull get --pull never "$REGISTRY/t/kernel:1"
 	fails_with 4 "not in the store" fl-pull rm "$REGISTRY/t/root:1"
 	fl-pull get "$REGISTRY/t/root:1"
+}
+
+@test "get and rm of several: one that fails does not keep them from the others" {
+	run --separate-stderr fl-pull get -q "$REGISTRY/t/nosuch:1" "$REGISTRY/t/root:1" BAD "$REGISTRY/t/kernel:1"
+	[ "$status" = 4 ]
+	[ "$(wc -l <<<"$output")" = 2 ]
+	# The others are logged, the first is what it says last.
+	[[ "${stderr_lines[0]}" == *"error: "*BAD* && "${stderr_lines[1]}" == "fl-pull: $REGISTRY/t/nosuch:1: "* ]]
+	[ "$(fl-pull ls --json | wc -l)" = 2 ]
+	run --separate-stderr fl-pull rm "$REGISTRY/t/nosuch:1" "$REGISTRY/t/root:1" BAD "$REGISTRY/t/kernel:1"
+	[ "$status" = 4 ]
+	[[ "${stderr_lines[0]}" == *"error: "*BAD* && "${stderr_lines[1]}" == *"t/nosuch:1: not in the store"* ]]
+	[ "$(fl-pull ls --json | wc -l)" = 0 ]
 }
 
 @test "gc leaves what skopeo put there, marks and half-written files go" {
