@@ -118,10 +118,26 @@ static fl_json *named_in_store(const struct fl_store *store, const char *text)
 	return list;
 }
 
+/* Of a manifest that the store has. Takes platforms. */
+static int read_store(struct look *look, const struct fl_store *store, const char *digest,
+		      fl_json *platforms, struct fl_err *err)
+{
+	fl_cleanup_json fl_json *listed = platforms, *config = NULL;
+	fl_cleanup_json fl_json *manifest = fl_store_read(store, digest, err);
+
+	if (!manifest || fl_image_check_manifest(manifest, digest, err) < 0)
+		return -1;
+	config = fl_store_read(store, fl_json_text(fl_json_at(manifest, "config.digest")), err);
+	if (!config)
+		return -1;
+	look->seen = describe(look->reference.text, digest, manifest, config, fl_steal(&listed));
+	return 0;
+}
+
 static bool look_into_store(struct look *look, const char *state_dir)
 {
 	fl_cleanup_store struct fl_store store = { .dirfd = -1, .blobs = -1 };
-	fl_cleanup_json fl_json *found = NULL, *manifest = NULL, *config = NULL, *named = NULL;
+	fl_cleanup_json fl_json *found = NULL, *named = NULL;
 	const char *digest;
 
 	if (fl_store_open(&store, state_dir, false, NULL) < 0)
@@ -130,15 +146,27 @@ static bool look_into_store(struct look *look, const char *state_dir)
 	digest = fl_json_text(fl_json_get(found, "digest"));
 	if (!digest || !fl_digest_is_valid(digest))
 		return false;
-	manifest = fl_store_read(&store, digest, NULL);
-	if (!manifest || fl_image_check_manifest(manifest, digest, NULL) < 0)
-		return false;
-	config = fl_store_read(&store, fl_json_text(fl_json_at(manifest, "config.digest")), NULL);
-	if (!config)
-		return false;
 	named = named_in_store(&store, look->reference.text);
-	look->seen = describe(look->reference.text, digest, manifest, config, platforms_of(named));
-	return true;
+	return read_store(look, &store, digest, platforms_of(named), NULL) == 0;
+}
+
+/* A digest does not say where else the image might be, nor where its signatures are. */
+static int look_at_digest(struct look *look, const char *state_dir, struct fl_err *err)
+{
+	fl_cleanup_store struct fl_store store = { .dirfd = -1, .blobs = -1 };
+	const char *digest = look->reference.digest;
+	struct fl_err why = { 0 };
+
+	if (look->options->verify_key)
+		return fl_err_set(err, FL_ERR_USAGE, "option --verify-key: a digest alone does not say where "
+				  "signatures are; write HOST/NAME@%s", digest);
+	if (fl_store_open(&store, state_dir, false, &why) == 0 &&
+	    read_store(look, &store, digest, fl_json_new_array(), &why) == 0)
+		return 0;
+	if (why.kind != FL_ERR_NOT_FOUND)
+		return fl_err_pass(err, &why);
+	return fl_err_set(err, FL_ERR_NOT_FOUND, "not in the store, and a digest alone does not say where "
+			  "else it is; write HOST/NAME@%s", digest);
 }
 
 static int look_anywhere(struct look *look, const char *state_dir, struct fl_err *err)
@@ -164,9 +192,15 @@ fl_json *fl_look(const char *state_dir, const char *text, const struct fl_get_op
 {
 	struct look look = { .options = options };
 
-	if (fl_get_parse(text, &look.reference, err) < 0)
+	int rc;
+
+	if (fl_digest_is_valid(text))
+		look.reference = (struct fl_reference){ .digest = fl_strdup(text), .text = fl_strdup(text) };
+	else if (fl_get_parse(text, &look.reference, err) < 0)
 		return NULL;
-	if (look_anywhere(&look, state_dir, err) < 0)
+	rc = fl_digest_is_valid(text) ? look_at_digest(&look, state_dir, err)
+				      : look_anywhere(&look, state_dir, err);
+	if (rc < 0)
 		fl_err_prefix(err, "%s", look.reference.text);
 	fl_str_finish(&look.key);
 	fl_reference_finish(&look.reference);

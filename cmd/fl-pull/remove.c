@@ -29,17 +29,34 @@ const struct fl_option fl_gc_options[] = {
 
 struct wanted_gone {
 	const char *name, *platform; /* platform NULL: any */
+	const char *digest;          /* NULL: names are meant, else all that lead to it */
 };
 
 static bool is_other(void *arg, const fl_json *descriptor)
 {
 	const struct wanted_gone *gone = arg;
 	const fl_json *platform = fl_json_get(descriptor, "platform");
+	const char *digest = fl_json_text(fl_json_get(descriptor, "digest"));
 
-	if (!fl_store_is_named(descriptor, gone->name))
+	if (gone->digest ? !fl_str_equal(digest, gone->digest)
+			 : !fl_store_is_named(descriptor, gone->name))
 		return true;
 	return gone->platform && platform &&
 	       fl_image_rank(platform, gone->platform) < FL_IMAGE_FITS_EXACTLY;
+}
+
+static int not_there(const char *text, struct fl_err *err)
+{
+	return fl_err_set(err, FL_ERR_NOT_FOUND, "%s: not in the store; see \"fl-pull ls\"", text);
+}
+
+static int remove_digest(const struct fl_store *store, const char *digest, const char *platform,
+			 struct fl_err *err)
+{
+	struct wanted_gone gone = { .digest = digest, .platform = platform };
+	int removed = fl_store_keep(store, is_other, &gone, err);
+
+	return removed ? removed < 0 ? -1 : 0 : not_there(digest, err);
 }
 
 static int remove_name(const struct fl_store *store, const char *text, const char *platform,
@@ -49,6 +66,8 @@ static int remove_name(const struct fl_store *store, const char *text, const cha
 	struct wanted_gone gone = { .platform = platform };
 	int removed;
 
+	if (fl_digest_is_valid(text))
+		return remove_digest(store, text, platform, err);
 	if (fl_reference_parse(text, &reference, err) < 0)
 		return -1;
 	gone.name = reference.text;
@@ -58,8 +77,7 @@ static int remove_name(const struct fl_store *store, const char *text, const cha
 	if (removed == 0 && !reference.host)
 		removed = fl_store_keep(store, is_other, &gone, err);
 	if (removed == 0)
-		return fl_err_set(err, FL_ERR_NOT_FOUND, "%s: not in the store; see \"fl-pull ls\"",
-				  reference.text);
+		return not_there(reference.text, err);
 	return removed < 0 ? -1 : 0;
 }
 

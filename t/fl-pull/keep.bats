@@ -90,6 +90,26 @@ blob_count() {
 	[ "$(fl-pull ls --json | wc -l)" = 0 ]
 }
 
+@test "inspect and rm take a digest of the store, and ask nobody for one" {
+	local digest none other
+	none=sha256:$(printf %064d 0)
+	fails_with 4 "$none: not in the store" fl-pull inspect "$none"
+	digest=$(fl-pull get "$REGISTRY/t/root:1")
+	fl-pull get "$REGISTRY/t/root@$digest"
+	other=$(fl-pull get "$REGISTRY/t/kernel:1")
+	fl-pull inspect --json "$digest" | jq -e --arg digest "$digest" '.ref == $digest and .digest == $digest and .platforms == ["linux/amd64"]'
+	fl-pull inspect "$digest" | grep -q '^platform  *linux/amd64$'
+	fails_with 4 "$none: not in the store" fl-pull inspect --pull always "$none"
+	fails_with 2 "--verify-key" fl-pull inspect --verify-key /nosuch "$digest"
+	fails_with 4 "$none: not in the store" fl-pull rm "$none"
+	fails_with 4 "$digest: not in the store" fl-pull rm -p linux/arm/v7 "$digest"
+	# Both of its names.
+	fl-pull rm "$digest"
+	[ "$(fl-pull ls --json | jq -r .digest)" = "$other" ]
+	# What no manifest is, is no image.
+	fails_with 13 "image manifest" fl-pull inspect "$(jq -r .config.digest "$BLOBS/${other#sha256:}")"
+}
+
 @test "gc leaves what skopeo put there, marks and half-written files go" {
 	fl-pull get "$REGISTRY/t/root:1"
 	skopeo copy -q --all --src-tls-verify=false "docker://$REGISTRY/t/kernel:1" "oci:$FL_STATE_DIR/images:theirs"
