@@ -80,6 +80,16 @@ int fl_image_rank(const fl_json *platform, const char *wanted)
 			     wanted[len] ? wanted + len + 1 : NULL, usual_variant(arch));
 }
 
+char *fl_image_platform_text(const fl_json *platform)
+{
+	const char *os = fl_json_text(fl_json_get(platform, "os"));
+	const char *arch = fl_json_text(fl_json_get(platform, "architecture"));
+	const char *variant = fl_json_text(fl_json_get(platform, "variant"));
+
+	return fl_asprintf("%s/%s%s%s", os ? os : "linux", arch ? arch : "unknown", variant ? "/" : "",
+			   variant ? variant : "");
+}
+
 static int check_descriptor(const fl_json *descriptor, const char *name, const char *what,
 			    struct fl_err *err)
 {
@@ -177,16 +187,6 @@ static int check_diff_ids(const fl_json *diff_ids, size_t layers, const char *na
 	return 0;
 }
 
-static void take_platform(struct fl_image *image, const fl_json *config)
-{
-	const char *os = fl_json_text(fl_json_get(config, "os"));
-	const char *arch = fl_json_text(fl_json_get(config, "architecture"));
-	const char *variant = fl_json_text(fl_json_get(config, "variant"));
-
-	image->platform = fl_asprintf("%s/%s%s%s", os ? os : "linux", arch ? arch : "unknown",
-				      variant ? "/" : "", variant ? variant : "");
-}
-
 static void take_chain(struct fl_image *image)
 {
 	fl_cleanup_free const char **ids = fl_alloc_zero(image->layer_count, sizeof(*ids));
@@ -217,7 +217,7 @@ int fl_image_load(const struct fl_store *store, const char *digest, struct fl_im
 	if (check_diff_ids(diff_ids, fl_json_count(layers), image->config, err) < 0)
 		return -1;
 	take_layers(image, layers, diff_ids);
-	take_platform(image, config);
+	image->platform = fl_image_platform_text(config);
 	take_chain(image);
 	return 0;
 }

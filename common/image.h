@@ -115,5 +115,8 @@ bool fl_image_is_index(const char *media_type);
 #define FL_IMAGE_FITS_EXACTLY 50
 int fl_image_rank(const fl_json *platform, const char *wanted);
 
+/* "os/arch" or "os/arch/variant" of such an object; caller frees. */
+char *fl_image_platform_text(const fl_json *platform);
+
 /* The image's platform as such an object; caller owns it. */
 fl_json *fl_image_platform(const struct fl_image *image);

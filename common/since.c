@@ -53,8 +53,8 @@ int fl_since_parse(const char *text, char since[static FL_CLOCK_TEXT], struct fl
 		return 0;
 	clock_gettime(CLOCK_REALTIME, &now);
 	if (fl_num_duration(text, &ago, NULL) < 0 || ago / 1000 > (uint64_t)now.tv_sec)
-		return fl_err_set(err, FL_ERR_USAGE, "\"%s\" is neither a duration (5m) nor a time in UTC "
-				  "(2026-01-02T03:04:05Z)", text);
+		return fl_err_set(err, FL_ERR_USAGE, "\"%s\" is neither a duration in h, m, s or ms (720h, "
+				  "5m) nor a time in UTC (2026-01-02, 2026-01-02T03:04:05Z)", text);
 	ago = (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000 - ago;
 	print((time_t)(ago / 1000), (unsigned)(ago % 1000) * 1000, since);
 	return 0;

@@ -16,12 +16,7 @@ struct look {
 
 static fl_json *platform_text(const fl_json *platform)
 {
-	const char *os = fl_json_text(fl_json_get(platform, "os"));
-	const char *arch = fl_json_text(fl_json_get(platform, "architecture"));
-	const char *variant = fl_json_text(fl_json_get(platform, "variant"));
-	fl_cleanup_free char *text =
-		fl_asprintf("%s/%s%s%s", os ? os : "linux", arch ? arch : "unknown",
-			    variant ? "/" : "", variant ? variant : "");
+	fl_cleanup_free char *text = fl_image_platform_text(platform);
 
 	return fl_json_new_text(text);
 }

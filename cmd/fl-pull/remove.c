@@ -104,7 +104,8 @@ struct garbage {
 	char since[FL_CLOCK_TEXT]; /* "": all names stay */
 	fl_json *in_use;           /* digests that records name, as keys */
 	fl_json *reached;          /* hex of blobs that stay, as keys */
-	fl_json *names;            /* that go */
+	fl_json *all;              /* descriptors of all names, before any goes */
+	fl_json *gone;             /* those that go */
 	uint64_t blobs, bytes;     /* that go */
 };
 
@@ -151,12 +152,11 @@ static bool name_stays(void *arg, const fl_json *descriptor)
 {
 	const struct garbage *garbage = arg;
 	const char *digest = fl_json_text(fl_json_get(descriptor, "digest"));
-	const char *name = fl_store_name_of(descriptor);
 
 	if (!*garbage->since || !digest || !fl_digest_is_valid(digest) ||
 	    fl_json_get(garbage->in_use, digest) || !is_older(garbage, digest))
 		return true;
-	fl_json_add(garbage->names, fl_json_new_text(name ? name : digest));
+	fl_json_add(garbage->gone, fl_json_copy(descriptor));
 	return false;
 }
 
@@ -237,19 +237,72 @@ static int sweep(struct garbage *garbage, struct fl_err *err)
 	return 0;
 }
 
+static const char *name_of(const fl_json *descriptor)
+{
+	const char *name = fl_store_name_of(descriptor);
+
+	return name ? name : fl_json_text(fl_json_get(descriptor, "digest"));
+}
+
+static bool is_one_of_several(const struct garbage *garbage, const char *name)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < fl_json_count(garbage->all); i++)
+		count += fl_store_is_named(fl_json_item(garbage->all, i), name);
+	return count > 1;
+}
+
+/* A name that has several platforms does not say which of its images it is. */
+static void add_gone(const struct garbage *garbage, const fl_json *descriptor, struct fl_str *text)
+{
+	const fl_json *platform = fl_json_get(descriptor, "platform");
+	fl_cleanup_free char *words = platform ? fl_image_platform_text(platform) : NULL;
+	bool says = words && is_one_of_several(garbage, name_of(descriptor));
+
+	fl_str_addf(text, "%s%s%s\n", name_of(descriptor), says ? "  " : "", says ? words : "");
+}
+
+static fl_json *image_of(const fl_json *descriptor)
+{
+	const fl_json *platform = fl_json_get(descriptor, "platform");
+	fl_cleanup_free char *words = platform ? fl_image_platform_text(platform) : NULL;
+	fl_json *image = fl_json_new_object();
+
+	fl_json_set(image, "ref", fl_json_new_text(name_of(descriptor)));
+	fl_json_set(image, "digest", fl_json_ref(fl_json_get(descriptor, "digest")));
+	if (words)
+		fl_json_set(image, "platform", fl_json_new_text(words));
+	return image;
+}
+
+static fl_json *report_of(const struct garbage *garbage)
+{
+	fl_json *out = fl_json_new_object(), *names = fl_json_new_array(), *images = fl_json_new_array();
+
+	for (size_t i = 0; i < fl_json_count(garbage->gone); i++) {
+		const fl_json *gone = fl_json_item(garbage->gone, i);
+
+		fl_json_add(names, fl_json_new_text(name_of(gone)));
+		fl_json_add(images, image_of(gone));
+	}
+	fl_json_set(out, "names", names);
+	fl_json_set(out, "images", images);
+	fl_json_set(out, "blobs", fl_json_new_int((int64_t)garbage->blobs));
+	fl_json_set(out, "bytes", fl_json_new_int((int64_t)garbage->bytes));
+	return out;
+}
+
 static int report(struct fl_args *args, const struct garbage *garbage, struct fl_err *err)
 {
-	fl_cleanup_json fl_json *out = fl_json_new_object();
+	fl_cleanup_json fl_json *out = report_of(garbage);
 	fl_cleanup_str struct fl_str text = FL_STR_INIT;
 	char size[16];
 
-	fl_json_set(out, "names", fl_json_ref(garbage->names));
-	fl_json_set(out, "blobs", fl_json_new_int((int64_t)garbage->blobs));
-	fl_json_set(out, "bytes", fl_json_new_int((int64_t)garbage->bytes));
 	if (fl_args_flag(args, "json"))
 		return fl_cli_print_json(out, err);
-	for (size_t i = 0; i < fl_json_count(garbage->names); i++)
-		fl_str_addf(&text, "%s\n", fl_json_text(fl_json_item(garbage->names, i)));
+	for (size_t i = 0; i < fl_json_count(garbage->gone); i++)
+		add_gone(garbage, fl_json_item(garbage->gone, i), &text);
 	fl_num_print_size(garbage->bytes, size);
 	fl_str_addf(&text, "%llu blobs, %s%s\n", (unsigned long long)garbage->blobs, size,
 		    garbage->is_dry ? ", would be removed" : "");
@@ -268,7 +321,8 @@ static int collect(struct fl_args *args, struct garbage *garbage, struct fl_err 
 		return !err || err->kind != FL_ERR_BUSY
 			       ? -1
 			       : fl_err_prefix(err, "images are being pulled or read");
-	if (take_in_use(garbage, args, err) < 0 ||
+	garbage->all = fl_store_list(garbage->store, err);
+	if (!garbage->all || take_in_use(garbage, args, err) < 0 ||
 	    (!garbage->is_dry && fl_store_keep(garbage->store, name_stays, garbage, err) < 0) ||
 	    mark(garbage, err) < 0 || sweep(garbage, err) < 0)
 		return -1;
@@ -279,13 +333,16 @@ int fl_remove_garbage(struct fl_args *args, struct fl_err *err)
 {
 	fl_cleanup_store struct fl_store store = { .dirfd = -1, .blobs = -1 };
 	fl_cleanup_json fl_json *in_use = fl_json_new_object(), *reached = fl_json_new_object();
-	fl_cleanup_json fl_json *names = fl_json_new_array();
+	fl_cleanup_json fl_json *gone = fl_json_new_array();
 	struct garbage garbage = {
 		.store = &store, .is_dry = fl_args_flag(args, "dry-run"), .in_use = in_use,
-		.reached = reached, .names = names,
+		.reached = reached, .gone = gone,
 	};
+	int rc;
 
-	if (fl_store_open(&store, fl_args_state_dir(args), false, err) == 0)
-		return collect(args, &garbage, err);
-	return err->kind == FL_ERR_NOT_FOUND ? report(args, &garbage, err) : -1;
+	if (fl_store_open(&store, fl_args_state_dir(args), false, err) < 0)
+		return err->kind == FL_ERR_NOT_FOUND ? report(args, &garbage, err) : -1;
+	rc = collect(args, &garbage, err);
+	fl_json_unref(garbage.all);
+	return rc;
 }

@@ -92,6 +92,24 @@ takes() {
 	done
 }
 
+@test "gc --keep-since says which platform of a name goes, where it has several" {
+	local one=$REGISTRY/arms:1 other=$REGISTRY/levels:1 digest
+	fl-pull get --platform linux/amd64 "$other"
+	fl-pull get --platform linux/arm/v6 "$one"
+	digest=$(fl-pull get --platform linux/arm/v7 "$one")
+	settled "$FL_STATE_DIR"
+	touch -d "3 days ago" "$FL_STATE_DIR"/images/blobs/sha256/*
+	fl-pull get --platform linux/arm/v6 "$one"
+	# One of two: which it is must be said as well.
+	fl-pull gc --dry-run --keep-since 48h --json | jq -e --arg one "$one" --arg digest "$digest" \
+		'.images | any(.ref == $one and .digest == $digest and .platform == "linux/arm/v7")'
+	run fl-pull gc --keep-since 48h
+	echo "$output"
+	grep -qx "$one  linux/arm/v7" <<<"$output"
+	grep -qx "$other" <<<"$output"
+	[ "$(fl-pull ls --json | jq -r 'select(.ref == "'"$one"'").platform')" = linux/arm ]
+}
+
 @test "an older variant in the store is no reason not to ask for the better one" {
 	fl-pull get --platform linux/arm/v6 "$REGISTRY/arms:1"
 	fl-pull get --pull never --platform linux/arm/v7 "$REGISTRY/arms:1"

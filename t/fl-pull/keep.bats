@@ -138,6 +138,7 @@ blob_count() {
 	touch -d "3 days ago" "$BLOBS"/*
 	fl-pull gc --keep-since 48h --json | jq -e '.names == [] and .blobs == 0'
 	fails_with 2 "--keep-since" fl-pull gc --keep-since yesterday
+	fails_with 2 "in h, m, s or ms" fl-pull gc --keep-since 30d
 }
 
 @test "gc leaves what a microVM was made of, also where its tag was moved or its name removed" {
