@@ -382,25 +382,44 @@ static const char *near_command(const struct fl_program *program, const char *wo
 	return alike.nearest;
 }
 
-int fl_cli_no_command(const struct fl_program *program, const char *word, const char *what,
-		      struct fl_err *err)
+static int refuse_word(const struct fl_program *program, const char *word, const char *what,
+		       const char *meant, struct fl_err *err)
 {
-	const char *meant = near_command(program, word);
-
 	return fl_err_set(err, FL_ERR_USAGE, "\"%s\" is %s; %s%s%s\"%s --help\" lists them", word, what,
 			  meant ? "did you mean " : "", meant ? meant : "", meant ? "? " : "",
 			  program->name);
 }
 
+int fl_cli_no_command(const struct fl_program *program, const char *word, const char *what,
+		      struct fl_err *err)
+{
+	return refuse_word(program, word, what, near_command(program, word), err);
+}
+
+/* Before anything is printed: a record that says no more than this would go down a pipe. */
+static int no_file(const struct fl_program *program, const char *word, struct fl_err *err)
+{
+	fl_cleanup_free char *guess =
+		program->guess ? fl_asprintf("\"%s %s %s\"", program->name, program->guess, word) : NULL;
+
+	return refuse_word(program, word, "neither a command nor a file", guess, err);
+}
+
 /* A first word that is no command: a typing error, unless the program's default command
- * takes operands of that kind. */
+ * takes operands of that kind. One with a dot or a slash was meant for a file, but for the names of
+ * images, which have colons. */
 static int check_word(const struct fl_program *program, const char *word, struct fl_err *err)
 {
-	bool is_operand = program->commands->max != 0 &&
-			  (strpbrk(word, "./") || access(word, F_OK) == 0 || !near_command(program, word));
+	const struct fl_command *first = program->commands;
+	bool takes_files = fl_str_equal(first->operands, "[FILE…]");
+	bool is_file = access(word, F_OK) == 0 ||
+		       (strpbrk(word, "./") && !(takes_files && strchr(word, ':')));
+	bool is_near = !is_file && near_command(program, word);
 
-	return word[0] == '-' || is_operand
-		       ? 0
+	if (word[0] == '-' || (first->max != 0 && (is_file || (!takes_files && !is_near))))
+		return 0;
+	return takes_files && !is_near
+		       ? no_file(program, word, err)
 		       : fl_cli_no_command(program, word, "no command of this program", err);
 }
 

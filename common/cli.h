@@ -58,6 +58,9 @@ struct fl_program {
 	const struct fl_synonym {
 		const char *word, *command;
 	} *synonyms;
+	/* The command that a first word may be meant for that is neither a command nor a file, where
+	 * the first command takes files; NULL: none. */
+	const char *guess;
 };
 
 struct fl_args {

@@ -186,8 +186,15 @@ static const struct fl_command commands[] = {
 	{ 0 },
 };
 
-static const struct fl_program program = { "fl-pull", "OCI images of microVMs into the local store", commands,
-					   NULL };
+static const struct fl_synonym synonyms[] = {
+	{ "images", "ls" }, { "list", "ls" }, { "pull", "get" }, { "remove", "rm" },
+	{ "delete", "rm" }, { "rmi", "rm" }, { "prune", "gc" }, { "save", "export" }, { 0 },
+};
+
+static const struct fl_program program = {
+	.name = "fl-pull", .help = "OCI images of microVMs into the local store", .commands = commands,
+	.synonyms = synonyms, .guess = "get",
+};
 
 int main(int argc, char **argv)
 {

@@ -194,7 +194,15 @@ static const struct fl_command commands[] = {
 	{ 0 },
 };
 
-static const struct fl_program program = { "fl-snap", "images into disks of microVMs", commands, NULL };
+static const struct fl_synonym synonyms[] = {
+	{ "list", "ls" }, { "remove", "rm" }, { "delete", "rm" }, { "prune", "gc" },
+	{ "resize", "grow" }, { 0 },
+};
+
+static const struct fl_program program = {
+	.name = "fl-snap", .help = "images into disks of microVMs", .commands = commands,
+	.synonyms = synonyms,
+};
 
 int main(int argc, char **argv)
 {

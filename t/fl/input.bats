@@ -141,6 +141,12 @@ bats_require_minimum_version 1.5.0
 	fails_with 2 'did you mean ssh?' fl exec vm
 	fails_with 2 '"gte" is no command of this program; did you mean get?' fl-pull gte
 	fails_with 4 "get.json: cannot be opened" fl-pull get.json
+	for pair in images:ls list:ls pull:get remove:rm delete:rm rmi:rm prune:gc save:export; do
+		fails_with 2 "did you mean ${pair#*:}?" fl-pull "${pair%:*}" alpine
+	done
+	for pair in list:ls remove:rm delete:rm prune:gc resize:grow; do
+		fails_with 2 "did you mean ${pair#*:}?" fl-snap "${pair%:*}"
+	done
 	fails_with 2 'did you mean --root-size?' fl spec --root-sze 5G
 	fails_with 2 'unknown option "--frobnicate"; see' fl spec --frobnicate
 	[[ "$(fl help)" == "usage: fl "* ]]
@@ -148,6 +154,22 @@ bats_require_minimum_version 1.5.0
 	fl help up | cmp - <(fl up --help)
 	fl help stop | cmp - <(fl-run stop --help)
 	fl-pull help get | cmp - <(fl-pull get --help)
+}
+
+@test "a first word that is neither a command nor a file is told so, and nothing goes down the pipe" {
+	for image in alpine alpine:3.19 ghcr.io/a/b:1; do
+		run --separate-stderr fl-pull "$image"
+		[ "$status" = 2 ]
+		[[ "$stderr" == *"\"$image\" is neither a command nor a file; did you mean \"fl-pull get $image\"? \"fl-pull --help\""* ]]
+		[ -z "$output" ]
+	done
+	run --separate-stderr fl-net alpine
+	[ "$status" = 2 ]
+	[ -z "$output" ]
+	[[ "$stderr" == *"\"alpine\" is neither a command nor a file; \"fl-net --help\""* ]]
+	[ ! -e "$FL_STATE_DIR" ]
+	small_spec vm >alpine
+	fl-pull alpine | jq -e '.host.images | length == 2'
 }
 
 @test "who is not there is told so, and that is no failure of down" {
