@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "cmd/fl-pull/source.h"
 
+#include "cmd/fl-pull/entries.h"
 #include "common/alloc.h"
 #include "common/image.h"
 
@@ -166,45 +167,10 @@ static int read_first(struct fl_source *source, struct fl_str *text, struct fl_e
 	return fl_source_digest(source, digest, text, err);
 }
 
-static void add_platform(const fl_json *platform, struct fl_str *known)
-{
-	const char *os = fl_json_text(fl_json_get(platform, "os"));
-	const char *arch = fl_json_text(fl_json_get(platform, "architecture"));
-	const char *variant = fl_json_text(fl_json_get(platform, "variant"));
-
-	if (os && arch)
-		fl_str_addf(known, " %s/%s%s%s", os, arch, variant ? "/" : "",
-			    variant ? variant : "");
-}
-
-/* The descriptor of the index that fits best, borrowed; NULL with err. */
-static const fl_json *choose_platform(const fl_json *index, const char *platform,
-				      struct fl_err *err)
-{
-	const fl_json *list = fl_json_get(index, "manifests"), *best = NULL;
-	fl_cleanup_str struct fl_str known = FL_STR_INIT;
-	int best_rank = 0;
-
-	for (size_t i = 0; i < fl_json_count(list); i++) {
-		const fl_json *one = fl_json_item(list, i), *has = fl_json_get(one, "platform");
-		int rank = has ? fl_image_rank(has, platform) : 0;
-
-		if (rank > best_rank) {
-			best = one;
-			best_rank = rank;
-		}
-		add_platform(has, &known);
-	}
-	if (!best)
-		fl_err_set(err, FL_ERR_UNSUPPORTED, "no image for platform %s; there are:%s",
-			   platform, known.data ? known.data : " none");
-	return best;
-}
-
 /* From an index to its manifest for the platform: the text and the document. */
 static int descend(struct fl_source *source, struct fl_str *text, fl_json **doc, struct fl_err *err)
 {
-	const fl_json *chosen = choose_platform(*doc, source->wanted, err);
+	const fl_json *chosen = fl_entries_choose(source, doc, err);
 	const char *given = fl_json_text(fl_json_get(chosen, "digest"));
 	char digest[FL_DIGEST_TEXT];
 
@@ -219,12 +185,6 @@ static int descend(struct fl_source *source, struct fl_str *text, fl_json **doc,
 	source->index = *doc;
 	*doc = fl_json_parse(text->data ? text->data : "", text->len, digest, err);
 	return *doc ? 0 : -1;
-}
-
-static bool is_index(const fl_json *doc)
-{
-	return fl_image_is_index(fl_json_text(fl_json_get(doc, "mediaType"))) ||
-	       fl_json_is_array(fl_json_get(doc, "manifests"));
 }
 
 static void forget(struct fl_source *source)
@@ -243,7 +203,7 @@ fl_json *fl_source_manifest(struct fl_source *source, struct fl_str *text, struc
 	if (read_first(source, text, err) < 0)
 		return NULL;
 	doc = fl_json_parse(text->data ? text->data : "", text->len, "manifest", err);
-	if (!doc || (is_index(doc) && descend(source, text, &doc, err) < 0) ||
+	if (!doc || (fl_entries_is_index(doc) && descend(source, text, &doc, err) < 0) ||
 	    fl_image_check_manifest(doc, "the manifest", err) < 0)
 		return NULL;
 	return fl_json_ref(doc);
@@ -278,7 +238,7 @@ static fl_json *read_index(const struct fl_str *text)
 	fl_cleanup_json fl_json *doc =
 		fl_json_parse(text->data ? text->data : "", text->len, "referrers", NULL);
 
-	return is_index(doc) ? fl_json_ref(doc) : NULL;
+	return fl_entries_is_index(doc) ? fl_json_ref(doc) : NULL;
 }
 
 fl_json *fl_source_referrers(struct fl_source *source, const char *digest, struct fl_err *err)

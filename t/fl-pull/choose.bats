@@ -42,6 +42,32 @@ index() {
 		curl -sf -X PUT -H "Content-Type: application/vnd.oci.image.index.v1+json" --data-binary @- "http://$REGISTRY/v2/$name/manifests/1"
 }
 
+# put_index NAME TAG DESCRIPTOR…: prints its own descriptor.
+put_index() {
+	local name=$1 tag=$2 type=application/vnd.oci.image.index.v1+json text
+	shift 2
+	text=$(printf '%s\n' "$@" | jq -sc --arg type $type '{schemaVersion: 2, mediaType: $type, manifests: .}')
+	printf %s "$text" | curl -sf -X PUT -H "Content-Type: $type" --data-binary @- "http://$REGISTRY/v2/$name/manifests/$tag"
+	jq -nc --arg type $type --arg digest "sha256:$(printf %s "$text" | sha256sum | cut -d' ' -f1)" --argjson size ${#text} \
+		'{mediaType: $type, digest: $digest, size: $size}'
+}
+
+# bare NAME PLATFORM: the descriptor of such an image, which does not say it.
+bare() {
+	jq -c '.manifests[0] | {mediaType, digest, size}' "$LAYOUTS/$1/${2//\//_}/layout/index.json"
+}
+
+# artifact NAME PLATFORM: the descriptor of what is no image, of that image's blobs.
+artifact() {
+	local digest text type=application/vnd.oci.image.manifest.v1+json
+	digest=$(jq -r '.manifests[0].digest | sub("sha256:"; "")' "$LAYOUTS/$1/${2//\//_}/layout/index.json")
+	text=$(jq -c --arg type $type '.mediaType = $type | .config.mediaType = "application/vnd.example+json"' \
+		"$LAYOUTS/$1/${2//\//_}/layout/blobs/sha256/$digest")
+	printf %s "$text" | curl -sf -X PUT -H "Content-Type: $type" --data-binary @- "http://$REGISTRY/v2/$1/manifests/artifact"
+	jq -nc --arg type $type --arg digest "sha256:$(printf %s "$text" | sha256sum | cut -d' ' -f1)" --argjson size ${#text} \
+		'{mediaType: $type, digest: $digest, size: $size}'
+}
+
 # takes NAME WANTED FOUND
 takes() {
 	own_state "$BATS_TEST_TMPDIR/${1}_${2//\//_}"
@@ -80,6 +106,35 @@ takes() {
 	for platform in linux linux/ /amd64 linux//v7 linux/arm/v7/x LINUX/arm "linux/arm v7" ""; do
 		fails_with 2 "is not OS/ARCH" fl-pull get --platform "$platform" "$REGISTRY/arms:1"
 	done
+}
+
+@test "entries without a platform: the config says it; an index within the index; attestations stay out" {
+	local amd64 arm64 attestation nested deeper one
+	amd64=$(bare arms linux/amd64) arm64=$(bare arms linux/arm64/v8)
+	attestation=$(jq -c '. + {platform: {os: "unknown", architecture: "unknown"}}' <<<"$amd64")
+	one=$REGISTRY/arms:odd
+	put_index arms odd "$amd64"
+	[ "$(fl-pull get --platform linux/amd64 "$one")" = "$(jq -r .digest <<<"$amd64")" ]
+	put_index arms odd "$attestation" "$arm64" "$amd64"
+	own_state "$BATS_TEST_TMPDIR/two"
+	[ "$(fl-pull get --platform linux/amd64 "$one")" = "$(jq -r .digest <<<"$amd64")" ]
+	fl-pull inspect --pull always --json --platform linux/arm64 "$one" | jq -e --argjson it "$arm64" \
+		'.digest == $it.digest and .platforms == ["linux/arm64", "linux/amd64"]'
+	fails_with 13 "platform linux/arm/v7; there are: linux/arm64 linux/amd64" fl-pull get --platform linux/arm/v7 "$one"
+	put_index arms odd "$(artifact arms linux/amd64)" "$attestation" "$arm64"
+	fails_with 13 "there are: linux/arm64, 1 without a platform" fl-pull get --pull always --platform linux/amd64 "$one"
+	put_index arms odd "$attestation"
+	fails_with 13 "there are: none" fl-pull get --pull always --platform linux/amd64 "$one"
+	nested=$(put_index arms inner "$arm64" "$(jq -c '. + {platform: {os: "linux", architecture: "amd64"}}' <<<"$amd64")")
+	deeper=$(put_index arms odd "$nested")
+	own_state "$BATS_TEST_TMPDIR/nested"
+	for platform in linux/amd64:$amd64 linux/arm64:$arm64; do
+		[ "$(fl-pull get --platform "${platform%%:*}" "$one")" = "$(jq -r .digest <<<"${platform#*:}")" ]
+	done
+	fails_with 13 "there are: linux/arm64 linux/amd64" fl-pull get --platform linux/arm/v7 "$one"
+	# One level is enough.
+	put_index arms odd "$deeper" "$attestation"
+	fails_with 13 "there are: 1 more index" fl-pull get --pull always --platform linux/amd64 "$one"
 }
 
 @test "two variants of one name live side by side" {
