@@ -282,6 +282,9 @@ int fl_get(const struct fl_store *store, const char *text, const struct fl_get_o
 	fl_cleanup_close int lock = -1;
 	int rc;
 
+	if (fl_digest_is_valid(text))
+		return fl_err_set(err, FL_ERR_INVALID, "%s: a digest alone does not say where the image is; "
+				  "write HOST/NAME@%s", text, text);
 	if (fl_get_parse(text, &get.reference, err) < 0)
 		return -1;
 	lock = take_name(&get, err) < 0 ? -1 : fl_store_lock(store, false, err);

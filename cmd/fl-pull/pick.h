@@ -18,7 +18,8 @@ struct fl_pick {
 	uint64_t size;       /* of all blobs */
 };
 
-/* FL_ERR_NOT_FOUND when the store does not have it. */
+/* text: a name, or the digest of a manifest, which is for its own platform. FL_ERR_NOT_FOUND when the
+ * store does not have it. */
 int fl_pick(const struct fl_store *store, const char *text, const char *platform,
 	    struct fl_pick *pick, struct fl_err *err);
 void fl_pick_finish(struct fl_pick *pick);

@@ -110,6 +110,19 @@ blob_count() {
 	fails_with 13 "image manifest" fl-pull inspect "$(jq -r .config.digest "$BLOBS/${other#sha256:}")"
 }
 
+@test "export and push take a digest of the store, and get says that it wants a name" {
+	local digest none
+	none=sha256:$(printf %064d 0)
+	digest=$(fl-pull get "$REGISTRY/t/root:1")
+	fl-pull export "$digest" "oci:$BATS_TEST_TMPDIR/out:x"
+	[ "$(jq -r '.manifests[0].digest' "$BATS_TEST_TMPDIR/out/index.json")" = "$digest" ]
+	fl-pull export "$digest" "docker-archive:$BATS_TEST_TMPDIR/out.tar"
+	tar -xOf "$BATS_TEST_TMPDIR/out.tar" manifest.json | jq -e '.[0].RepoTags == []'
+	[ "$(fl-pull push "$digest" "$REGISTRY/t/pushed:1")" = "$digest" ]
+	fails_with 4 "$none: not in the store" fl-pull export "$none" "oci:$BATS_TEST_TMPDIR/out:y"
+	fails_with 3 "HOST/NAME@$digest" fl-pull get "$digest"
+}
+
 @test "gc leaves what skopeo put there, marks and half-written files go" {
 	fl-pull get "$REGISTRY/t/root:1"
 	skopeo copy -q --all --src-tls-verify=false "docker://$REGISTRY/t/kernel:1" "oci:$FL_STATE_DIR/images:theirs"
