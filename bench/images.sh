@@ -68,6 +68,18 @@ warm() {
 	rm -f /dev/shm/flintlock-bench
 }
 
+# The device reads and writes as a disk does, past the page cache: else the kernel copies what is
+# written once more, on the processors that are measured. It goes with the mount.
+on_loop() {
+	local loop
+	loop=$(losetup --find --show --direct-io=on "$work/disk")
+	mount "$loop" "$work/mnt" || {
+		losetup -d "$loop"
+		return 1
+	}
+	losetup -d "$loop"
+}
+
 # fresh [xfs]: an empty file system, ext4 with a journal unless said, at work/mnt.
 fresh() {
 	unmount
@@ -77,7 +89,7 @@ fresh() {
 	ext4) mkfs.ext4 -q -E lazy_itable_init=0 "$work/disk" ;;
 	xfs) mkfs.xfs -q -m reflink=1 "$work/disk" ;;
 	esac
-	mount -o loop "$work/disk" "$work/mnt"
+	on_loop
 	sync # what others left is not for who comes next to write
 	warm
 	cd "$work/mnt"
