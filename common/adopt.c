@@ -199,7 +199,8 @@ static int adopt(const struct fl_state *state, const fl_vm_names *names, const f
 
 		/* It may be the very one that is meant: another beside it must be asked for. */
 		if (!record && failure.kind != FL_ERR_NOT_FOUND)
-			return fl_err_pass(err, &failure);
+			return fl_err_set(err, failure.kind, "%s; --new makes another %s/%s beside it",
+					  failure.text, one->name_space, one->name);
 		if (!record || fl_record_is_leaving(record))
 			continue;
 		live++;

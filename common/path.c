@@ -76,7 +76,7 @@ int fl_path_deny_state(struct fl_err *err)
 {
 	struct fl_err why;
 
-	if (!err || err->kind != FL_ERR_DENIED)
+	if (!err || err->kind != FL_ERR_DENIED || geteuid() == 0)
 		return -1;
 	why = *err;
 	return fl_err_set(err, why.kind, "%s; be root, or name a folder of yours with --state-dir "

@@ -150,7 +150,7 @@ void fl_step_keep_first(struct fl_err *first, const struct fl_err *failure)
 {
 	if (first->kind == FL_ERR_NONE)
 		*first = *failure;
-	else if (*failure->text)
+	else if (*failure->text && failure->kind != FL_ERR_INTERRUPTED)
 		fl_log(FL_LOG_ERROR, "%s", failure->text);
 }
 

@@ -6,18 +6,22 @@
 #include "common/dryrun.h"
 #include "common/log.h"
 
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define MOST_BEGUN 200 /* each has its folder open */
+#define MOST_WAITED_FOR 200
 #define LOOK_EVERY_MS 100
 
-/* A microVM that the step began, and that is waited for while others are begun. */
-struct begun {
+/* A document, from when it came until it is told what became of it. */
+struct entry {
+	fl_json *document; /* borrowed, unless it is waited for */
 	struct fl_vm vm;
-	fl_json *document;
-	int settle_ms; /* how long it may take */
-	int64_t since; /* on fl_clock_ms() */
+	bool is_waited_for; /* the step began it, and its judge has yet to say what it came to */
+	int settle_ms;      /* how long that may take */
+	int64_t since;      /* on fl_clock_ms() */
+	fl_json *record;    /* to print; NULL: nothing */
+	struct fl_err failure;
 };
 
 struct up {
@@ -25,24 +29,24 @@ struct up {
 	struct fl_args *args;
 	struct fl_state state;
 	bool has_begun; /* a document came */
-	FL_VEC(struct begun) begun;
-	size_t concluded; /* of begun, from the first */
+	FL_VEC(struct entry) entries;
+	size_t told; /* of entries, from the first */
+	size_t most; /* that may be waited for: each has its folder open */
+	bool is_interrupted; /* by a signal, or as nobody reads what is told */
 	struct fl_err first;
 };
 
 /* A failure for which there is no record: the document itself (NULL: none could be read) carries it
  * on. */
-static int pass_on_document(const struct up *up, const fl_json *document,
-			    const struct fl_err *failure)
+static void carry_on_document(const struct up *up, struct entry *entry)
 {
-	fl_cleanup_json fl_json *record = fl_json_new_object();
-
-	fl_json_set(record, "spec", document ? fl_json_copy(fl_spec_of(document)) : fl_json_new_object());
-	fl_json_put(record, "host.format", fl_json_new_int(FL_RECORD_FORMAT));
-	fl_step_put_failure(record, up->step->name, failure);
-	if (!fl_cli_is_terminal())
-		fl_step_print(up->args, record, NULL);
-	return -1;
+	if (fl_cli_is_terminal())
+		return;
+	entry->record = fl_json_new_object();
+	fl_json_set(entry->record, "spec", entry->document ? fl_json_copy(fl_spec_of(entry->document))
+							   : fl_json_new_object());
+	fl_json_put(entry->record, "host.format", fl_json_new_int(FL_RECORD_FORMAT));
+	fl_step_put_failure(entry->record, up->step->name, &entry->failure);
 }
 
 /* Where records come through a pipe, who is before us in it has told the reason. */
@@ -54,7 +58,7 @@ static bool is_told(const struct fl_args *args)
 }
 
 /* A step before failed: that is passed on. */
-static int hand_through(const struct up *up, const fl_json *record, struct fl_err *err)
+static void hand_through(const struct up *up, struct entry *entry, fl_json *record)
 {
 	const fl_json *error = fl_json_at(record, "host.error");
 	const char *text = fl_json_text(fl_json_get(error, "text"));
@@ -63,14 +67,16 @@ static int hand_through(const struct up *up, const fl_json *record, struct fl_er
 	const char *name_space = fl_json_text(fl_json_at(record, "spec.namespace"));
 	enum fl_err_kind of = fl_err_kind_of(kind ? kind : "");
 
-	fl_step_print(up->args, record, NULL);
+	entry->record = fl_json_ref(record);
 	if (is_told(up->args)) {
 		fl_log(FL_LOG_DEBUG, "%s: left out, as step %s failed", name ? name : "a spec",
 		       fl_json_text(fl_json_get(error, "step")));
-		return fl_err_set(err, of, "%s", "");
+		fl_err_set(&entry->failure, of, "%s", "");
+		return;
 	}
-	fl_err_set(err, of, "%s", text ? text : "failed");
-	return name && name_space ? fl_err_prefix(err, "%s/%s", name_space, name) : -1;
+	fl_err_set(&entry->failure, of, "%s", text ? text : "failed");
+	if (name && name_space)
+		fl_err_prefix(&entry->failure, "%s/%s", name_space, name);
 }
 
 static int locked_up(const struct fl_step *step, struct fl_step_call *call, struct fl_err *err)
@@ -95,143 +101,189 @@ static int locked_up(const struct fl_step *step, struct fl_step_call *call, stru
 	return step->up(call, err);
 }
 
-static int watched_up(const struct up *up, const struct fl_vm *vm, int *settle_ms,
-		      struct fl_err *err)
+static int watched_up(const struct up *up, struct entry *entry)
 {
 	fl_cleanup_vm_watch struct fl_vm_watch watch = { 0 };
-	struct fl_step_call call = { .args = up->args, .vm = vm };
+	struct fl_step_call call = { .args = up->args, .vm = &entry->vm };
 	int rc;
 
-	if (fl_vm_watch_init(&watch, vm, err) < 0)
+	if (fl_vm_watch_init(&watch, &entry->vm, &entry->failure) < 0)
 		return -1;
 	call.cancel = &watch.cancel;
-	rc = locked_up(up->step, &call, err);
-	*settle_ms = call.settle_ms;
+	rc = locked_up(up->step, &call, &entry->failure);
+	entry->settle_ms = call.settle_ms;
+	entry->since = fl_clock_ms();
 	fl_spec_finish(&call.spec);
 	fl_json_unref(call.record);
 	return rc;
 }
 
 /* With its record as it is then. */
-static int conclude(const struct up *up, const struct fl_vm *vm, const fl_json *document, int rc,
-		    struct fl_err *err)
+static void conclude(const struct up *up, struct entry *entry, int rc)
 {
-	fl_cleanup_json fl_json *record = NULL;
-
+	entry->is_waited_for = false;
 	if (rc < 0)
-		fl_step_note(vm, up->step->name, err, NULL);
-	record = fl_vm_load(vm, rc < 0 ? NULL : err);
-	if (!record)
-		return rc < 0 ? pass_on_document(up, document, err) : -1;
+		fl_step_note(&entry->vm, up->step->name, &entry->failure, NULL);
+	entry->record = fl_vm_load(&entry->vm, rc < 0 ? NULL : &entry->failure);
 	if (rc == 0)
-		return fl_step_print(up->args, record, err);
-	fl_step_print(up->args, record, NULL);
-	return fl_step_name_failure(vm, err);
-}
-
-static void begun_finish(struct begun *begun)
-{
-	fl_vm_close(&begun->vm);
-	fl_json_unref(begun->document);
+		return;
+	if (entry->record)
+		fl_step_name_failure(&entry->vm, &entry->failure);
+	else
+		carry_on_document(up, entry);
 }
 
 /* 1: it has come to its end; 0: not yet; -1: it failed. */
-static int judge(const struct up *up, const struct begun *begun, bool wait, struct fl_err *err)
+static int judge(const struct up *up, struct entry *entry, bool wait)
 {
-	int64_t left = begun->since + begun->settle_ms - fl_clock_ms();
-	struct fl_err why = { 0 };
-
-	if (!wait && left > 0)
-		return fl_vm_judge_now(&begun->vm, up->step->judge, NULL, err);
-	if (fl_vm_wait(&begun->vm, left > 0 ? (int)left : 0, up->step->judge, NULL, &why) == 0)
-		return 1;
-	if (why.kind != FL_ERR_TIMEOUT)
-		return fl_err_pass(err, &why);
-	return fl_err_set(err, FL_ERR_TIMEOUT, "%s/%s: not within %d ms", begun->vm.name_space,
-			  begun->vm.name, begun->settle_ms);
-}
-
-/* The one that was begun first of those left; false: there is none, or nothing to say of it yet. */
-static bool conclude_next(struct up *up, bool wait)
-{
-	struct fl_err failure = { 0 };
-	struct begun *begun;
+	int64_t left = entry->since + entry->settle_ms - fl_clock_ms();
+	const struct fl_vm *vm = &entry->vm;
 	int verdict;
 
-	if (up->concluded == up->begun.count)
+	if (!wait && left > 0)
+		verdict = fl_vm_judge_now(vm, up->step->judge, NULL, &entry->failure);
+	else
+		verdict = fl_vm_wait(vm, left > 0 ? (int)left : 0, up->step->judge, NULL,
+				     &entry->failure) < 0 ? -1 : 1;
+	if (verdict < 0 && entry->failure.kind == FL_ERR_TIMEOUT)
+		fl_err_set(&entry->failure, FL_ERR_TIMEOUT, "%s/%s: not within %d ms", vm->name_space,
+			   vm->name, entry->settle_ms);
+	if (verdict < 0 && entry->failure.kind == FL_ERR_NOT_FOUND)
+		fl_err_set(&entry->failure, FL_ERR_ABORTED, "%s/%s: was deleted meanwhile",
+			   vm->name_space, vm->name);
+	return verdict;
+}
+
+static void entry_finish(struct entry *entry)
+{
+	fl_vm_close(&entry->vm);
+	fl_json_unref(entry->document);
+	fl_json_unref(entry->record);
+}
+
+static void tell(struct up *up, struct entry *entry)
+{
+	bool has_failed = entry->failure.kind != FL_ERR_NONE;
+
+	if (entry->record)
+		fl_step_print(up->args, entry->record, has_failed ? NULL : &entry->failure);
+	if (entry->failure.kind != FL_ERR_NONE)
+		fl_step_keep_first(&up->first, &entry->failure);
+	up->is_interrupted |= entry->failure.kind == FL_ERR_INTERRUPTED;
+}
+
+/* The first of those that are left; false: there is none, or nothing to say of it yet. */
+static bool tell_next(struct up *up, bool wait)
+{
+	struct entry *entry;
+	int verdict;
+
+	if (up->told == up->entries.count)
 		return false;
-	begun = &up->begun.items[up->concluded];
-	verdict = judge(up, begun, wait, &failure);
-	if (verdict == 0)
-		return false;
-	if (conclude(up, &begun->vm, begun->document, verdict < 0 ? -1 : 0, &failure) < 0)
-		fl_step_keep_first(&up->first, &failure);
-	begun_finish(begun);
-	up->concluded++;
+	entry = &up->entries.items[up->told];
+	if (entry->is_waited_for) {
+		verdict = judge(up, entry, wait);
+		if (verdict == 0)
+			return false;
+		conclude(up, entry, verdict < 0 ? -1 : 0);
+	}
+	tell(up, entry);
+	entry_finish(entry);
+	up->told++;
+	if (up->told == up->entries.count)
+		up->told = up->entries.count = 0;
 	return true;
 }
 
-static int look_at_begun(void *arg)
+static int look_at_entries(void *arg)
 {
 	struct up *up = arg;
 
-	while (conclude_next(up, false))
+	while (tell_next(up, false))
 		;
-	return up->concluded == up->begun.count ? -1 : LOOK_EVERY_MS;
+	return up->told == up->entries.count ? -1 : LOOK_EVERY_MS;
 }
 
-/* Takes vm. */
-static void wait_later(struct up *up, struct fl_vm *vm, fl_json *document, int settle_ms)
+/* Without a failure it is done, or is waited for. */
+static void begin(struct up *up, struct entry *entry)
 {
-	FL_VEC_ADD(&up->begun, (struct begun){ *vm, fl_json_ref(document), settle_ms, fl_clock_ms() });
-	*vm = (struct fl_vm)FL_VM_INIT;
-	if (up->begun.count - up->concluded > MOST_BEGUN)
-		conclude_next(up, true);
+	bool bare = !fl_json_get(fl_spec_of(entry->document), "uid");
+	fl_cleanup_json fl_json *record = NULL;
+	int rc;
+
+	if (bare && fl_step_failed_before(up->step, entry->document)) {
+		hand_through(up, entry, entry->document);
+		return;
+	}
+	if (fl_vm_resolve(&up->state, entry->document, fl_args_flag(up->args, "new"), &entry->vm,
+			  &entry->failure) == 0)
+		record = fl_vm_load(&entry->vm, &entry->failure);
+	if (!record) {
+		carry_on_document(up, entry);
+		return;
+	}
+	if (fl_step_failed_before(up->step, record)) {
+		hand_through(up, entry, record);
+		return;
+	}
+	rc = watched_up(up, entry);
+	entry->is_waited_for = rc == 0 && up->step->judge;
+	if (!entry->is_waited_for)
+		conclude(up, entry, rc);
 }
 
+/* What is told has the order of what came in. */
 static int up_one(void *arg, fl_json *document, struct fl_err *err)
 {
 	struct up *up = arg;
-	fl_cleanup_vm struct fl_vm vm = FL_VM_INIT;
-	fl_cleanup_json fl_json *record = NULL;
-	bool bare = !fl_json_get(fl_spec_of(document), "uid");
-	int settle_ms, rc;
+	struct entry entry = { .document = fl_json_ref(document), .vm = FL_VM_INIT };
 
 	up->has_begun = true;
-	if (bare && fl_step_failed_before(up->step, document))
-		return hand_through(up, document, err);
-	if (fl_vm_resolve(&up->state, document, fl_args_flag(up->args, "new"), &vm, err) < 0)
-		return pass_on_document(up, document, err);
-	record = fl_vm_load(&vm, err);
-	if (!record)
-		return pass_on_document(up, document, err);
-	if (fl_step_failed_before(up->step, record))
-		return hand_through(up, record, err);
-	rc = watched_up(up, &vm, &settle_ms, err);
-	if (rc < 0 || !up->step->judge)
-		return conclude(up, &vm, document, rc, err);
-	wait_later(up, &vm, document, settle_ms);
-	return 0;
+	begin(up, &entry);
+	up->is_interrupted |= entry.failure.kind == FL_ERR_INTERRUPTED;
+	if (!entry.is_waited_for)
+		fl_vm_close(&entry.vm);
+	FL_VEC_ADD(&up->entries, entry);
+	look_at_entries(up);
+	if (up->entries.count - up->told > up->most)
+		tell_next(up, true);
+	return up->is_interrupted ? fl_err_set(err, FL_ERR_INTERRUPTED, "%s", "") : fl_cancel_check(NULL, err);
+}
+
+/* Of what may be open at once most is left to those who begin them. */
+static size_t most_waited_for(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur / 4 >= MOST_WAITED_FOR)
+		return MOST_WAITED_FOR;
+	return (size_t)limit.rlim_cur / 4;
 }
 
 int fl_step_up(const struct fl_step *step, struct fl_args *args, struct fl_err *err)
 {
-	struct up up = { .step = step, .args = args };
-	const struct fl_step_reader reader = { .each = up_one, .idle = look_at_begun, .arg = &up };
+	struct up up = { .step = step, .args = args, .most = most_waited_for() };
+	const struct fl_step_reader reader = { .each = up_one, .idle = look_at_entries, .arg = &up };
 	struct fl_err failure = { 0 };
 
 	if (fl_args_flag(args, "dry-run"))
 		return fl_step_dry_run(step, args, err);
 	if (fl_args_state(args, true, &up.state, err) < 0)
 		return -1;
-	if (fl_step_each_document(args, &reader, &failure) < 0)
-		fl_step_keep_first(&up.first, &failure);
-	while (conclude_next(&up, true))
+	fl_step_each_document(args, &reader, &failure);
+	while (tell_next(&up, true))
 		;
 	/* The next step is not left without input to wonder about. */
-	if (!up.has_begun && failure.kind != FL_ERR_NONE)
-		pass_on_document(&up, NULL, &failure);
-	free(up.begun.items);
+	if (!up.has_begun && failure.kind != FL_ERR_NONE) {
+		struct entry none = { .vm = FL_VM_INIT, .failure = failure };
+
+		carry_on_document(&up, &none);
+		tell(&up, &none);
+		entry_finish(&none);
+	} else if (failure.kind != FL_ERR_NONE) {
+		fl_step_keep_first(&up.first, &failure);
+	}
+	free(up.entries.items);
 	fl_state_close(&up.state);
 	return fl_step_take_first(&up.first, err);
 }

@@ -168,9 +168,10 @@ int fl_vm_wait(const struct fl_vm *vm, int timeout_ms, fl_vm_judge *judge, void 
 	int64_t end = fl_clock_ms() + timeout_ms;
 
 	/* A supervisor that ends, however, closes run.lock. */
+	/* Of a folder that is gone the record says so. */
 	if ((inotify < 0 && errno != EMFILE) ||
 	    (inotify >= 0 && inotify_add_watch(inotify, vm->path, IN_MOVED_TO | IN_DELETE |
-							IN_CLOSE_WRITE) < 0))
+							IN_CLOSE_WRITE) < 0 && errno != ENOENT))
 		return fl_err_errno(err, errno, "%s: cannot be watched", vm->path);
 	for (;;) {
 		int64_t left = timeout_ms < 0 ? -1 : end - fl_clock_ms();

@@ -3,18 +3,31 @@
 
 #include "common/json.h"
 
-/* What others wrote stays within its brackets, and within the line. */
-static void add_words(struct fl_str *text, const char *words)
+#include <string.h>
+
+/* What others wrote stays within its brackets, and within the line; of what may be no UTF-8 a terminal
+ * takes single bytes for its own. */
+static void add_words(struct fl_str *text, const char *words, bool is_utf8)
 {
-	size_t from = text->len;
+	size_t from = text->len + 2;
 
 	fl_str_addf(text, " (%.200s", words);
 	for (size_t i = from; i < text->len; i++)
 		if ((unsigned char)text->data[i] < ' ')
 			text->data[i] = ' ';
-	while (text->data[text->len - 1] == ' ')
+		else if (!is_utf8 && (unsigned char)text->data[i] >= 0x7f)
+			text->data[i] = '?';
+	while (text->len > from && text->data[text->len - 1] == ' ')
 		text->data[--text->len] = 0;
 	fl_str_add(text, ")");
+}
+
+/* A line of text and no page; NULL: none. */
+static const char *plain_line(const struct fl_str *body)
+{
+	const char *line = body->data ? body->data + strspn(body->data, " \t\r\n") : "";
+
+	return *line && *line != '<' ? line : NULL;
 }
 
 /* Of "errors" (distribution specification), or "details" as token servers say it; or a plain line,
@@ -30,10 +43,10 @@ static void add_reason(const struct fl_http_transfer *transfer, struct fl_str *t
 
 	message = message ? message : fl_json_text(fl_json_get(body, "details"));
 	fl_str_add(text, "");
-	if (!message && !body && transfer->body.data && transfer->body.len && transfer->body.data[0] != '<')
-		message = transfer->body.data;
+	if (!message && !body)
+		message = plain_line(&transfer->body);
 	if (message)
-		add_words(text, message);
+		add_words(text, message, body != NULL);
 	if (fl_http_header(transfer, "Retry-After", &wish))
 		fl_str_addf(text, " (Retry-After: %.40s)", wish.data);
 }

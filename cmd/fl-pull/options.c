@@ -6,6 +6,7 @@
 
 #include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #define LONGEST_BUNDLE (16 << 20)
 #define PLATFORM_LETTERS "abcdefghijklmnopqrstuvwxyz0123456789_.-/"
@@ -44,8 +45,10 @@ static int check_platform(const char *text, struct fl_err *err)
 static int check_ca_file(const char *file, struct fl_err *err)
 {
 	fl_cleanup_str struct fl_str text = FL_STR_INIT;
+	struct stat st;
 
-	if (!file)
+	/* A pipe can be read once only. */
+	if (!file || (stat(file, &st) == 0 && !S_ISREG(st.st_mode)))
 		return 0;
 	if (fl_io_read_file(AT_FDCWD, file, LONGEST_BUNDLE, &text, err) < 0)
 		return fl_err_prefix(err, "option --ca-file");

@@ -24,7 +24,6 @@
 #define LONGEST_SETTLE_MS 3600000
 /* Whoever looks whether it runs has the lock for a moment. */
 #define LOCK_MS 1000
-#define LOCK_AT 100
 
 /* Once jailed, a microVM is not let out by a start that does not say so. */
 static const char *jailer_of(const struct fl_step_call *call)
@@ -180,10 +179,10 @@ static int read_report(int fd, struct fl_err *err)
  * control group: to move there later takes the kernel milliseconds. It inherits run.lock. */
 static int spawn_supervisor(const struct fl_vm *vm, int lock, struct fl_err *err)
 {
-	const struct fl_proc_descriptor handed = { lock, LOCK_AT };
+	const struct fl_proc_descriptor handed = { lock, lock };
 	fl_cleanup_free char *program =
 		fl_path_beside_program("libexec/flintlock", "fl-supervise");
-	fl_cleanup_free char *number = fl_asprintf("%d", LOCK_AT);
+	fl_cleanup_free char *number = fl_asprintf("%d", lock);
 	const char *argv[] = { program, vm->state->dir, vm->name_space, vm->name, vm->uid, number, NULL };
 	fl_cleanup_close int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 	fl_cleanup_close int from = -1, to = -1, group = -1;
@@ -207,6 +206,15 @@ static int spawn_supervisor(const struct fl_vm *vm, int lock, struct fl_err *err
 	return read_report(from, err);
 }
 
+/* It has ended since: a job may be done before anybody looks. */
+static bool has_settled(const fl_json *record, const char *state)
+{
+	bool has_ended = fl_str_equal(state, "stopped") || fl_str_equal(state, "failed") ||
+			 fl_str_equal(state, "waiting");
+
+	return has_ended && fl_json_bool(fl_json_at(record, "host.vmm.settled"));
+}
+
 int fl_start_judge(void *arg, const fl_json *record, struct fl_err *err)
 {
 	const char *state = fl_json_text(fl_json_at(record, "host.vmm.state"));
@@ -216,7 +224,7 @@ int fl_start_judge(void *arg, const fl_json *record, struct fl_err *err)
 	(void)arg;
 	if (fl_record_is_leaving(record))
 		return fl_err_set(err, FL_ERR_ABORTED, "the microVM is being deleted");
-	if (fl_str_equal(state, "running") || fl_str_equal(state, "paused"))
+	if (fl_str_equal(state, "running") || fl_str_equal(state, "paused") || has_settled(record, state))
 		return 1;
 	if (fl_str_equal(state, "failed") || fl_str_equal(state, "waiting"))
 		/* What a VMM fails at it says itself; else it is the guest that spoke. */
@@ -265,12 +273,12 @@ static int write_files(const struct fl_vm *vm, const fl_json *files, struct fl_e
 	return 0;
 }
 
-static int launch(struct fl_step_call *call, uint64_t settle, struct fl_err *err)
+/* *lock is for the caller to close, also after a failure. */
+static int launch(struct fl_step_call *call, uint64_t settle, int *lock, struct fl_err *err)
 {
 	fl_cleanup_json fl_json *launch_doc = NULL;
 	const char *restart = policy(call);
 	struct starting starting = { call->args, NULL };
-	fl_cleanup_close int lock = -1;
 
 	if (bury(call->vm, err) < 0 || compose(call, true, &launch_doc, err) < 0)
 		return -1;
@@ -281,19 +289,24 @@ static int launch(struct fl_step_call *call, uint64_t settle, struct fl_err *err
 	fl_json_set(launch_doc, "restart", fl_json_new_text(restart));
 	starting.launch = launch_doc;
 	/* Held from before the record says so, that nobody takes what is being started for lost. */
-	lock = fl_vm_lock_run(call->vm, LOCK_MS, err);
-	if (lock < 0 || fl_vm_link(call->vm, err) < 0 ||
+	*lock = fl_vm_lock_run(call->vm, LOCK_MS, err);
+	if (*lock < 0 || fl_vm_link(call->vm, err) < 0 ||
 	    fl_vm_change(call->vm, FL_SAVE_SYNC, put_launch, &starting, err) < 0)
 		return -1;
-	return spawn_supervisor(call->vm, lock, err);
+	return spawn_supervisor(call->vm, *lock, err);
 }
 
 static int put_asked(void *arg, fl_json *record, struct fl_err *err)
 {
 	const struct fl_args *args = arg;
 	const char *restart = fl_args_text(args, "restart", NULL);
+	const char *state = fl_json_text(fl_json_at(record, "host.vmm.state"));
 
 	(void)err;
+	fl_record_desire(record, "running");
+	/* What is ending just now did not settle for who asks now. */
+	if (!fl_str_equal(state, "running") && !fl_str_equal(state, "paused"))
+		fl_json_put(record, "host.vmm.settled", NULL);
 	fl_step_keep_asked(args, lasting, record);
 	if (restart)
 		fl_json_put(record, "host.vmm.launch.restart", fl_json_new_text(restart));
@@ -303,13 +316,7 @@ static int put_asked(void *arg, fl_json *record, struct fl_err *err)
 /* One that runs takes another policy; the rest is for its next start. */
 static int ask_running(const struct fl_step_call *call, struct fl_err *err)
 {
-	bool is_asked = false;
-
-	for (size_t i = 0; lasting[i]; i++)
-		is_asked |= fl_args_flag(call->args, lasting[i]);
-	if (is_asked && fl_vm_change(call->vm, FL_SAVE_SYNC, put_asked, (void *)call->args, err) < 0)
-		return -1;
-	return fl_vm_desire(call->vm, "running", err);
+	return fl_vm_change(call->vm, FL_SAVE_SYNC, put_asked, (void *)call->args, err);
 }
 
 /* What is asked for by name has to be there: it is kept for later starts, too. */
@@ -360,6 +367,8 @@ int fl_start_check(const struct fl_args *args, struct fl_err *err)
 
 int fl_start(struct fl_step_call *call, struct fl_err *err)
 {
+	/* Until the failure is put down: who waits is not to take it for a supervisor's death. */
+	fl_cleanup_close int lock = -1;
 	uint64_t settle;
 
 	if (check_program(call, err) < 0 ||
@@ -368,7 +377,7 @@ int fl_start(struct fl_step_call *call, struct fl_err *err)
 	if (fl_vm_is_supervised(call->vm)) {
 		if (ask_running(call, err) < 0)
 			return -1;
-	} else if (launch(call, settle, err) < 0) {
+	} else if (launch(call, settle, &lock, err) < 0) {
 		fl_vm_change(call->vm, FL_SAVE_PLAIN, put_failed, err, NULL);
 		return -1;
 	}
@@ -378,8 +387,12 @@ int fl_start(struct fl_step_call *call, struct fl_err *err)
 
 int fl_stop_for_good(const struct fl_vm *vm, int timeout_ms, struct fl_err *err)
 {
-	fl_cleanup_close int lock = fl_vm_lock_run(vm, timeout_ms, err);
+	struct fl_err why = { 0 };
+	fl_cleanup_close int lock = fl_vm_lock_run(vm, timeout_ms, &why);
 
+	/* Who no longer wants to wait for the guest does not want it killed. */
+	if (lock < 0 && why.kind == FL_ERR_INTERRUPTED)
+		return fl_err_pass(err, &why);
 	if (lock < 0) {
 		fl_cgroup_kill(vm->uid);
 		lock = fl_vm_lock_run(vm, 2000, err);

@@ -197,9 +197,13 @@ static int make_all(struct work *work, struct fl_err *err)
 	return 0;
 }
 
-/* Before disks are made for a microVM that is not going to run. */
-static int check_shares(const struct fl_spec *spec, struct fl_err *err)
+/* Before disks are made for a microVM that is not going to run; one that does is left in peace. */
+static int check_shares(const struct fl_step_call *call, struct fl_err *err)
 {
+	const struct fl_spec *spec = &call->spec;
+
+	if (fl_vm_is_supervised(call->vm))
+		return 0;
 	for (size_t i = 0; i < spec->volume_count; i++) {
 		const struct fl_volume *volume = &spec->volumes[i];
 		fl_cleanup_free char *folder =
@@ -285,7 +289,7 @@ int fl_volumes_up(struct fl_step_call *call, struct fl_err *err)
 			     .watch = { call->cancel, fl_progress_update, &bar } };
 	int rc = fl_backend_site(call->args, &work.site, err);
 
-	if (rc < 0 || check_shares(&call->spec, err) < 0 ||
+	if (rc < 0 || check_shares(call, err) < 0 ||
 	    fl_progress_start(&bar, "layers into a disk", call->args, err) < 0)
 		return -1;
 	work.site.state_dir = call->vm->state->dir;

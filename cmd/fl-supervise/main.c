@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
  * fl-supervise STATE_DIR NAMESPACE NAME UID LOCK: keeps one microVM's VMM. Started by fl-run,
- * never by hand; LOCK is the number of the descriptor that holds run.lock; "fl-supervise guard UID" is started by itself. Standard output tells once whether the VMM was started: "ready", or the
- * kind and text of an error.
+ * never by hand; LOCK is the number of the descriptor that holds run.lock; "fl-supervise guard
+ * UID" is started by itself. Standard output tells once whether the VMM was started: "ready", or
+ * the kind and text of an error.
  */
 #include "cmd/fl-supervise/guard.h"
 #include "cmd/fl-supervise/launch.h"

@@ -123,6 +123,13 @@ static void put_exit(fl_json *record, const struct saving *saving)
 	fl_json_put(record, "host.vmm.exit.status", fl_json_new_int(verdict->status));
 }
 
+/* For who waits for that, should it have ended by the time he looks. */
+static void put_settled(const struct saving *saving, fl_json *record)
+{
+	if (fl_str_equal(saving->state, "CREATED") && saving->machine->phase == FL_MACHINE_RUNNING)
+		fl_json_put(record, "host.vmm.settled", fl_json_new_bool(true));
+}
+
 /* What starting it failed at, or an interrupted wait for it, is over. */
 static void forget_failure(fl_json *record)
 {
@@ -150,6 +157,7 @@ static int change(void *arg, fl_json *record, struct fl_err *err)
 		fl_json_put(record, "host.vmm.pid", NULL);
 	if (saving->verdict)
 		put_exit(record, saving);
+	put_settled(saving, record);
 	if (fl_str_equal(desired, "deleted"))
 		return 0;
 	if (saving->state)

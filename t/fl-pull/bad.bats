@@ -71,6 +71,8 @@ with_config() {
 	[ "$status" = 10 ]
 	[[ "$output" == *"no alternative certificate subject name matches"* ]]
 	fails_with 4 "--ca-file: nosuch.crt" fl-pull get --ca-file nosuch.crt "$REGISTRY/t/root:1"
+	fl-pull get --ca-file <(cat "$BATS_FILE_TMPDIR/tls/tls.crt") "$REGISTRY/t/root:1"
+	fl-pull rm "$REGISTRY/t/root:1"
 	echo hello >hello.crt
 	fails_with 3 "hello.crt: has no certificate" fl-pull get --ca-file hello.crt "$REGISTRY/t/root:1"
 	nothing_published

@@ -297,6 +297,71 @@ field() {
 	fl down -q --all >/dev/null
 }
 
+@test "more in one call than may be waited for, or be open" {
+	small_spec vm0 >"$BATS_TEST_TMPDIR/one"
+	for n in $(seq 110); do jq -c ".id = \"vm$n\"" "$BATS_TEST_TMPDIR/one"; done >"$BATS_TEST_TMPDIR/specs"
+	quick_up --settle 5s "$BATS_TEST_TMPDIR/specs" >"$BATS_TEST_TMPDIR/out"
+	[ "$(jq -r '.spec.id + .status.state' "$BATS_TEST_TMPDIR/out" | xargs)" = \
+		"$(for n in $(seq 110); do echo "vm${n}CREATED"; done | xargs)" ]
+	fl down -q --all >/dev/null
+	head -n 30 "$BATS_TEST_TMPDIR/specs" >"$BATS_TEST_TMPDIR/few"
+	(ulimit -n 64; quick_up --settle 2s "$BATS_TEST_TMPDIR/few") >"$BATS_TEST_TMPDIR/out"
+	[ "$(jq -r .status.state "$BATS_TEST_TMPDIR/out" | sort | uniq -c | xargs)" = "30 CREATED" ]
+	fl down -q --all >/dev/null
+}
+
+@test "what is told, and the status, have the order of what came in" {
+	{
+		small_spec vm1 --cmdline fake=panic,fake=late
+		small_spec vm2 | jq -c '.kernel.filename = "nosuch"'
+		small_spec vm3
+	} >"$BATS_TEST_TMPDIR/specs"
+	run --separate-stderr quick_up --settle 1s "$BATS_TEST_TMPDIR/specs"
+	[ "$status" = 16 ]
+	[ "$(jq -r '.spec.id + " " + .status.state' <<<"$output" | tr '\n' ,)" = "vm1 FAILED,vm2 FAILED,vm3 CREATED," ]
+	fl down -q --all >/dev/null
+}
+
+@test "one that has done its job before anybody looked was created" {
+	{
+		small_spec vm1 --cmdline fake=poweroff,fake=late
+		small_spec vm2
+	} >"$BATS_TEST_TMPDIR/specs"
+	fl-pull up -q "$BATS_TEST_TMPDIR/specs" >"$BATS_TEST_TMPDIR/records"
+	folder=$(dirname "$(find "$FL_STATE_DIR/vm/default/vm2" -name record.json)")
+	fl-snap up -q "$BATS_TEST_TMPDIR/specs" >/dev/null
+	flock "$folder/step.lock" sleep 2 3>&- &
+	fl-run up -q --qemu "$FL_BUILD/drivers/fake-vmm" --accel tcg --settle 100ms "$BATS_TEST_TMPDIR/specs" \
+		>"$BATS_TEST_TMPDIR/out"
+	wait $!
+	[ "$(jq -r '.spec.id + " " + (.host.error.text // "")' "$BATS_TEST_TMPDIR/out" | tr '\n' ,)" = "vm1 ,vm2 ," ]
+	[ "$(field vm1 vmm_state)" = stopped ]
+	fl down -q --all >/dev/null
+}
+
+@test "those that are taken away while they settle are told by name" {
+	{ small_spec vm1; small_spec vm2; } | quick_up --settle 20s >/dev/null 2>"$BATS_TEST_TMPDIR/said" &
+	pid=$!
+	for _ in $(seq 100); do
+		[ "$(fl ls --json | jq -r .vmm_state | xargs)" = "starting starting" ] && break
+		sleep 0.1
+	done
+	fl down -q vm2 >/dev/null
+	fl down -q vm1 >/dev/null
+	wait "$pid" || status=$?
+	[ "$status" = 15 ]
+	grep "default/vm1: .*deleted" "$BATS_TEST_TMPDIR/said"
+	grep "default/vm2: .*deleted" "$BATS_TEST_TMPDIR/said"
+}
+
+@test "who no longer waits for a stop does not kill the guest" {
+	small_spec vm1 --cmdline fake=deaf | quick_up
+	run -130 timeout -s INT --preserve-status 1 fl stop vm1 --timeout 20s
+	[ "$(field vm1 vmm_state)" = stopping ]
+	is_alive "$(field vm1 pid)"
+	fl stop -f vm1
+}
+
 @test "what the chain came to is on disk when it is told" {
 	small_spec vm1 >"$BATS_TEST_TMPDIR/spec"
 	export -f quick_up

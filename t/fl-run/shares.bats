@@ -55,6 +55,14 @@ refused() {
 	refused 8 "/nowhere/virtiofsd: is not on this machine"
 }
 
+@test "one that runs with a folder is left in peace by those who may not share it" {
+	[ -x /usr/lib/qemu/virtiofsd ] || [ -x /usr/libexec/virtiofsd ] || skip "there is no virtiofsd"
+	small_spec shared --volume "data=$PWD/shared/folder" >spec
+	FL_VIRTIOFS_ROOTS=$PWD/shared quick_up spec >/dev/null
+	quick_up spec | jq -e '.status.state == "CREATED" and (.host | has("error") | not)'
+	fl down -q shared >/dev/null
+}
+
 @test "what a provider cannot do is said" {
 	small_spec fc --volume "data=$PWD/shared/folder" | jq -c '.provider = "firecracker"' >spec
 	run -3 fl up --dry-run spec
