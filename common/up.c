@@ -15,7 +15,7 @@
 
 /* A document, from when it came until it is told what became of it. */
 struct entry {
-	fl_json *document; /* borrowed, unless it is waited for */
+	fl_json *document; /* owned; NULL: none could be read */
 	struct fl_vm vm;
 	bool is_waited_for; /* the step began it, and its judge has yet to say what it came to */
 	int settle_ms;      /* how long that may take */
