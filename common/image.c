@@ -80,6 +80,11 @@ int fl_image_rank(const fl_json *platform, const char *wanted)
 			     wanted[len] ? wanted + len + 1 : NULL, usual_variant(arch));
 }
 
+bool fl_image_is_attestation(const fl_json *descriptor)
+{
+	return fl_str_equal(fl_json_text(fl_json_at(descriptor, "platform.os")), "unknown");
+}
+
 char *fl_image_platform_text(const fl_json *platform)
 {
 	const char *os = fl_json_text(fl_json_get(platform, "os"));

@@ -108,6 +108,9 @@ int fl_image_check_manifest(const fl_json *manifest, const char *name, struct fl
 /* Whether the media type is an index or manifest list. */
 bool fl_image_is_index(const char *media_type);
 
+/* Whether an index's descriptor is no image, but what a builder says of one: its platform is "unknown". */
+bool fl_image_is_attestation(const fl_json *descriptor);
+
 /* How well a platform (object with os, architecture, variant, as in descriptors and configs)
  * is the one asked for, "os/arch" or "os/arch/variant": 0 not at all, more is better. Below
  * FL_IMAGE_FITS_EXACTLY: for an older machine of the kind (arm/v6 for arm/v7), or for a

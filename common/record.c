@@ -109,14 +109,19 @@ bool fl_record_is_leaving(const fl_json *record)
 	return fl_str_equal(desired_of(record), "deleted");
 }
 
+bool fl_record_has_ended(const fl_json *record)
+{
+	const char *state = fl_json_text(fl_json_at(record, "host.vmm.state"));
+
+	return fl_str_equal(state, "failed") || fl_str_equal(state, "stopped") ||
+	       fl_str_equal(state, "waiting");
+}
+
 const char *fl_record_reason(const fl_json *record)
 {
 	const char *error = fl_json_text(fl_json_at(record, "host.error.text"));
-	const char *state = fl_json_text(fl_json_at(record, "host.vmm.state"));
-	bool has_ended = fl_str_equal(state, "failed") || fl_str_equal(state, "stopped") ||
-			 fl_str_equal(state, "waiting");
 
-	if (error || !has_ended)
+	if (error || !fl_record_has_ended(record))
 		return error;
 	return fl_json_text(fl_json_at(record, "host.vmm.exit.reason"));
 }

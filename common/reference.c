@@ -11,6 +11,11 @@
 static const char lower[] = "abcdefghijklmnopqrstuvwxyz0123456789";
 static const char word[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-";
 
+struct fl_reference fl_reference_of_digest(const char *digest)
+{
+	return (struct fl_reference){ .digest = fl_strdup(digest), .text = fl_strdup(digest) };
+}
+
 void fl_reference_finish(struct fl_reference *reference)
 {
 	free(reference->host);

@@ -29,5 +29,8 @@ struct fl_reference {
 };
 
 int fl_reference_parse(const char *text, struct fl_reference *reference, struct fl_err *err);
+/* Of an image that is known by its digest (fl_digest_is_valid) alone: that, and as text. */
+struct fl_reference fl_reference_of_digest(const char *digest);
+
 void fl_reference_finish(struct fl_reference *reference);
 #define fl_cleanup_reference FL_CLEANUP(fl_reference_finish)

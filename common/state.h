@@ -126,6 +126,9 @@ int fl_vm_put(const struct fl_vm *vm, const char *path, fl_json *value, struct f
 /* Whether it is wanted "deleted": it may still be there for a while. */
 bool fl_record_is_leaving(const fl_json *record);
 
+/* Whether its run is over for now: stopped, failed, or waiting for the next try. */
+bool fl_record_has_ended(const fl_json *record);
+
 /* Why it is as it is: what it failed at, else why its last run ended. NULL: nothing to tell, as of
  * one that runs. Borrowed. */
 const char *fl_record_reason(const fl_json *record);

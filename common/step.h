@@ -51,6 +51,8 @@ struct fl_step {
 	{ "cni-conf-dir", 0, "DIR", "where CNI networks are (FL_CNI_CONF_DIR; /etc/cni/net.d)" }, \
 	{ "cni-path", 0, "DIRS", "where CNI plugins are (CNI_PATH; /usr/lib/cni:/opt/cni/bin)" }, \
 	{ "cni-timeout", 0, "TIME", "how long a CNI plugin may take (FL_CNI_TIMEOUT; 60s)" }
+#define FL_STEP_SETTLE_OPTION                                                                   \
+	{ "settle", 0, "TIME", "how long a guest must live to count as created (2s)" }
 /* How a VMM is started: of "up" and "start" of fl-run, to which fl hands them on. */
 #define FL_STEP_START_OPTIONS                                                                   \
 	{ "accel", 0, "auto|kvm|tcg", "auto (default): KVM where it works" },              \
@@ -59,7 +61,7 @@ struct fl_step {
 	{ "cloudhypervisor", 0, "PROGRAM", "the Cloud Hypervisor to run (cloud-hypervisor)" },  \
 	{ "jailer", 0, "PROGRAM", "keep Firecracker in a jail by this jailer; none: no jail" }, \
 	{ "restart", 0, "no|on-failure|always", "start what ended by itself again (no)" },                       \
-	{ "settle", 0, "TIME", "how long a guest must live to count as created (2s)" }
+	FL_STEP_SETTLE_OPTION
 
 #define FL_STEP_SELECTOR_OPTION                                                                 \
 	{ "selector", 'l', "LABELS", "those with these labels: a=b, a!=b, a, !a; may be repeated" }

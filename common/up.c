@@ -163,10 +163,10 @@ static void entry_finish(struct entry *entry)
 
 static void tell(struct up *up, struct entry *entry)
 {
-	bool has_failed = entry->failure.kind != FL_ERR_NONE;
+	struct fl_err *err = entry->failure.kind == FL_ERR_NONE ? &entry->failure : NULL;
 
 	if (entry->record)
-		fl_step_print(up->args, entry->record, has_failed ? NULL : &entry->failure);
+		fl_step_print(up->args, entry->record, err);
 	if (entry->failure.kind != FL_ERR_NONE)
 		fl_step_keep_first(&up->first, &entry->failure);
 	up->is_interrupted |= entry->failure.kind == FL_ERR_INTERRUPTED;

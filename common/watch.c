@@ -137,7 +137,7 @@ void fl_vm_watch_finish(struct fl_vm_watch *watch)
 
 /* 1, 0 or -1 of judge on the record as it is now; *lost: it says more than is so. */
 static int judge_once(const struct fl_vm *vm, fl_vm_judge *judge, void *arg, bool *lost,
-		     struct fl_err *err)
+		      struct fl_err *err)
 {
 	fl_cleanup_json fl_json *record = fl_vm_load(vm, err);
 	int verdict = record ? judge(arg, record, err) : -1;
@@ -167,8 +167,7 @@ int fl_vm_wait(const struct fl_vm *vm, int timeout_ms, fl_vm_judge *judge, void 
 	fl_cleanup_close int inotify = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
 	int64_t end = fl_clock_ms() + timeout_ms;
 
-	/* A supervisor that ends, however, closes run.lock. */
-	/* Of a folder that is gone the record says so. */
+	/* A supervisor that ends, however, closes run.lock; of a folder that is gone the record says so. */
 	if ((inotify < 0 && errno != EMFILE) ||
 	    (inotify >= 0 && inotify_add_watch(inotify, vm->path, IN_MOVED_TO | IN_DELETE |
 							IN_CLOSE_WRITE) < 0 && errno != ENOENT))

@@ -132,9 +132,8 @@ static fl_json *check_object(const struct place *place, const struct known *know
 {
 	fl_cleanup_json fl_json *checked = fl_json_new_object();
 
-	if (!fl_json_is_object(object)) {
+	if (!fl_json_is_object(object))
 		return refuse_form(place, err);
-	}
 	for (void *i = fl_json_first(object); i; i = fl_json_next(object, i)) {
 		const struct known *one = find(known, fl_json_key(i));
 		fl_json *value = fl_json_value(i), *old = value;

@@ -34,12 +34,6 @@ static bool says_platform(const fl_json *entry)
 	       is_said(fl_json_at(entry, "platform.architecture"));
 }
 
-/* What a builder says of its images. */
-static bool is_attestation(const fl_json *entry)
-{
-	return fl_str_equal(fl_json_text(fl_json_at(entry, "platform.os")), "unknown");
-}
-
 /* What the entry leads to; NULL when that is not there to be looked into. */
 static int read_entry(struct entries *entries, const fl_json *entry, fl_json **doc,
 		      struct fl_err *err)
@@ -89,7 +83,7 @@ static int add_all(struct entries *entries, const fl_json *index, int depth, str
 	for (size_t i = 0; i < fl_json_count(list); i++) {
 		fl_json *entry = fl_json_item(list, i);
 		fl_cleanup_json fl_json *doc = NULL, *copy = fl_json_copy(entry);
-		bool is_known = is_attestation(entry) || (says_platform(entry) && !is_nested(entry));
+		bool is_known = fl_image_is_attestation(entry) || (says_platform(entry) && !is_nested(entry));
 		bool is_deep = is_nested(entry) && depth == DEEPEST;
 
 		if (!is_known && !is_deep && read_entry(entries, entry, &doc, err) < 0)
@@ -138,7 +132,7 @@ static int none_fits(const fl_json *list, const char *wanted, struct fl_err *err
 		const fl_json *one = fl_json_item(list, i);
 		fl_cleanup_free char *text = fl_image_platform_text(fl_json_get(one, "platform"));
 
-		if (is_attestation(one))
+		if (fl_image_is_attestation(one))
 			continue;
 		if (is_nested(one))
 			nested++;

@@ -21,15 +21,16 @@ static fl_json *platform_text(const fl_json *platform)
 	return fl_json_new_text(text);
 }
 
-/* Of an index's descriptors; those that are no images (attestations) say "unknown". */
+/* Of an index's descriptors. */
 static fl_json *platforms_of(const fl_json *descriptors)
 {
 	fl_json *list = fl_json_new_array();
 
 	for (size_t i = 0; i < fl_json_count(descriptors); i++) {
-		const fl_json *platform = fl_json_get(fl_json_item(descriptors, i), "platform");
+		const fl_json *one = fl_json_item(descriptors, i);
+		const fl_json *platform = fl_json_get(one, "platform");
 
-		if (platform && !fl_str_equal(fl_json_text(fl_json_get(platform, "os")), "unknown"))
+		if (platform && !fl_image_is_attestation(one))
 			fl_json_add(list, platform_text(platform));
 	}
 	return list;
@@ -186,15 +187,14 @@ fl_json *fl_look(const char *state_dir, const char *text, const struct fl_get_op
 		 struct fl_err *err)
 {
 	struct look look = { .options = options };
-
+	bool is_digest = fl_digest_is_valid(text);
 	int rc;
 
-	if (fl_digest_is_valid(text))
-		look.reference = (struct fl_reference){ .digest = fl_strdup(text), .text = fl_strdup(text) };
+	if (is_digest)
+		look.reference = fl_reference_of_digest(text);
 	else if (fl_get_parse(text, &look.reference, err) < 0)
 		return NULL;
-	rc = fl_digest_is_valid(text) ? look_at_digest(&look, state_dir, err)
-				      : look_anywhere(&look, state_dir, err);
+	rc = is_digest ? look_at_digest(&look, state_dir, err) : look_anywhere(&look, state_dir, err);
 	if (rc < 0)
 		fl_err_prefix(err, "%s", look.reference.text);
 	fl_str_finish(&look.key);

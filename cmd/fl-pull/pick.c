@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "cmd/fl-pull/pick.h"
 
-#include "common/alloc.h"
-
 #include <string.h>
 
 static void add(struct fl_pick *pick, fl_json *descriptor)
@@ -35,7 +33,7 @@ static int find(const struct fl_store *store, const char *text, const char *plat
 	const char *digest;
 
 	if (is_digest)
-		pick->reference = (struct fl_reference){ .digest = fl_strdup(text), .text = fl_strdup(text) };
+		pick->reference = fl_reference_of_digest(text);
 	else if (fl_reference_parse(text, &pick->reference, err) < 0)
 		return -1;
 	*found = is_digest ? find_digest(store, text)

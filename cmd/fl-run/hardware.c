@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "cmd/fl-run/hardware.h"
 
-#include "common/share.h"
 #include "common/alloc.h"
 #include "common/sha256.h"
+#include "common/share.h"
 
 #include <net/if.h>
 #include <string.h>

@@ -206,15 +206,6 @@ static int spawn_supervisor(const struct fl_vm *vm, int lock, struct fl_err *err
 	return read_report(from, err);
 }
 
-/* It has ended since: a job may be done before anybody looks. */
-static bool has_settled(const fl_json *record, const char *state)
-{
-	bool has_ended = fl_str_equal(state, "stopped") || fl_str_equal(state, "failed") ||
-			 fl_str_equal(state, "waiting");
-
-	return has_ended && fl_json_bool(fl_json_at(record, "host.vmm.settled"));
-}
-
 int fl_start_judge(void *arg, const fl_json *record, struct fl_err *err)
 {
 	const char *state = fl_json_text(fl_json_at(record, "host.vmm.state"));
@@ -224,7 +215,10 @@ int fl_start_judge(void *arg, const fl_json *record, struct fl_err *err)
 	(void)arg;
 	if (fl_record_is_leaving(record))
 		return fl_err_set(err, FL_ERR_ABORTED, "the microVM is being deleted");
-	if (fl_str_equal(state, "running") || fl_str_equal(state, "paused") || has_settled(record, state))
+	if (fl_str_equal(state, "running") || fl_str_equal(state, "paused"))
+		return 1;
+	/* A job may be done before anybody looks. */
+	if (fl_record_has_ended(record) && fl_json_bool(fl_json_at(record, "host.vmm.settled")))
 		return 1;
 	if (fl_str_equal(state, "failed") || fl_str_equal(state, "waiting"))
 		/* What a VMM fails at it says itself; else it is the guest that spoke. */

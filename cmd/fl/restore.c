@@ -5,7 +5,7 @@
 #include "common/state.h"
 
 const struct fl_option fl_restore_options[] = {
-	{ "settle", 0, "TIME", "how long a guest must live to count as created (2s)" },
+	FL_STEP_SETTLE_OPTION,
 	{ 0 },
 };
 
