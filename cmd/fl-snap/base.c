@@ -3,6 +3,7 @@
 
 #include "cmd/fl-snap/inflate.h"
 #include "cmd/fl-snap/layer.h"
+#include "cmd/fl-snap/regions.h"
 #include "common/alloc.h"
 #include "common/io.h"
 #include "common/path.h"
@@ -14,17 +15,19 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define BLOCK FL_DISK_BLOCK
 #define MIB (1ull << 20)
 #define SMALLEST (8 * MIB)
 #define MOST_THREADS 16
 #define PER_INODE (18ull << 10) /* bytes: ext4 has one in 16 KiB */
+#define MOST_TRIES 16
 
 struct build {
 	const struct fl_base_options *options;
+	const struct fl_base_layer *layers;
 	struct fl_layer_load *loads;
 	size_t count;
-	size_t *order; /* largest first */
+	uint64_t *sizes; /* of the tars, rounded: a guess until all were read */
+	size_t *order;   /* largest first */
 	atomic_size_t next;
 	struct fl_budget budget;
 	_Atomic uint64_t done;
@@ -37,12 +40,6 @@ static uint64_t packed_size(const struct fl_base_layer *layer)
 	struct stat st;
 
 	return stat(layer->path, &st) == 0 ? (uint64_t)st.st_size : 0;
-}
-
-/* A tar has a header per file, a disk a partly filled block. */
-static uint64_t blocks_of(uint64_t tar_size)
-{
-	return tar_size / BLOCK + tar_size / (2 * BLOCK) + 64;
 }
 
 static void fail(struct build *build, const struct fl_err *err)
@@ -85,8 +82,10 @@ static void run_threads(struct build *build)
 		pthread_join(threads[--started], NULL);
 }
 
-static void sort_by_size(struct build *build, const struct fl_base_layer *layers)
+static void sort_by_size(struct build *build)
 {
+	const struct fl_base_layer *layers = build->layers;
+
 	for (size_t i = 0; i < build->count; i++) {
 		size_t at = i;
 
@@ -96,36 +95,42 @@ static void sort_by_size(struct build *build, const struct fl_base_layer *layers
 	}
 }
 
-/* What the layer may need, and no more than there is: files say of themselves what they like. */
-static uint64_t region_of(const struct fl_base_layer *layer, uint64_t blocks)
+static void take_region(struct fl_layer_load *load, uint64_t want)
 {
-	uint64_t want = blocks_of(fl_inflate_guess(layer->path));
+	uint64_t count = fl_disk_take(load->disk, want, &load->next);
 
-	return want < blocks ? want : blocks;
+	load->end = load->next + count;
 }
 
-/* Every layer its own region, bottom first, so that places do not depend on timing. Where
- * there is not room for all guesses, each gets its share. */
-static void give_regions(struct build *build, struct fl_disk *disk,
-			 const struct fl_base_layer *layers)
+static void give_rest(struct fl_layer_load *load)
 {
-	uint64_t total = 0, wanted = 0, blocks = fl_disk_blocks(disk);
+	fl_disk_give(load->disk, load->next, load->end - load->next);
+}
 
-	for (size_t i = 0; i < build->count; i++) {
-		total += packed_size(&layers[i]);
-		wanted += region_of(&layers[i], blocks);
-	}
-	for (size_t i = 0; i < build->count; i++) {
-		struct fl_layer_load *load = &build->loads[i];
-		uint64_t want = region_of(&layers[i], blocks), count;
+/* Each layer into a region of its own. */
+static void load_side_by_side(struct build *build, struct fl_disk *disk)
+{
+	uint64_t *wants = fl_alloc_zero(build->count, sizeof(*wants));
 
-		*load = (struct fl_layer_load){ .disk = disk, .layer = &layers[i],
-						.options = build->options, .budget = &build->budget,
-						.done = &build->done, .total = total };
-		if (wanted > blocks)
-			want = (uint64_t)((double)want / (double)wanted * (double)blocks);
-		if (want && fl_disk_take(disk, want, &load->next, &count, NULL) == 0)
-			load->end = load->next + count;
+	fl_regions_share(build->sizes, build->count, fl_disk_blocks(disk), wants);
+	for (size_t i = 0; i < build->count; i++)
+		take_region(&build->loads[i], wants[i]);
+	free(wants);
+	run_threads(build);
+	for (size_t i = build->count; i; i--)
+		give_rest(&build->loads[i - 1]);
+}
+
+/* One behind the other, none of the room lost. */
+static void load_in_a_row(struct build *build)
+{
+	for (size_t i = 0; i < build->count && build->err.kind == FL_ERR_NONE; i++) {
+		struct fl_err err = { 0 };
+
+		take_region(&build->loads[i], UINT64_MAX);
+		if (fl_layer_load(&build->loads[i], &err) < 0)
+			fail(build, &err);
+		give_rest(&build->loads[i]);
 	}
 }
 
@@ -181,82 +186,162 @@ static int emit(struct build *build, struct fl_disk *disk, struct fl_base_result
 	return rc;
 }
 
-static int build_on(struct fl_disk *disk, const struct fl_base_layer *layers, size_t count,
-		    const struct fl_base_options *options, struct fl_base_result *result,
-		    struct fl_err *err)
-{
-	struct build build = {
-		.options = options, .count = count,
-		.budget = { .max_bytes = options->max_bytes, .max_entries = options->max_entries,
-			    .cancelled = options->cancelled, .arg = options->arg },
-	};
-	int rc;
+enum outcome {
+	BUILT,
+	FAILED,
+	TOO_SMALL,   /* the disk, or a layer's region */
+	OTHER_SIZES, /* than were guessed, and now known: the regions would be others */
+};
 
-	build.loads = fl_alloc_zero(count, sizeof(*build.loads));
-	build.order = fl_alloc_zero(count, sizeof(*build.order));
-	pthread_mutex_init(&build.mutex, NULL);
-	sort_by_size(&build, layers);
-	give_regions(&build, disk, layers);
-	run_threads(&build);
-	rc = build.err.kind == FL_ERR_NONE
-		     ? emit(&build, disk, result, err)
-		     : fl_err_pass(err, &build.err);
-	for (size_t i = 0; i < count; i++)
-		fl_layer_finish(&build.loads[i]);
-	pthread_mutex_destroy(&build.mutex);
-	free(build.loads);
-	free(build.order);
-	return rc;
+static bool learn_sizes(struct build *build)
+{
+	bool is_new = false;
+
+	for (size_t i = 0; i < build->count; i++) {
+		uint64_t size = fl_regions_round(build->loads[i].tar_size);
+
+		is_new |= size != build->sizes[i];
+		build->sizes[i] = size;
+	}
+	return is_new;
 }
 
-/* What the content may need, for a caller who does not care. */
-static uint64_t guess_size(const struct fl_base_layer *layers, size_t count)
+static bool is_full(const struct build *build)
 {
-	uint64_t blocks = 0;
-
-	for (size_t i = 0; i < count; i++)
-		blocks += blocks_of(fl_inflate_guess(layers[i].path));
-	return (blocks * BLOCK + blocks * BLOCK / 8 + 80 * MIB) & ~(MIB - 1);
+	for (size_t i = 0; i < build->count; i++)
+		if (build->loads[i].is_full)
+			return true;
+	return false;
 }
 
-static int build_at(int fd, const char *name, uint64_t size, const struct fl_base_layer *layers,
-		    size_t count, const struct fl_base_options *options,
-		    struct fl_base_result *result, struct fl_err *err)
+static enum outcome settle(struct build *build, struct fl_disk *disk, struct fl_base_result *result,
+			   struct fl_err *err)
+{
+	if (build->err.kind != FL_ERR_NONE) {
+		fl_err_pass(err, &build->err);
+		return FAILED;
+	}
+	if (learn_sizes(build))
+		return OTHER_SIZES;
+	if (is_full(build)) {
+		fl_disk_refuse(disk, err);
+		return TOO_SMALL;
+	}
+	if (emit(build, disk, result, err) == 0)
+		return BUILT;
+	return err->kind == FL_ERR_INVALID ? TOO_SMALL : FAILED;
+}
+
+static void prepare(struct build *build, struct fl_disk *disk)
+{
+	const struct fl_base_options *options = build->options;
+	uint64_t total = 0;
+
+	build->next = 0;
+	build->done = 0;
+	build->budget = (struct fl_budget){ .max_bytes = options->max_bytes,
+					    .max_entries = options->max_entries,
+					    .cancelled = options->cancelled, .arg = options->arg };
+	for (size_t i = 0; i < build->count; i++)
+		total += packed_size(&build->layers[i]);
+	for (size_t i = 0; i < build->count; i++)
+		build->loads[i] = (struct fl_layer_load){ .disk = disk, .layer = &build->layers[i],
+							  .options = options, .budget = &build->budget,
+							  .done = &build->done, .total = total };
+}
+
+static enum outcome build_at(struct build *build, int fd, const char *name, bool in_a_row,
+			     struct fl_base_result *result, struct fl_err *err)
 {
 	struct fl_disk *disk;
-	int rc;
+	enum outcome outcome;
 
-	*result = (struct fl_base_result){ .size = size };
 	if (fl_io_make_empty(fd, name, err) < 0)
-		return -1;
-	disk = fl_disk_create(fd, name, size, options->uuid, err);
+		return FAILED;
+	disk = fl_disk_create(fd, name, result->size, build->options->uuid, err);
 	if (!disk)
-		return -1;
-	rc = build_on(disk, layers, count, options, result, err);
+		return err->kind == FL_ERR_INVALID ? TOO_SMALL : FAILED;
+	prepare(build, disk);
+	if (in_a_row)
+		load_in_a_row(build);
+	else
+		load_side_by_side(build, disk);
+	outcome = settle(build, disk, result, err);
+	for (size_t i = 0; i < build->count; i++)
+		fl_layer_finish(&build->loads[i]);
 	fl_disk_destroy(disk);
-	return rc;
+	return outcome;
+}
+
+static uint64_t larger(uint64_t a, uint64_t b)
+{
+	return a > b ? a : b;
+}
+
+/* Until it fits. Each time all layers are read to their ends, and what comes out depends on what is
+ * in them alone. The budget ends it before the tries do. */
+static int build_until_it_fits(struct build *build, int fd, const char *name,
+			       struct fl_base_result *result, struct fl_err *err)
+{
+	uint64_t asked = build->options->size, least = 0;
+	bool in_a_row = build->count == 1;
+	struct fl_err why = { 0 };
+
+	for (int tries = 0; tries < MOST_TRIES; tries++) {
+		uint64_t likely = fl_regions_disk_size(build->sizes, build->count);
+
+		*result = (struct fl_base_result){ .size = asked ? asked : larger(likely, least) };
+		why = (struct fl_err){ 0 };
+		switch (build_at(build, fd, name, in_a_row, result, &why)) {
+		case BUILT:
+			return 0;
+		case FAILED:
+			return fl_err_pass(err, &why);
+		case OTHER_SIZES:
+			continue;
+		case TOO_SMALL:
+			break;
+		}
+		if (asked && in_a_row)
+			break;
+		in_a_row |= asked != 0;
+		/* Tars of tiny files grow on a disk, and each wants an inode. */
+		least = larger(result->size * 2, (result->entries * PER_INODE + MIB - 1) & ~(MIB - 1));
+	}
+	return fl_err_pass(err, &why);
+}
+
+static void guess_sizes(struct build *build)
+{
+	uint64_t most = build->options->max_bytes ? build->options->max_bytes : FL_BUDGET_BYTES;
+
+	for (size_t i = 0; i < build->count; i++) {
+		uint64_t guess = fl_inflate_guess(build->layers[i].path);
+
+		build->sizes[i] = fl_regions_round(guess < most ? guess : most);
+	}
 }
 
 int fl_base_build(int fd, const char *name, const struct fl_base_layer *layers, size_t count,
 		  const struct fl_base_options *options, struct fl_base_result *result,
 		  struct fl_err *err)
 {
-	uint64_t size = options->size ? options->size : guess_size(layers, count);
-	struct fl_err why = { 0 };
+	struct build build = { .options = options, .layers = layers, .count = count };
+	int rc;
 
-	if (size < SMALLEST || size % MIB)
+	if (options->size && (options->size < SMALLEST || options->size % MIB))
 		return fl_err_set(err, FL_ERR_INVALID, "%s: the size must be whole MiB, at least %llu",
 				  name, SMALLEST / MIB);
-	/* A guess may be short: tar files of tiny files grow on a disk, and each wants an inode, and
-	 * a gzip does not say how often 4 GiB there are. The budget ends it before the tries do. */
-	for (int tries = 0; tries < 16; tries++) {
-		if (build_at(fd, name, size, layers, count, options, result, &why) == 0)
-			return 0;
-		if (options->size || why.kind != FL_ERR_INVALID)
-			break;
-		size = size * 2 > result->entries * PER_INODE ? size * 2
-							      : result->entries * PER_INODE;
-		size = (size + MIB - 1) & ~(MIB - 1);
-	}
-	return fl_err_pass(err, &why);
+	build.loads = fl_alloc_zero(count, sizeof(*build.loads));
+	build.sizes = fl_alloc_zero(count, sizeof(*build.sizes));
+	build.order = fl_alloc_zero(count, sizeof(*build.order));
+	pthread_mutex_init(&build.mutex, NULL);
+	sort_by_size(&build);
+	guess_sizes(&build);
+	rc = build_until_it_fits(&build, fd, name, result, err);
+	pthread_mutex_destroy(&build.mutex);
+	free(build.loads);
+	free(build.sizes);
+	free(build.order);
+	return rc;
 }

@@ -10,7 +10,7 @@
  *     struct fl_base_result result;
  *     if (fl_base_build(fd, "base", layers, 1, &options, &result, err) < 0) ...
  *
- * The same layers, packed in the same way, and the same options give the same bytes.
+ * The same layers and the same options give the same bytes, whatever packs them.
  */
 #pragma once
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "cmd/fl-snap/inflate.h"
 
+#include "cmd/fl-snap/frames.h"
 #include "common/alloc.h"
 #include "common/cleanup.h"
 #include "common/path.h"
@@ -282,15 +283,11 @@ static uint64_t guess_gzip(int fd, uint64_t packed)
 	return size > packed * 1100 || (size > UINT32_MAX && size > packed * 8) ? packed * 4 : size;
 }
 
-/* The first frame's size: of many frames, as in zstd:chunked, it says nothing. */
-static uint64_t guess_zstd(const uint8_t *head, size_t len, uint64_t packed)
+static uint64_t guess_zstd(int fd, uint64_t packed)
 {
-	unsigned long long size = ZSTD_getFrameContentSize(head, len);
+	uint64_t size = fl_frames_size(fd, packed);
 
-	if (size == ZSTD_CONTENTSIZE_UNKNOWN || size == ZSTD_CONTENTSIZE_ERROR ||
-	    !can_be_all(size, packed))
-		return packed * 5;
-	return size;
+	return size ? size : packed * 5;
 }
 
 uint64_t fl_inflate_guess(const char *path)
@@ -306,7 +303,7 @@ uint64_t fl_inflate_guess(const char *path)
 	case GZIP:
 		return guess_gzip(fd, (uint64_t)st.st_size);
 	case ZSTD:
-		return guess_zstd(head, (size_t)got, (uint64_t)st.st_size);
+		return guess_zstd(fd, (uint64_t)st.st_size);
 	default:
 		return (uint64_t)st.st_size;
 	}

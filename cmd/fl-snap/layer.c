@@ -13,7 +13,6 @@
 #define BLOCK FL_DISK_BLOCK
 #define STAGE (1 << 20)
 #define SHORTEST_HOLE 16 /* blocks of zeros that are worth a hole */
-#define CHUNK 4096       /* blocks taken when the first region was too small */
 
 /* The file whose data is coming in. */
 struct writing {
@@ -32,18 +31,6 @@ static int flush(struct fl_layer_load *load, struct fl_err *err)
 	    fl_disk_write(load->disk, load->stage_at, load->stage, load->stage_len, err) < 0)
 		return -1;
 	load->stage_len = 0;
-	return 0;
-}
-
-static int need_region(struct fl_layer_load *load, struct fl_err *err)
-{
-	uint64_t count;
-
-	if (load->next < load->end)
-		return 0;
-	if (flush(load, err) < 0 || fl_disk_take(load->disk, CHUNK, &load->next, &count, err) < 0)
-		return -1;
-	load->end = load->next + count;
 	return 0;
 }
 
@@ -92,22 +79,13 @@ static int keep(struct writing *file, const uint8_t *data, uint32_t blocks, stru
 {
 	struct fl_layer_load *load = file->load;
 
-	while (blocks) {
-		uint64_t room;
-		uint32_t count;
-
-		if (need_region(load, err) < 0)
-			return -1;
-		room = load->end - load->next;
-		count = blocks < room ? blocks : (uint32_t)room;
-		note_extent(file, load->next, count);
-		if (stage(load, data, count, err) < 0)
-			return -1;
-		file->logical += count;
-		data = data ? data + (size_t)count * BLOCK : NULL;
-		blocks -= count;
+	if (load->is_full || blocks > load->end - load->next) {
+		load->is_full = true;
+		return 0;
 	}
-	return 0;
+	note_extent(file, load->next, blocks);
+	file->logical += blocks;
+	return stage(load, data, blocks, err);
 }
 
 static int settle_zeros(struct writing *file, struct fl_err *err)
@@ -340,11 +318,11 @@ int fl_layer_load(struct fl_layer_load *load, struct fl_err *err)
 		}
 	if (more == 0)
 		more = check_stop(load, tar, err) < 0 || flush(load, err) < 0 ? -1 : 0;
+	load->tar_size = tar ? fl_tar_size(tar) : 0;
 	fl_tar_close(tar);
 	free(load->stage);
 	load->stage = NULL;
 	seal(load);
-	fl_disk_give(load->disk, load->next, load->end - load->next);
 	return more;
 }
 

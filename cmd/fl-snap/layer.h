@@ -24,8 +24,10 @@ struct fl_layer_load {
 	struct fl_budget *budget;              /* of all layers; borrowed */
 	_Atomic uint64_t *done;                /* packed bytes, of all layers; borrowed */
 	uint64_t total;                        /* of all layers */
-	uint64_t next, end; /* the region of the disk that is its own: indexes */
+	uint64_t next, end; /* the region of the disk that is its own, and free: indexes */
 
+	uint64_t tar_size; /* bytes */
+	bool is_full;      /* the region was too small: what came then was read, and left out */
 	struct fl_arena arena;
 	FL_VEC(struct fl_entry) entries;
 	FL_VEC(struct fl_extent) extents; /* of all its files; inodes count into it until sealed */
@@ -35,5 +37,6 @@ struct fl_layer_load {
 	uint64_t counted; /* of done */
 };
 
+/* Into the region. FL_ERR_CORRUPT, the budget's errors, those of reading and writing. */
 int fl_layer_load(struct fl_layer_load *load, struct fl_err *err);
 void fl_layer_finish(struct fl_layer_load *load);

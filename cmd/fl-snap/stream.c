@@ -20,6 +20,7 @@ struct fl_stream {
 	struct fl_hasher *hash; /* NULL: not wanted */
 	struct fl_budget *budget; /* borrowed */
 	bool verified;
+	uint64_t given;
 	char *name, *diff_id;
 	pthread_t thread;
 	bool has_thread;
@@ -122,6 +123,7 @@ ssize_t fl_stream_next(struct fl_stream *in, const void **data, struct fl_err *e
 		return fl_err_pass(err, &in->fault);
 	if (got > 0 && fl_budget_bytes(in->budget, (uint64_t)got, err) < 0)
 		return fl_err_prefix(err, "layer %s", in->name);
+	in->given += (uint64_t)got;
 	if (got > 0 && in->hash)
 		fl_hasher_add(in->hash, *data, (size_t)got);
 	return got == 0 ? verify(in, err) : got;
@@ -177,4 +179,9 @@ void fl_stream_close(struct fl_stream *in)
 uint64_t fl_stream_taken(const struct fl_stream *in)
 {
 	return fl_inflate_taken(in->inflate);
+}
+
+uint64_t fl_stream_given(const struct fl_stream *in)
+{
+	return in->given;
 }

@@ -27,5 +27,6 @@ void fl_stream_close(struct fl_stream *in); /* NULL is fine; at any point of the
  * verified; -1: FL_ERR_CORRUPT, a read error, or what the budget says. */
 ssize_t fl_stream_next(struct fl_stream *in, const void **data, struct fl_err *err);
 
-/* Packed bytes taken so far. */
+/* Packed bytes taken so far, and unpacked ones that were given to the reader. */
 uint64_t fl_stream_taken(const struct fl_stream *in);
+uint64_t fl_stream_given(const struct fl_stream *in);

@@ -157,3 +157,8 @@ uint64_t fl_tar_taken(const struct fl_tar *tar)
 {
 	return fl_stream_taken(tar->in);
 }
+
+uint64_t fl_tar_size(const struct fl_tar *tar)
+{
+	return fl_stream_given(tar->in);
+}

@@ -45,5 +45,6 @@ ssize_t fl_tar_data(struct fl_tar *tar, const void **data, uint64_t *offset, str
 /* The next extended attribute of the present entry; 0 when there is none left. */
 int fl_tar_xattr(struct fl_tar *tar, const char **name, const void **value, size_t *size);
 
-/* Packed bytes taken so far. */
+/* Packed bytes taken so far; the tar's own, all of them once the end was met. */
 uint64_t fl_tar_taken(const struct fl_tar *tar);
+uint64_t fl_tar_size(const struct fl_tar *tar);

@@ -62,23 +62,16 @@ deep_folders() {
 	compare_good none
 }
 
-@test "zstd layers, which umoci cannot unpack, hold the same; the same again gives the same bytes" {
+@test "zstd layers, which umoci cannot unpack, give the same bytes" {
 	python3 "$FL_TOP/t/fl-snap/make_layers.py" .
 	PACK="--compression gzip" pack 1.tar 2.tar 3.tar
 	export_clean --size 64M
 	mv img gzip
-	fl-snap export --size 64M oci:layout:x again
-	cmp gzip again
 	settled "$FL_STATE_DIR"
 	rm -rf layout state
 	PACK="--compression zstd" pack 1.tar 2.tar 3.tar
 	export_clean --size 64M
-	mount_img
-	mkdir -p other
-	mount -o loop,ro gzip other
-	python3 "$FL_TOP/t/fl-snap/compare_trees.py" other mnt || status=$?
-	umount other
-	[ "${status:-0}" = 0 ]
+	cmp gzip img
 }
 
 # flip FILE: the last byte but eight of a gzip file, so that only its sum is wrong.

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* The packing of a layer: gzip's members, zstd's frames, or none. The same bytes come out
  * however small the pieces are; what zlib takes is taken, and gives the same. */
+#include "cmd/fl-snap/frames.h"
 #include "cmd/fl-snap/inflate.h"
 #include "common/str.h"
 #include "t/fuzz/input.h"
@@ -45,6 +46,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct fuzz_file file = fuzz_file(data, size);
 	fl_cleanup_str struct fl_str large = FL_STR_INIT, small = FL_STR_INIT, known = FL_STR_INIT;
 	bool ended = read_all(file.path, 65536, &large);
+	uint64_t announced;
 
 	if (ended) {
 		MUST(read_all(file.path, 611, &small));
@@ -55,6 +57,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		MUST(ended && large.len == known.len &&
 		     memcmp(large.data ? large.data : "", known.data ? known.data : "", known.len) == 0);
 	fl_inflate_guess(file.path);
+	/* Where the headers say something, they do not say less than there is. */
+	announced = fl_frames_size(file.fd, size);
+	MUST(!ended || !announced || announced >= large.len);
 	close(file.fd);
 	return 0;
 }

@@ -113,7 +113,6 @@ struct fl_disk *fl_disk_create(int fd, const char *name, uint64_t size, const ui
 
 	disk->fd = fd;
 	disk->name = fl_strdup(name);
-	pthread_mutex_init(&disk->mutex, NULL);
 	initialize_ext2_error_table();
 	set_features(&super, size);
 	rc = ftruncate(fd, (off_t)size) < 0 ? errno : 0;
@@ -138,9 +137,7 @@ void fl_disk_destroy(struct fl_disk *disk)
 		return;
 	if (disk->fs)
 		ext2fs_free(disk->fs);
-	pthread_mutex_destroy(&disk->mutex);
 	free(disk->runs.items);
-	free(disk->given.items);
 	free(disk->name);
 	free(disk);
 }
@@ -150,50 +147,24 @@ uint64_t fl_disk_blocks(const struct fl_disk *disk)
 	return disk->blocks;
 }
 
-static bool take_given(struct fl_disk *disk, uint64_t want, uint64_t *first, uint64_t *count)
+uint64_t fl_disk_take(struct fl_disk *disk, uint64_t want, uint64_t *first)
 {
-	struct fl_disk_run *last;
+	uint64_t left = disk->blocks - disk->next, count = want < left ? want : left;
 
-	if (!disk->given.count)
-		return false;
-	last = &disk->given.items[disk->given.count - 1];
-	*first = last->index;
-	*count = want < last->count ? want : last->count;
-	last->index += *count;
-	last->count -= *count;
-	if (!last->count)
-		disk->given.count--;
-	return true;
-}
-
-int fl_disk_take(struct fl_disk *disk, uint64_t want, uint64_t *first, uint64_t *count,
-		 struct fl_err *err)
-{
-	bool taken;
-
-	pthread_mutex_lock(&disk->mutex);
-	taken = disk->next < disk->blocks;
-	if (taken) {
-		*first = disk->next;
-		*count = want < disk->blocks - disk->next ? want : disk->blocks - disk->next;
-		disk->next += *count;
-	} else {
-		taken = take_given(disk, want, first, count);
-	}
-	pthread_mutex_unlock(&disk->mutex);
-	return taken ? 0 : fl_disk_fail(disk, EXT2_ET_BLOCK_ALLOC_FAIL, "", err);
+	*first = disk->next;
+	disk->next += count;
+	return count;
 }
 
 void fl_disk_give(struct fl_disk *disk, uint64_t first, uint64_t count)
 {
-	if (!count)
-		return;
-	pthread_mutex_lock(&disk->mutex);
 	if (first + count == disk->next)
 		disk->next = first;
-	else
-		FL_VEC_ADD(&disk->given, (struct fl_disk_run){ first, 0, count });
-	pthread_mutex_unlock(&disk->mutex);
+}
+
+int fl_disk_refuse(const struct fl_disk *disk, struct fl_err *err)
+{
+	return fl_disk_fail(disk, EXT2_ET_BLOCK_ALLOC_FAIL, "", err);
 }
 
 uint64_t fl_disk_block(const struct fl_disk *disk, uint64_t index, uint64_t *left)

@@ -5,7 +5,7 @@
  * is written once by fl_disk_emit. The files of this folder own libext2fs.
  *
  *     struct fl_disk *disk = fl_disk_create(fd, name, size, uuid, err);
- *     fl_disk_take(disk, 4096, &first, &count, err);
+ *     count = fl_disk_take(disk, 4096, &first);
  *     fl_disk_write(disk, first, data, size, err);
  *     fl_disk_emit(disk, &tree, …, err);
  *     fl_disk_destroy(disk);
@@ -26,13 +26,16 @@ void fl_disk_destroy(struct fl_disk *disk); /* NULL is fine */
 /* The number of indexes. */
 uint64_t fl_disk_blocks(const struct fl_disk *disk);
 
-/* Up to want consecutive indexes, for the caller alone. From any thread. FL_ERR_INVALID
- * when none is left: the size is less than the content. */
-int fl_disk_take(struct fl_disk *disk, uint64_t want, uint64_t *first, uint64_t *count,
-		 struct fl_err *err);
+/* Up to want consecutive indexes, behind those taken before: none when no more are free. Returns
+ * how many. */
+uint64_t fl_disk_take(struct fl_disk *disk, uint64_t want, uint64_t *first);
 
-/* Gives indexes back that were not written. From any thread. */
+/* Gives back those from first on that were not written: they are free again when nothing was taken
+ * behind them. */
 void fl_disk_give(struct fl_disk *disk, uint64_t first, uint64_t count);
+
+/* FL_ERR_INVALID: the size is less than the content needs. Returns -1. */
+int fl_disk_refuse(const struct fl_disk *disk, struct fl_err *err);
 
 /* Writes whole blocks at an index. From any thread. */
 int fl_disk_write(struct fl_disk *disk, uint64_t index, const void *data, size_t size,

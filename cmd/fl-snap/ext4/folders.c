@@ -246,8 +246,6 @@ static void make_folder(struct fl_disk *disk, struct fl_disk_plan *plan,
 
 int fl_disk_make_blocks(struct fl_disk *disk, struct fl_disk_plan *plan, struct fl_err *err)
 {
-	uint64_t got = 0;
-
 	for (size_t i = 0; i < plan->folders.count; i++)
 		make_folder(disk, plan, &plan->folders.items[i]);
 	for (uint32_t i = 0; i < plan->inode_count; i++) {
@@ -259,10 +257,10 @@ int fl_disk_make_blocks(struct fl_disk *disk, struct fl_disk_plan *plan, struct 
 		inode->extent_count = 1;
 		memcpy(new_block(plan), inode->symlink, inode->size);
 	}
-	/* In one piece behind all data; what layers gave back is left alone. */
-	if (plan->block_count > disk->blocks - disk->next)
-		return fl_disk_fail(disk, EXT2_ET_BLOCK_ALLOC_FAIL, "", err);
-	return fl_disk_take(disk, plan->block_count, &plan->first_block, &got, err);
+	/* In one piece behind all data; what layers left of their regions is left alone. */
+	if (fl_disk_take(disk, plan->block_count, &plan->first_block) < plan->block_count)
+		return fl_disk_refuse(disk, err);
+	return 0;
 }
 
 static int set_checksums(struct fl_disk *disk, struct fl_disk_plan *plan,

@@ -6,7 +6,6 @@
 #include "common/vec.h"
 
 #include <ext2fs/ext2fs.h>
-#include <pthread.h>
 #include <sys/stat.h>
 
 struct fl_disk_run {
@@ -19,8 +18,6 @@ struct fl_disk {
 	char *name;
 	FL_VEC(struct fl_disk_run) runs; /* the free blocks, in order */
 	uint64_t blocks, next;           /* indexes in all; the first never taken */
-	FL_VEC(struct fl_disk_run) given; /* given back; block is not used */
-	pthread_mutex_t mutex;
 };
 
 struct fl_disk_folder {
