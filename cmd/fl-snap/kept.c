@@ -10,6 +10,7 @@
 #include "common/path.h"
 #include "common/step.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #define MIB (1ull << 20)
@@ -67,8 +68,8 @@ static char *leads_to(const fl_json *record, const char *name)
 	return NULL;
 }
 
-/* What a record that cannot be read leads to is not known. */
-static int check_unused(const struct fl_args *args, struct fl_err *err)
+/* Who has each of the operands, or NULL. What a record that cannot be read leads to is not known. */
+static int find_users(const struct fl_args *args, char **users, struct fl_err *err)
 {
 	fl_cleanup_state struct fl_state state = { .dirfd = -1 };
 	fl_cleanup_vm_names fl_vm_names names = { 0 };
@@ -81,16 +82,34 @@ static int check_unused(const struct fl_args *args, struct fl_err *err)
 
 		if (!record && why.kind != FL_ERR_NOT_FOUND)
 			return fl_err_set(err, why.kind, "%s; nothing is removed", why.text);
-		for (size_t k = 0; k < args->operands.count; k++) {
-			fl_cleanup_free char *user = leads_to(record, args->operands.items[k]);
-
-			if (user)
-				return fl_err_set(err, FL_ERR_PRECONDITION, "%s: %s's disk is nothing "
-						  "without it; \"fl down %s\" first",
-						  args->operands.items[k], user, user);
-		}
+		for (size_t k = 0; k < args->operands.count; k++)
+			if (!users[k])
+				users[k] = leads_to(record, args->operands.items[k]);
 	}
 	return 0;
+}
+
+static int remove_unused(const struct fl_site *site, const char *name, const char *user,
+			 struct fl_err *err)
+{
+	if (user)
+		return fl_err_set(err, FL_ERR_PRECONDITION, "%s: %s's disk is nothing without it; "
+				  "\"fl down %s\" first", name, user, user);
+	return remove_one(site, name, err);
+}
+
+static int remove_each(const struct fl_args *args, char *const *users, struct fl_err *err)
+{
+	struct fl_site site = { .state_dir = fl_args_state_dir(args) };
+	struct fl_err first = { 0 };
+
+	for (size_t i = 0; i < args->operands.count; i++) {
+		struct fl_err failure = { 0 };
+
+		if (remove_unused(&site, args->operands.items[i], users[i], &failure) < 0)
+			fl_step_keep_first(&first, &failure);
+	}
+	return fl_step_take_first(&first, err);
 }
 
 /* A base can be built again, so it may go at any time, unless a disk leads to it; a microVM that
@@ -98,18 +117,23 @@ static int check_unused(const struct fl_args *args, struct fl_err *err)
 int fl_kept_remove(struct fl_args *args, struct fl_err *err)
 {
 	fl_cleanup_cache struct fl_cache cache = { .bases = -1, .files = -1 };
-	struct fl_site site = { .state_dir = fl_args_state_dir(args) };
+	size_t count = args->operands.count;
 	fl_cleanup_close int lock = -1;
+	char **users;
+	int rc = -1;
 
-	if (fl_cache_open(&cache, site.state_dir, err) < 0)
+	if (fl_cache_open(&cache, fl_args_state_dir(args), err) < 0)
 		return -1;
 	lock = fl_store_lock(&cache.store, true, err);
-	if (lock < 0 || check_unused(args, err) < 0)
+	if (lock < 0)
 		return -1;
-	for (size_t i = 0; i < args->operands.count; i++)
-		if (remove_one(&site, args->operands.items[i], err) < 0)
-			return -1;
-	return 0;
+	users = fl_alloc_zero(count, sizeof(*users));
+	if (find_users(args, users, err) == 0)
+		rc = remove_each(args, users, err);
+	for (size_t i = 0; i < count; i++)
+		free(users[i]);
+	free(users);
+	return rc;
 }
 
 int fl_kept_status(struct fl_args *args, struct fl_err *err)

@@ -167,3 +167,18 @@ refused() {
 	fl-snap ls --json | jq -es 'length == 1 and .[0].kind == "bases" and .[0].size == 1073741824 and
 		.[0].used > 5000000 and .[0].used < 80000000'
 }
+
+@test "rm: of several, one that is not there does not keep the others" {
+	mkdir tree && echo x >tree/x
+	pack gzip tree
+	fl-snap create --size 1G oci:layout:x img
+	fl-snap create --size 2G oci:layout:x img2
+	mapfile -t bases < <(fl-snap ls --json | jq -r .name)
+	[ "${#bases[@]}" = 2 ]
+	run fl-snap rm "${bases[0]}" none ../x "${bases[1]}"
+	echo "$output"
+	[ "$status" = 4 ]
+	[[ "$output" == *"none: cannot be removed"* ]]
+	[[ "$output" == *"../x: not the name of a base"* ]]
+	[ -z "$(fl-snap ls --json)" ]
+}
