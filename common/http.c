@@ -353,12 +353,11 @@ static int judge(struct running *run, CURLcode code)
 
 	curl_easy_getinfo(run->easy, CURLINFO_RESPONSE_CODE, &status);
 	run->transfer->status = run->from && status == 206 ? 200 : (int)status;
-	if (code == CURLE_OK)
-		return 0;
-	if (run->failed)
-		return -1;
+	if (code == CURLE_OK || run->failed)
+		return code == CURLE_OK ? 0 : -1;
 	if (code == CURLE_URL_MALFORMAT || code == CURLE_UNSUPPORTED_PROTOCOL)
 		return fl_err_set(run->err, FL_ERR_INVALID, "%s: %s", url, why);
+	run->transfer->tls = fl_http_tls_of(why);
 	return fl_err_set(run->err, FL_ERR_UNAVAILABLE, "%s: %s", url, why);
 }
 

@@ -38,6 +38,14 @@ struct fl_http_file {
 	void *arg;
 };
 
+/* Why TLS failed, where whoever asks can do something about it. */
+enum fl_http_tls {
+	FL_HTTP_TLS_FINE,
+	FL_HTTP_TLS_UNTRUSTED,  /* nobody known has signed the host's certificate, or it is another's */
+	FL_HTTP_TLS_WHO_ARE_YOU, /* the host wants a client's certificate, or another one */
+	FL_HTTP_TLS_NONE,       /* the host does not speak it */
+};
+
 struct fl_http_transfer {
 	/* Asked for; all borrowed. */
 	const char *url;
@@ -56,6 +64,9 @@ struct fl_http_transfer {
 	int status;          /* of the last answer, after redirections; a part's 206 is 200 */
 	struct fl_str body;  /* of any other answer (at most 64 KiB), or of all without write */
 	struct fl_str headers_text; /* the last answer's header lines */
+
+	/* Failed. */
+	enum fl_http_tls tls;
 
 	void *state; /* the module's own */
 };
@@ -84,6 +95,9 @@ void fl_http_transfer_finish(struct fl_http_transfer *transfer);
 /* The value of an answer's header, case-insensitively, into out, false when absent; several
  * of one name are joined by commas, as RFC 9110 says of lists. */
 bool fl_http_header(const struct fl_http_transfer *transfer, const char *name, struct fl_str *out);
+
+/* What curl says of a failure, in OpenSSL's words. */
+enum fl_http_tls fl_http_tls_of(const char *message);
 
 /* Of a line that is to be logged: logins, as headers and in a proxy's address, and the queries of
  * signed addresses. */

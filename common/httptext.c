@@ -2,6 +2,8 @@
 /* What needs no connection: the lines of answers, and words for addresses. */
 #include "common/http.h"
 
+#include "common/macro.h"
+
 #include <string.h>
 #include <strings.h>
 
@@ -50,4 +52,25 @@ bool fl_http_may_hold_secret(const char *line)
 		if (strcasestr(line, words[i]))
 			return true;
 	return false;
+}
+
+enum fl_http_tls fl_http_tls_of(const char *message)
+{
+	static const struct {
+		const char *part;
+		enum fl_http_tls tls;
+	} known[] = {
+		{ "SSL certificate problem", FL_HTTP_TLS_UNTRUSTED },
+		{ "SSL: no alternative certificate subject name", FL_HTTP_TLS_UNTRUSTED },
+		{ "SSL: certificate subject name", FL_HTTP_TLS_UNTRUSTED },
+		{ "alert bad certificate", FL_HTTP_TLS_WHO_ARE_YOU },
+		{ "alert certificate required", FL_HTTP_TLS_WHO_ARE_YOU },
+		{ "alert unknown ca", FL_HTTP_TLS_WHO_ARE_YOU },
+		{ "wrong version number", FL_HTTP_TLS_NONE },
+	};
+
+	for (size_t i = 0; i < FL_COUNT(known); i++)
+		if (strstr(message, known[i].part))
+			return known[i].tls;
+	return FL_HTTP_TLS_FINE;
 }

@@ -51,6 +51,15 @@ static void add_reason(const struct fl_http_transfer *transfer, struct fl_str *t
 		fl_str_addf(text, " (Retry-After: %.40s)", wish.data);
 }
 
+/* Servers of TLS answer so to who speaks none. */
+static const char *advice(const struct fl_http_transfer *transfer)
+{
+	if (transfer->status != 400 || strncmp(transfer->url, "http://", 7) != 0)
+		return "";
+	return "; if it speaks TLS alone, --ca-file, or \"plain-http: false\" for the host in the "
+	       "registries file, asks so";
+}
+
 int fl_answer_refuse(const struct fl_http_transfer *transfer, struct fl_err *err)
 {
 	static const struct {
@@ -70,6 +79,6 @@ int fl_answer_refuse(const struct fl_http_transfer *transfer, struct fl_err *err
 		if (known[i].status == transfer->status)
 			return fl_err_set(err, known[i].kind, "%s: %s%s", transfer->url,
 					  known[i].words, reason.data);
-	return fl_err_set(err, FL_ERR_UNAVAILABLE, "%s: the registry answers %d%s", transfer->url,
-			  transfer->status, reason.data);
+	return fl_err_set(err, FL_ERR_UNAVAILABLE, "%s: the registry answers %d%s%s", transfer->url,
+			  transfer->status, reason.data, advice(transfer));
 }

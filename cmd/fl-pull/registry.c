@@ -87,13 +87,33 @@ static struct headers headers_of(const struct fl_registry *registry, const char 
 	return headers;
 }
 
+/* What the user can do about it; "" when nothing is known. */
+static const char *advice(enum fl_http_tls tls)
+{
+	switch (tls) {
+	case FL_HTTP_TLS_UNTRUSTED:
+		return "; --ca-file, or \"ca-file\" for the host in the registries file, names whom to trust";
+	case FL_HTTP_TLS_WHO_ARE_YOU:
+		return "; it wants another client certificate, or any: \"cert-file\" and \"key-file\" for "
+		       "the host in the registries file";
+	case FL_HTTP_TLS_NONE:
+		return "; it speaks no TLS: --plain-http, or \"plain-http: true\" for the host in the "
+		       "registries file";
+	default:
+		return "";
+	}
+}
+
 static int run_once(struct fl_registry *registry, struct fl_http_transfer *get, const char *accept,
 		    struct fl_err *err)
 {
 	struct headers headers = headers_of(registry, accept);
+	struct fl_err why = { 0 };
 
 	get->headers = headers.lines;
-	return fl_http_run(registry->http, get, 1, 1, registry->cancel, err);
+	if (fl_http_run(registry->http, get, 1, 1, registry->cancel, &why) == 0)
+		return 0;
+	return fl_err_set(err, why.kind, "%s%s", why.text, advice(get->tls));
 }
 
 /* Answers the challenge of a transfer that ended with 401. */

@@ -76,7 +76,7 @@ registries() {
 }
 
 @test "certificates: a CA, from the file's folder; any; a client's" {
-	fails_with 10 "$REGISTRY" fl-pull get "$REGISTRY/t/root:1"
+	fails_with 10 "\"plain-http: false\" for the host" fl-pull get "$REGISTRY/t/root:1"
 	mkdir "$BATS_TEST_TMPDIR/c"
 	cp "$BATS_FILE_TMPDIR"/mtls/*.{crt,key} "$BATS_TEST_TMPDIR/c"
 	cp "$BATS_FILE_TMPDIR/tls/tls.crt" "$BATS_TEST_TMPDIR/c/ca.crt"
@@ -90,6 +90,8 @@ registries() {
 	fails_with 10 "$MTLS" fl-pull get --pull always --ca-file "$BATS_FILE_TMPDIR/mtls/tls.crt" "$MTLS/t/root:1"
 	registries <<<"hosts: {\"*\": {plain-http: false}}"
 	fails_with 10 "https://$REGISTRY" fl-pull get --pull always "$REGISTRY/t/root:1"
+	[[ "$output" == *"\"ca-file\" for the host in the registries file"* ]]
+	fails_with 10 "it speaks no TLS: --plain-http" fl-pull get --pull always "$PLAIN/team/t/root:1"
 	registries <<<"hosts: {\"*\": {plain-http: false, skip-verify: true}}"
 	fl-pull get --pull always "$REGISTRY/t/root:1"
 }

@@ -7,6 +7,7 @@
 #include "common/digest.h"
 #include "common/egress.h"
 #include "common/hasher.h"
+#include "common/http.h"
 #include "common/inet.h"
 #include "common/label.h"
 #include "common/num.h"
@@ -232,6 +233,18 @@ static void names_that_are_alike(void)
 	CHECK_STR(meant_by("a-name-that-is-longer-than-any-of-the-known"), "");
 }
 
+static void failures_of_tls(void)
+{
+	CHECK_INT(fl_http_tls_of("OpenSSL SSL_read: OpenSSL/3.0.19: error:0A000412:SSL routines::"
+				 "sslv3 alert bad certificate, errno 0"), FL_HTTP_TLS_WHO_ARE_YOU);
+	CHECK_INT(fl_http_tls_of("OpenSSL SSL_read: error:0A00045C:SSL routines::tlsv13 alert certificate "
+				 "required, errno 0"), FL_HTTP_TLS_WHO_ARE_YOU);
+	CHECK_INT(fl_http_tls_of("SSL certificate problem: self-signed certificate"),
+		  FL_HTTP_TLS_UNTRUSTED);
+	CHECK_INT(fl_http_tls_of("error:0A00010B:SSL routines::wrong version number"), FL_HTTP_TLS_NONE);
+	CHECK_INT(fl_http_tls_of("Couldn't connect to server"), FL_HTTP_TLS_FINE);
+}
+
 int main(void)
 {
 	return test_run((const struct test_case[]){ { "numbers are strict", numbers },
@@ -242,6 +255,7 @@ int main(void)
 						    { "networks", networks },
 						    { "base 64 is strict", base64 },
 						    { "names that are alike", names_that_are_alike },
+						    { "failures of TLS", failures_of_tls },
 						    { "ULIDs and UUIDs", ids },
 						    { "digests and chain ids", digests },
 						    { "sums of texts and streams", hashes },
