@@ -18,6 +18,19 @@ static bool is_archive(const char *path)
 	return fl_str_ends(path, ".tar") && !(stat(path, &st) == 0 && S_ISDIR(st.st_mode));
 }
 
+/* Who names a file so does not mean a folder. */
+static int check_name(const char *path, struct fl_err *err)
+{
+	static const char *const packed[] = { ".tgz", ".tar.gz", ".tar.zst", ".tar.xz", ".tar.bz2" };
+	struct stat st;
+
+	for (size_t i = 0; i < FL_COUNT(packed); i++)
+		if (fl_str_ends(path, packed[i]) && stat(path, &st) < 0)
+			return fl_err_set(err, FL_ERR_UNSUPPORTED, "%s: an image's archive is not packed, its "
+					  "layers are; write FILE.tar, or an existing folder", path);
+	return 0;
+}
+
 static int open_archive(struct fl_pack_layout *layout, const char *path, struct fl_err *err)
 {
 	fl_cleanup_free char *scratch = fl_asprintf("%s.XXXXXX", path);
@@ -36,6 +49,8 @@ int fl_pack_layout_open(struct fl_pack_layout *layout, const char *path, struct 
 					   .archive = FL_ATOMIC_INIT };
 	if (is_archive(path))
 		return open_archive(layout, path, err);
+	if (check_name(path, err) < 0)
+		return -1;
 	if (fl_store_open_folder(&layout->store, path, err) < 0)
 		return -1;
 	/* Only the local store has a collector, and this lock. */

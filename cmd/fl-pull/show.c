@@ -3,7 +3,9 @@
 
 #include "cmd/fl-pull/look.h"
 #include "common/alloc.h"
+#include "common/log.h"
 #include "common/num.h"
+#include "common/shell.h"
 #include "common/table.h"
 
 #include <string.h>
@@ -60,13 +62,19 @@ int fl_show_ls(struct fl_args *args, struct fl_err *err)
 	return fl_table_print(&table, fl_args_flag(args, "json"), err);
 }
 
+/* What the image's maker wrote moves no cursor and makes no line. */
 static void add_line(struct fl_str *out, const char *title, const char *value)
 {
-	if (value && *value)
-		fl_str_addf(out, "%-12s %s\n", title, value);
+	size_t from = out->len;
+
+	if (!value || !*value)
+		return;
+	fl_str_addf(out, "%-12s %s", title, value);
+	fl_log_tame(out->data + from, "");
+	fl_str_add(out, "\n");
 }
 
-/* "a b c" of a list of text. */
+/* As a shell would take it: where one word ends is to be seen. */
 static void add_words(struct fl_str *out, const char *title, const fl_json *list)
 {
 	fl_cleanup_str struct fl_str words = FL_STR_INIT;
@@ -74,9 +82,23 @@ static void add_words(struct fl_str *out, const char *title, const fl_json *list
 	for (size_t i = 0; i < fl_json_count(list); i++) {
 		const char *word = fl_json_text(fl_json_item(list, i));
 
-		fl_str_addf(&words, "%s%s", i ? " " : "", word ? word : "?");
+		fl_str_add(&words, i ? " " : "");
+		fl_shell_word(&words, word ? word : "?");
 	}
 	add_line(out, title, words.data);
+}
+
+static void add_labels(struct fl_str *out, const fl_json *labels)
+{
+	const char *title = "labels";
+
+	for (void *i = fl_json_first(labels); i; i = fl_json_next(labels, i)) {
+		const char *value = fl_json_text(fl_json_value(i));
+		fl_cleanup_free char *label = fl_asprintf("%s=%s", fl_json_key(i), value ? value : "");
+
+		add_line(out, title, label);
+		title = "";
+	}
 }
 
 static void add_config(struct fl_str *out, const fl_json *config)
@@ -96,6 +118,7 @@ static void add_config(struct fl_str *out, const fl_json *config)
 		add_words(out, lists[i].title, fl_json_get(runs, lists[i].key));
 	add_line(out, "user", fl_json_text(fl_json_get(runs, "User")));
 	add_line(out, "folder", fl_json_text(fl_json_get(runs, "WorkingDir")));
+	add_labels(out, fl_json_get(runs, "Labels"));
 }
 
 static int print_text(const fl_json *seen, struct fl_err *err)

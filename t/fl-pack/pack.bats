@@ -182,6 +182,8 @@ manifest() {
 	[ "$status" = 12 ]
 	run "$pack" -o image.tar text
 	[ "$status" = 3 ] && [ ! -e image.tar ]
+	run "$pack" -o image.tgz tree
+	[ "$status" = 13 ] && [ ! -e image.tgz ] && [[ $output == *"write FILE.tar"* ]]
 	[ "$(jq '.manifests | length' layout/index.json)" = 0 ]
 	run find . -name '.new-*' -o -name 'image.tar*'
 	[ -z "$output" ]

@@ -45,6 +45,22 @@ blob_count() {
 	cmp "$BATS_TEST_TMPDIR/remote" "$BATS_TEST_TMPDIR/local"
 }
 
+@test "inspect: words as a shell would take them, labels; what a maker wrote moves no cursor" {
+	cd "$BATS_TEST_TMPDIR" || return 1
+	mkdir tree
+	fl-pack image -q -t x -o layout tree
+	umoci config --image layout:x --author $'me\e[31m\nplatform     vax' --config.entrypoint /bin/sh \
+		--config.entrypoint "a b" --config.label "one=1 2" --config.label $'two=\e]0;t\a'
+	run fl-pull inspect oci:layout:x
+	echo "$output"
+	[[ "$output" == *"entrypoint   /bin/sh 'a b'"* ]]
+	[[ "$output" == *"labels       one=1 2"* ]]
+	[[ "$output" == *"author       me?[31m?platform     vax"* ]]
+	[[ "$output" == *"two=?]0;t?"* ]]
+	run ! grep -q $'\e' <<<"$output"
+	fl-pull inspect --json oci:layout:x | jq -e '.config.config.Labels.one == "1 2"'
+}
+
 @test "inspect: for people; a layout; all platforms of an index" {
 	run fl-pull inspect "$REGISTRY/t/root:1"
 	[[ "$output" == *"platforms    linux/amd64"* && "$output" == *LAYER*SIZE*TYPE* ]]
