@@ -4,6 +4,7 @@
 #include "common/json.h"
 
 #include <string.h>
+#include <strings.h>
 
 /* What others wrote stays within its brackets, and within the line; of what may be no UTF-8 a terminal
  * takes single bytes for its own. */
@@ -81,4 +82,16 @@ int fl_answer_refuse(const struct fl_http_transfer *transfer, struct fl_err *err
 					  known[i].words, reason.data);
 	return fl_err_set(err, FL_ERR_UNAVAILABLE, "%s: the registry answers %d%s%s", transfer->url,
 			  transfer->status, reason.data, advice(transfer));
+}
+
+int fl_answer_check(const struct fl_http_transfer *transfer, struct fl_err *err)
+{
+	fl_cleanup_str struct fl_str type = FL_STR_INIT;
+	const char *body = transfer->body.data;
+
+	if (!body || body[strspn(body, " \t\r\n")] != '<' ||
+	    !fl_http_header(transfer, "Content-Type", &type) || strncasecmp(type.data, "text/html", 9) != 0)
+		return 0;
+	return fl_err_set(err, FL_ERR_UNAVAILABLE, "%s: a page for people came (text/html): no registry is "
+			  "there, or a portal or proxy stands before it", transfer->url);
 }

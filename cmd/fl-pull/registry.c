@@ -153,7 +153,9 @@ static int run(struct fl_registry *registry, struct fl_http_transfer *get, const
 {
 	if (fl_registry_ask(registry, get, accept, err) < 0)
 		return -1;
-	return get->status == 200 ? 0 : refuse(registry, get, err);
+	if (get->status != 200)
+		return refuse(registry, get, err);
+	return fl_answer_check(get, err);
 }
 
 /* What is small, into text; status: what the registry answered. */

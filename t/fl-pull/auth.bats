@@ -183,6 +183,8 @@ keeping_helper() {
 
 @test "login: nothing is written when the registry does not take it" {
 	fails_with 7 "was not taken" fl-pull login "$REGISTRY" -u user --password-stdin --ca-file "$CA" <<<"wrong"
+	fails_with 10 "a page for people" fl-pull login --plain-http "portal.localhost:${BAD#*:}" -u user \
+		--password-stdin <<<"open sesame"
 	[ ! -e "$HOME/.docker" ]
 	fails_with 2 "-u USER" fl-pull login "$REGISTRY" --password-stdin <<<"x"
 	fails_with 2 "not a terminal" fl-pull login "$REGISTRY" -u user <<<"x"

@@ -55,6 +55,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
             return self.answer(b"{}")
         if parts[0] == "token":
             return self.answer(json.dumps({"token": "open-sesame"}).encode())
+        # By this name it is a portal, which has a page for whatever is asked for.
+        if parts[1:2] == ["portal"] or self.headers.get("Host", "").startswith("portal.localhost"):
+            return self.answer(b"\n<!DOCTYPE html><p>Welcome", 200, [("Content-Type", "text/html; charset=utf-8")])
         if parts == ["v2"]:
             return self.answer(b"{}")
         if self.server is elsewhere and "Authorization" in self.headers:

@@ -138,6 +138,7 @@ setup() {
 
 @test "a manifest that is not JSON" {
 	fails_with 3 "not JSON" fl-pull get "$BAD/notjson:root"
+	fails_with 10 "a portal or proxy" fl-pull get "$BAD/portal:root"
 }
 
 @test "a config digest of another kind" {
