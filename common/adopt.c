@@ -183,7 +183,7 @@ static int several(const fl_vm_names *names, const char *why, struct fl_err *err
 			  names->items[0].name_space, names->items[0].name, why, uids.data);
 }
 
-/* 1: vm is the one with an equal spec; 0: none of that name lives; -1: neither. */
+/* As fl_vm_adopt, of those. */
 static int adopt(const struct fl_state *state, const fl_vm_names *names, const fl_json *spec,
 		 struct fl_vm *vm, struct fl_err *err)
 {
@@ -223,6 +223,17 @@ static int adopt(const struct fl_state *state, const fl_vm_names *names, const f
 	return several(names, why, err);
 }
 
+int fl_vm_adopt(const struct fl_state *state, const fl_json *spec, struct fl_vm *vm, struct fl_err *err)
+{
+	fl_cleanup_spec struct fl_spec view = fl_spec_view(spec);
+	fl_cleanup_free char *text = fl_asprintf("%s/%s", view.name_space, view.name);
+	fl_cleanup_vm_names fl_vm_names names = { 0 };
+
+	if (fl_state_match(state, text, &names, err) < 0)
+		return -1;
+	return adopt(state, &names, spec, vm, err);
+}
+
 /* The folder of the name, locked, and still the one under that name: a leaving microVM
  * may take it away while we wait for the lock. */
 static int open_name(const struct fl_state *state, const struct fl_spec *view, struct fl_err *err)
@@ -256,9 +267,7 @@ static int resolve_bare(const struct fl_state *state, const fl_json *input, bool
 			struct fl_vm *vm, struct fl_err *err)
 {
 	fl_cleanup_json fl_json *spec = fl_spec_read(input, err);
-	fl_cleanup_vm_names fl_vm_names names = { 0 };
 	fl_cleanup_spec struct fl_spec view = { 0 };
-	fl_cleanup_free char *text = NULL;
 	fl_cleanup_close int name_fd = -1;
 	int rc;
 
@@ -273,10 +282,7 @@ static int resolve_bare(const struct fl_state *state, const fl_json *input, bool
 	name_fd = open_name(state, &view, err);
 	if (name_fd < 0)
 		return -1;
-	text = fl_asprintf("%s/%s", view.name_space, view.name);
-	if (fl_state_match(state, text, &names, err) < 0)
-		return -1;
-	rc = another ? 0 : adopt(state, &names, spec, vm, err);
+	rc = another ? 0 : fl_vm_adopt(state, spec, vm, err);
 	if (rc != 0)
 		return rc < 0 ? -1 : 0;
 	fl_spec_warn(spec);

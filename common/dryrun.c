@@ -37,32 +37,6 @@ static void identify(const struct fl_state *state, const fl_json *spec, const st
 	vm->path = fl_asprintf("%s/vm/%s/%s/%s", state->dir, vm->name_space, vm->name, vm->uid);
 }
 
-static fl_json *load_named(const struct fl_state *state, const struct fl_vm_name *name, struct fl_vm *vm)
-{
-	return fl_vm_open(state, name->name_space, name->name, name->uid, vm, NULL) < 0
-		       ? NULL
-		       : fl_vm_load(vm, NULL);
-}
-
-/* The saved microVM that a bare spec would adopt. */
-static fl_json *adopted(const struct fl_state *state, const fl_json *spec,
-			const struct fl_spec *view, struct fl_vm *vm)
-{
-	fl_cleanup_free char *text = fl_asprintf("%s/%s", view->name_space, view->name);
-	fl_cleanup_vm_names fl_vm_names names = { 0 };
-
-	if (state->dirfd < 0 || fl_state_match(state, text, &names, NULL) < 0)
-		return NULL;
-	for (size_t i = 0; i < names.count; i++) {
-		fl_cleanup_json fl_json *record = load_named(state, &names.items[i], vm);
-
-		if (record && fl_spec_equal(fl_json_get(record, "spec"), spec))
-			return fl_json_ref(record);
-		fl_vm_close(vm);
-	}
-	return NULL;
-}
-
 static fl_json *imagined(const struct fl_state *state, const fl_json *spec,
 			 const struct fl_spec *view, struct fl_vm *vm)
 {
@@ -91,13 +65,15 @@ static fl_json *revised(const struct fl_state *state, const fl_json *input, stru
 }
 
 /* The record that the step would work on: the saved one, or as it would be. */
-static fl_json *find_record(const struct fl_state *state, const fl_json *input, struct fl_vm *vm,
+static fl_json *find_record(const struct dry *dry, const fl_json *input, struct fl_vm *vm,
 			    struct fl_err *err)
 {
+	const struct fl_state *state = &dry->state;
+	bool adopts = state->dirfd >= 0 && !fl_args_flag(dry->args, "new");
 	const char *uid = fl_json_text(fl_json_get(input, "uid"));
 	fl_cleanup_json fl_json *spec = NULL;
 	fl_cleanup_spec struct fl_spec view = { 0 };
-	fl_json *record;
+	int rc;
 
 	if (uid && *uid && state->dirfd >= 0)
 		return revised(state, input, vm, err);
@@ -105,8 +81,10 @@ static fl_json *find_record(const struct fl_state *state, const fl_json *input, 
 	if (!spec || fl_spec_check(spec, err) < 0)
 		return NULL;
 	view = fl_spec_view(spec);
-	record = adopted(state, spec, &view, vm);
-	return record ? record : imagined(state, spec, &view, vm);
+	rc = adopts ? fl_vm_adopt(state, spec, vm, err) : 0;
+	if (rc != 0)
+		return rc < 0 ? NULL : fl_vm_load(vm, err);
+	return imagined(state, spec, &view, vm);
 }
 
 static void warn(const fl_json *input)
@@ -125,7 +103,7 @@ static int dry_one(void *arg, fl_json *document, struct fl_err *err)
 	struct fl_step_call call = { .args = dry->args, .vm = &vm };
 	int rc;
 
-	call.record = find_record(&dry->state, fl_spec_of(document), &vm, err);
+	call.record = find_record(dry, fl_spec_of(document), &vm, err);
 	if (!call.record)
 		return -1;
 	call.spec = fl_spec_view(fl_json_get(call.record, "spec"));

@@ -88,6 +88,11 @@ int fl_state_match(const struct fl_state *state, const char *text, fl_vm_names *
 int fl_vm_resolve(const struct fl_state *state, const fl_json *document, bool another,
 		  struct fl_vm *vm, struct fl_err *err);
 
+/* The one live microVM that a bare spec, canonical, means: 1, and vm is open; 0: none of its name
+ * lives; -1: FL_ERR_EXISTS (another spec, or several), or a record of the name cannot be read. */
+int fl_vm_adopt(const struct fl_state *state, const fl_json *spec, struct fl_vm *vm,
+		struct fl_err *err);
+
 /* The microVM of input's uid, opened, the record that is saved of it, and the spec that input gives
  * it, canonical and not yet checked: what was masked in it is as it was. Caller owns record and
  * spec; NULL on failure. */

@@ -329,6 +329,7 @@ bats_require_minimum_version 1.5.0
 	[[ "$stderr" == *"format 99"* ]]
 	# Nor is a second one made beside it, or beside one that is damaged.
 	fails_with 13 "format 99" fl up -q < <(small_spec vm)
+	fails_with 13 "format 99" fl up --dry-run < <(small_spec vm)
 	run --separate-stderr fl ls
 	[[ "$stderr" == *"format 99"*"left out"* ]]
 	jq '.host.format = "1"' "$record" >new && cp new "$record"
@@ -455,6 +456,10 @@ bats_require_minimum_version 1.5.0
 	[ ! -e "$FL_STATE_DIR" ]
 	small_spec vm --user-data user | fl-pull up -q | fl-snap up | fl-meta up >record
 	fl up --dry-run --accel tcg record | grep -q "$(jq -r .host.kernel.path record)"
+	# What would be refused is refused, and what is another is planned as another.
+	fails_with 5 "exists with another spec (vcpu)" fl up --dry-run < <(small_spec vm --user-data user --cpus 3)
+	fl up --dry-run --new --accel tcg < <(small_spec vm --user-data user) >other
+	[ "$(grep -oE '0{10}[0-9A-Z]{16}' other | sort -u | wc -l)" = 1 ]
 	# What fl prints keeps the digests of metadata, and means the same microVM.
 	[ "$(fl inspect --json default/vm | jq -r '.spec.metadata["user-data"].size')" = 20 ]
 }
