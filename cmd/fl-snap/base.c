@@ -27,6 +27,7 @@ struct build {
 	struct fl_layer_load *loads;
 	size_t count;
 	uint64_t *sizes; /* of the tars, rounded: a guess until all were read */
+	bool in_a_row;   /* layers, where the disk has no room for regions */
 	size_t *order;   /* largest first */
 	atomic_size_t next;
 	struct fl_budget budget;
@@ -124,13 +125,16 @@ static void load_side_by_side(struct build *build, struct fl_disk *disk)
 /* One behind the other, none of the room lost. */
 static void load_in_a_row(struct build *build)
 {
-	for (size_t i = 0; i < build->count && build->err.kind == FL_ERR_NONE; i++) {
+	bool goes_on = true;
+
+	for (size_t i = 0; i < build->count && goes_on; i++) {
 		struct fl_err err = { 0 };
 
 		take_region(&build->loads[i], UINT64_MAX);
 		if (fl_layer_load(&build->loads[i], &err) < 0)
 			fail(build, &err);
 		give_rest(&build->loads[i]);
+		goes_on = build->err.kind == FL_ERR_NONE && !build->loads[i].is_full;
 	}
 }
 
@@ -221,7 +225,8 @@ static enum outcome settle(struct build *build, struct fl_disk *disk, struct fl_
 		fl_err_pass(err, &build->err);
 		return FAILED;
 	}
-	if (learn_sizes(build))
+	/* Where neither the disk nor the regions follow from them, they do not count. */
+	if (!(build->in_a_row && build->options->size) && learn_sizes(build))
 		return OTHER_SIZES;
 	if (is_full(build)) {
 		fl_disk_refuse(disk, err);
@@ -250,7 +255,7 @@ static void prepare(struct build *build, struct fl_disk *disk)
 							  .done = &build->done, .total = total };
 }
 
-static enum outcome build_at(struct build *build, int fd, const char *name, bool in_a_row,
+static enum outcome build_at(struct build *build, int fd, const char *name,
 			     struct fl_base_result *result, struct fl_err *err)
 {
 	struct fl_disk *disk;
@@ -262,7 +267,7 @@ static enum outcome build_at(struct build *build, int fd, const char *name, bool
 	if (!disk)
 		return err->kind == FL_ERR_INVALID ? TOO_SMALL : FAILED;
 	prepare(build, disk);
-	if (in_a_row)
+	if (build->in_a_row)
 		load_in_a_row(build);
 	else
 		load_side_by_side(build, disk);
@@ -284,7 +289,6 @@ static int build_until_it_fits(struct build *build, int fd, const char *name,
 			       struct fl_base_result *result, struct fl_err *err)
 {
 	uint64_t asked = build->options->size, least = 0;
-	bool in_a_row = build->count == 1;
 	struct fl_err why = { 0 };
 
 	for (int tries = 0; tries < MOST_TRIES; tries++) {
@@ -292,7 +296,7 @@ static int build_until_it_fits(struct build *build, int fd, const char *name,
 
 		*result = (struct fl_base_result){ .size = asked ? asked : larger(likely, least) };
 		why = (struct fl_err){ 0 };
-		switch (build_at(build, fd, name, in_a_row, result, &why)) {
+		switch (build_at(build, fd, name, result, &why)) {
 		case BUILT:
 			return 0;
 		case FAILED:
@@ -302,9 +306,9 @@ static int build_until_it_fits(struct build *build, int fd, const char *name,
 		case TOO_SMALL:
 			break;
 		}
-		if (asked && in_a_row)
+		if (asked && build->in_a_row)
 			break;
-		in_a_row |= asked != 0;
+		build->in_a_row |= asked != 0;
 		/* Tars of tiny files grow on a disk, and each wants an inode. */
 		least = larger(result->size * 2, (result->entries * PER_INODE + MIB - 1) & ~(MIB - 1));
 	}
@@ -326,7 +330,8 @@ int fl_base_build(int fd, const char *name, const struct fl_base_layer *layers, 
 		  const struct fl_base_options *options, struct fl_base_result *result,
 		  struct fl_err *err)
 {
-	struct build build = { .options = options, .layers = layers, .count = count };
+	struct build build = { .options = options, .layers = layers, .count = count,
+			       .in_a_row = count == 1 };
 	int rc;
 
 	if (options->size && (options->size < SMALLEST || options->size % MIB))
