@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: MPL-2.0
-# Random images: what is built is what umoci unpacks, entry by entry, however it was packed; and so
-# is each of its files when it is taken alone.
+# Random images: what is built is what umoci unpacks, entry by entry, and the same bytes however it
+# was packed; and so is each of its files when it is taken alone.
 # FL_RANDOM_SEED: the first seed; FL_RANDOM_IMAGES: how many.
 
 load ../lib
@@ -26,6 +26,7 @@ compare() {
 	fl-pull get -q oci:layout.other:x >/dev/null
 	fl-snap export --size 64M oci:layout.other:x img
 	e2fsck -fn img >e2fsck.log 2>&1 || { cat e2fsck.log; return 1; }
+	sha256sum <img >>sums
 	mount -o loop,ro img mnt
 	xargs -0 -a timeless python3 "$FL_TOP/t/fl-snap/compare_trees.py" bundle/rootfs mnt || status=$?
 	umount mnt
@@ -62,7 +63,7 @@ for path in sys.argv[1:]:
 	umount mnt
 	for seed in $(seq "$seed" $((seed + ${FL_RANDOM_IMAGES:-5} - 1))); do
 		echo "seed $seed"
-		rm -rf ./*.tar layout bundle
+		rm -rf ./*.tar layout bundle sums
 		python3 "$FL_TOP/t/fl-snap/random_layers.py" "$seed" .
 		# shellcheck disable=SC2046
 		fl-pack image -q --compression gzip -t x -o layout $(ls ./*.tar) >/dev/null
@@ -70,6 +71,7 @@ for path in sys.argv[1:]:
 		for how in gzip zstd none; do
 			compare "$how" || { echo "seed $seed, $how"; return 1; }
 		done
+		[ "$(sort -u sums | wc -l)" = 1 ] || { echo "seed $seed"; cat sums; return 1; }
 		compare_files || { echo "seed $seed"; return 1; }
 	done
 }
