@@ -137,9 +137,13 @@ static int make(struct fl_links *links, const struct fl_bridge *bridge, struct f
 
 int fl_bridge_mend(const struct fl_bridge *known, struct fl_err *err)
 {
-	bool is_wanted = known->nat && fl_known_is_here(known);
-	int is_there = is_wanted ? fl_nat_is_there(known->name, known->address.family, err) : 1;
+	int is_there;
 
+	if (!fl_known_is_here(known))
+		return 0;
+	if (fl_nat_mend_guard(known->name, err) < 0)
+		return -1;
+	is_there = known->nat ? fl_nat_is_there(known->name, known->address.family, err) : 1;
 	if (is_there != 0)
 		return is_there < 0 ? -1 : 0;
 	fl_log(FL_LOG_INFO, "%s: the rules of the bridge, or the host's forwarding, are missing and made again", known->name);
@@ -341,8 +345,13 @@ static int undo(const struct fl_state *state, const char *name, const struct fl_
 	int rc = links ? remove_link(links, name, known, force, err) : -1;
 
 	fl_links_close(links);
-	if (rc < 0 || (known ? !known->nat : !force))
+	if (rc < 0 || (!known && !force))
 		return rc;
+	/* After the link, which is what it guards against. */
+	if (fl_nat_remove_guard(name, err) < 0)
+		return -1;
+	if (known && !known->nat)
+		return 0;
 	if (fl_nat_remove(name, err) < 0)
 		return -1;
 	return known ? restore_forwarding(state, known, err) : 0;

@@ -9,6 +9,7 @@
 #include <fcntl.h>
 
 #define NAME "published ports"
+#define GUARD "ip" /* the family of the table that guards 127.0.0.1; NAT's of the same name is inet */
 
 /* Table names hold letters, digits and "_"; a bridge's may hold more. */
 static void table_name(const char *bridge, struct fl_str *out)
@@ -64,6 +65,62 @@ int fl_nat_remove(const char *bridge, struct fl_err *err)
 	return fl_rules_remove(bridge, "inet", table.data, err);
 }
 
+static char *localnet_of(const char *bridge)
+{
+	return fl_asprintf("/proc/sys/net/ipv4/conf/%s/route_localnet", bridge);
+}
+
+/* With route_localnet guests could else speak to what listens on 127.0.0.1 alone. That stays on as
+ * long as the bridge is there, and so does the guard, whoever's ports come and go. */
+static void add_guard(const char *bridge, struct fl_str *rules)
+{
+	fl_cleanup_str struct fl_str table = FL_STR_INIT;
+
+	table_name(bridge, &table);
+	fl_rules_add_none(rules, GUARD, table.data);
+	fl_str_addf(rules,
+		    "table " GUARD " %s {\n"
+		    " chain guard { type filter hook prerouting priority raw; policy accept;\n"
+		    "  iifname \"%s\" ip daddr 127.0.0.0/8 drop; }\n}\n",
+		    table.data, bridge);
+}
+
+static int is_guarded(const char *bridge, struct fl_err *err)
+{
+	fl_cleanup_str struct fl_str table = FL_STR_INIT;
+
+	table_name(bridge, &table);
+	return fl_rules_are_there(bridge, GUARD, table.data, "drop", err);
+}
+
+int fl_nat_mend_guard(const char *bridge, struct fl_err *err)
+{
+	fl_cleanup_free char *path = localnet_of(bridge);
+	fl_cleanup_str struct fl_str text = FL_STR_INIT, rules = FL_STR_INIT;
+	int guarded;
+
+	if (fl_io_read_file(AT_FDCWD, path, 64, &text, err) < 0)
+		return -1;
+	guarded = text.data[0] == '0' ? 1 : is_guarded(bridge, err);
+	if (guarded != 0)
+		return guarded < 0 ? -1 : 0;
+	add_guard(bridge, &rules);
+	return fl_rules_run(bridge, rules.data, err);
+}
+
+int fl_nat_remove_guard(const char *bridge, struct fl_err *err)
+{
+	fl_cleanup_str struct fl_str table = FL_STR_INIT;
+	struct fl_err why = { 0 };
+	int guarded = is_guarded(bridge, &why);
+
+	/* Where there are no rules at all there is none either. */
+	if (guarded <= 0)
+		return guarded < 0 && why.kind != FL_ERR_UNSUPPORTED ? fl_err_pass(err, &why) : 0;
+	table_name(bridge, &table);
+	return fl_rules_remove(bridge, GUARD, table.data, err);
+}
+
 /* For what comes to the host, and for what the host itself asks of one of its addresses. */
 static void add_ports(const char *hook, const char *guest, const struct fl_publish *ports,
 		      size_t count, struct fl_str *rules)
@@ -91,15 +148,11 @@ static void add_returns(const struct fl_nat_guest *guest, const char *address, s
 	fl_str_addf(rules, " chain postrouting { type nat hook postrouting priority srcnat; policy accept;\n"
 		    "  ct status dnat ip daddr %s ip saddr { %s, 127.0.0.0/8 } masquerade\n }\n", address,
 		    net);
-	/* With route_localnet a guest could else speak to what listens on 127.0.0.1 alone. */
-	if (guest->bridge)
-		fl_str_addf(rules, " chain guard { type filter hook prerouting priority raw; policy accept;\n"
-			    "  iifname \"%s\" ip daddr 127.0.0.0/8 drop\n }\n", guest->bridge);
 }
 
 static int route_localnet(const char *bridge, struct fl_err *err)
 {
-	fl_cleanup_free char *path = fl_asprintf("/proc/sys/net/ipv4/conf/%s/route_localnet", bridge);
+	fl_cleanup_free char *path = localnet_of(bridge);
 
 	return fl_io_write_existing(AT_FDCWD, path, "1", err);
 }
@@ -118,6 +171,8 @@ int fl_nat_publish(const struct fl_nat_guest *guest, const struct fl_publish *po
 	add_ports("output", address, ports, count, &rules);
 	add_returns(guest, address, &rules);
 	fl_str_add(&rules, "}\n");
+	if (guest->bridge)
+		add_guard(guest->bridge, &rules);
 	/* The guard stands before there is something to guard. */
 	if (fl_rules_run(NAME, rules.data, err) < 0)
 		return -1;

@@ -19,6 +19,13 @@ int fl_nat_is_there(const char *bridge, int family, struct fl_err *err);
 /* Gone already is fine. */
 int fl_nat_remove(const char *bridge, struct fl_err *err);
 
+/* Keeps guests on a bridge from the host's own 127.0.0.1, where ports were published for that: again,
+ * if another took the rule away. Without them nothing is done. */
+int fl_nat_mend_guard(const char *bridge, struct fl_err *err);
+
+/* For a bridge that goes, or has gone. Gone already is fine. */
+int fl_nat_remove_guard(const char *bridge, struct fl_err *err);
+
 /* Whom the published ports lead to. */
 struct fl_nat_guest {
 	const char *uid;
