@@ -60,14 +60,14 @@ static int check_known(const struct fl_bridge *known, const struct fl_bridge *wa
 			  known->name);
 }
 
-static int overlaps(const struct fl_bridge *other, const struct fl_bridge *wanted,
-		    struct fl_err *err)
+static int overlaps(const char *what, const char *name, const struct fl_cidr *address,
+		    const struct fl_bridge *wanted, struct fl_err *err)
 {
 	char text[FL_CIDR_TEXT];
 
-	fl_inet_print_cidr(&other->address, text);
-	return fl_err_set(err, FL_ERR_EXISTS, "%s: its net overlaps with that of bridge %s (%s); "
-			  "choose another net", wanted->name, other->name, text);
+	fl_inet_print_cidr(address, text);
+	return fl_err_set(err, FL_ERR_EXISTS, "%s: its net overlaps with that of %s %s (%s); "
+			  "choose another net", wanted->name, what, name, text);
 }
 
 static int check_overlap(void *arg, const struct fl_bridge *other, struct fl_err *err)
@@ -77,27 +77,28 @@ static int check_overlap(void *arg, const struct fl_bridge *other, struct fl_err
 	if (strcmp(other->name, wanted->name) == 0 || !fl_known_is_here(other) ||
 	    !fl_inet_overlap(&other->address, &wanted->address))
 		return 0;
-	return overlaps(other, wanted, err);
+	return overlaps("bridge", other->name, &other->address, wanted, err);
 }
 
-/* Those that were made with another state folder are known by their links alone. */
+/* Bridges that were made with another state folder are known by their links alone; and what the
+ * host reaches by a link of its own, its gateway may be among it, it would look for on the bridge. */
 static int check_links(struct fl_links *links, const struct fl_bridge *wanted, struct fl_err *err)
 {
 	fl_cleanup_links struct ifaddrs *list = NULL;
+	struct fl_cidr address;
+	struct fl_link link;
 
 	if (getifaddrs(&list) < 0)
 		return fl_err_errno(err, errno, "the host's addresses cannot be listed");
 	for (const struct ifaddrs *one = list; one; one = one->ifa_next) {
-		struct fl_bridge other = { .netns = 0 };
-		struct fl_link link;
+		bool ours;
 
 		if (strcmp(one->ifa_name, wanted->name) == 0 ||
-		    !fl_inet_of_link(one->ifa_addr, one->ifa_netmask, &other.address) ||
-		    !fl_inet_overlap(&other.address, &wanted->address) ||
-		    fl_links_get(links, one->ifa_name, &link, NULL) != 1 || !fl_bridge_is_ours(&link))
+		    !fl_inet_of_link(one->ifa_addr, one->ifa_netmask, &address) ||
+		    !fl_inet_overlap(&address, &wanted->address))
 			continue;
-		snprintf(other.name, sizeof(other.name), "%s", one->ifa_name);
-		return overlaps(&other, wanted, err);
+		ours = fl_links_get(links, one->ifa_name, &link, NULL) == 1 && fl_bridge_is_ours(&link);
+		return overlaps(ours ? "bridge" : "the host's link", one->ifa_name, &address, wanted, err);
 	}
 	return 0;
 }

@@ -373,6 +373,23 @@ print("fltap" + base64.b32encode(hashlib.sha256(sys.argv[1].encode()).digest()).
 	[ "$(links)" = br0 ]
 }
 
+@test "a bridge takes nothing of a net that the host is on" {
+	ns ip link add up0 type veth peer name up1
+	ns ip address add 10.50.0.5/16 dev up0
+	ns ip link set up0 up
+	for address in 10.50.0.9/16 10.50.3.1/24 10.0.0.1/8; do
+		fails_with 5 "overlaps with that of the host's link up0 (10.50.0.5/16); choose another net" \
+			ns fl-net bridge create br0 --address "$address"
+	done
+	[ -z "$(ls "$FL_STATE_DIR"/net/*.json 2>/dev/null)" ]
+	ns fl-net bridge create br0 --address 10.51.0.1/24
+	# One that is there stays so, whatever the host gets later.
+	ns ip address add 10.51.0.77/16 dev up0
+	ns fl-net bridge create br0 --address 10.51.0.1/24
+	ns ip link del br0
+	up a br0 >/dev/null
+}
+
 @test "IPv6" {
 	ns sysctl -qw net.ipv6.conf.all.forwarding=0
 	ns fl-net bridge create br0 --address fd00:9::1/64 --nat
