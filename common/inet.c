@@ -9,10 +9,12 @@
 
 int fl_inet_parse_mac(const char *text, struct fl_mac *mac, struct fl_err *err)
 {
+	static const struct fl_mac none = { { 0 } };
 	unsigned b[6];
 	int end = 0;
 
-	if (strlen(text) != 17 ||
+	/* sscanf would take a sign or a space for a digit. */
+	if (strlen(text) != 17 || strspn(text, "0123456789abcdefABCDEF:") != 17 ||
 	    sscanf(text, "%2x:%2x:%2x:%2x:%2x:%2x%n", &b[0], &b[1], &b[2], &b[3], &b[4], &b[5],
 		   &end) != 6 || end != 17)
 		return fl_err_set(err, FL_ERR_INVALID,
@@ -23,6 +25,9 @@ int fl_inet_parse_mac(const char *text, struct fl_mac *mac, struct fl_err *err)
 		return fl_err_set(err, FL_ERR_INVALID,
 				  "%s is a multicast address; a device needs a unicast one "
 				  "(even first byte)", text);
+	if (memcmp(mac->byte, none.byte, sizeof(none.byte)) == 0)
+		return fl_err_set(err, FL_ERR_INVALID, "%s is no device's address; give one such as "
+				  "02:00:00:00:00:01, or leave it out to get one", text);
 	return 0;
 }
 
@@ -135,14 +140,28 @@ bool fl_inet_gives(const struct fl_cidr *net, const struct fl_cidr *address)
 	return fl_inet_contains(net, &next);
 }
 
-/* Neither "this host", loopback, link-local IPv6 nor multicast. */
-static bool is_ordinary(const struct fl_cidr *address)
+/* Neither "this host", loopback nor multicast. */
+static bool is_unicast(const struct fl_cidr *address)
 {
 	const uint8_t *b = address->byte;
 
 	if (address->family == AF_INET)
 		return b[0] != 0 && b[0] != 127 && b[0] < 224;
-	return b[0] != 0 && b[0] != 0xff && !(b[0] == 0xfe && (b[1] & 0xc0) == 0x80);
+	return b[0] != 0 && b[0] != 0xff;
+}
+
+static bool is_link_local(const struct fl_cidr *address)
+{
+	const uint8_t *b = address->byte;
+
+	return address->family == AF_INET6 && b[0] == 0xfe && (b[1] & 0xc0) == 0x80;
+}
+
+bool fl_inet_is_host(const struct fl_cidr *address)
+{
+	/* A net of two has no addresses of its own (RFC 3021, RFC 6164). */
+	return is_unicast(address) && (address->prefix + 1 >= bits_of(address->family) ||
+				       fl_inet_gives(address, address));
 }
 
 int fl_inet_parse_bridge(const char *text, struct fl_cidr *address, struct fl_err *err)
@@ -152,8 +171,8 @@ int fl_inet_parse_bridge(const char *text, struct fl_cidr *address, struct fl_er
 	if (fl_inet_parse_cidr(text, address, err) < 0)
 		return -1;
 	most = address->family == AF_INET ? 30 : 126;
-	if (address->prefix >= 8 && address->prefix <= most && is_ordinary(address) &&
-	    fl_inet_gives(address, address))
+	if (address->prefix >= 8 && address->prefix <= most && is_unicast(address) &&
+	    !is_link_local(address) && fl_inet_gives(address, address))
 		return 0;
 	return fl_err_set(err, FL_ERR_INVALID, "%s: give the bridge's own address in a net with "
 			  "room for guests, such as 10.77.0.1/24", text);

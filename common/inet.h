@@ -51,6 +51,9 @@ bool fl_inet_equal(const struct fl_cidr *a, const struct fl_cidr *b); /* address
  * IPv4 net, the last, which is for all of it. */
 bool fl_inet_gives(const struct fl_cidr *net, const struct fl_cidr *address);
 
+/* Whether a host may have the address, in the net of its prefix. */
+bool fl_inet_is_host(const struct fl_cidr *address);
+
 /* Frees what getifaddrs(3) gave; NULL is fine. */
 void fl_inet_free_links(struct ifaddrs **list);
 #define fl_cleanup_links FL_CLEANUP(fl_inet_free_links)

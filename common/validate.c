@@ -120,6 +120,22 @@ static void check_address(fl_json *violations, const char *path, const char *tex
 		add(violations, path, "%s", err.text);
 }
 
+/* The guest's own, with the prefix of its net. */
+static void check_own_address(fl_json *violations, const char *path, const char *text)
+{
+	struct fl_cidr cidr;
+	struct fl_err err;
+
+	if (!text)
+		return;
+	if (fl_inet_parse_cidr(text, &cidr, &err) < 0)
+		add(violations, path, "%s", err.text);
+	else if (!strchr(text, '/'))
+		add(violations, path, "\"%s\" has no prefix length such as /24", text);
+	else if (!fl_inet_is_host(&cidr))
+		add(violations, path, "%s is no address that a guest can have in that net", text);
+}
+
 static bool is_device_id(const char *id)
 {
 	return *id >= 'a' && *id <= 'z' && strlen(id) <= 15 &&
@@ -156,13 +172,29 @@ static void check_interface(fl_json *violations, const char *path, const struct 
 		    in->device_id);
 	if (in->mac && fl_inet_parse_mac(in->mac, &parsed, &err) < 0)
 		add(violations, mac, "%s", err.text);
-	check_address(violations, address, in->address);
-	if (in->address && !strchr(in->address, '/'))
-		add(violations, address, "\"%s\" has no prefix length such as /24", in->address);
+	check_own_address(violations, address, in->address);
 	check_address(violations, gateway, in->gateway);
 	for (size_t i = 0; i < fl_json_count(in->nameservers); i++)
 		check_address(violations, servers, fl_json_text(fl_json_item(in->nameservers, i)));
 	check_bridge(violations, path, in);
+}
+
+static bool has_mac_of(const struct fl_interface *in, const struct fl_interface *other)
+{
+	struct fl_mac a, b;
+
+	return in->mac && other->mac && fl_inet_parse_mac(in->mac, &a, NULL) == 0 &&
+	       fl_inet_parse_mac(other->mac, &b, NULL) == 0 && memcmp(&a, &b, sizeof(a)) == 0;
+}
+
+/* A guest tells its interfaces apart by their MACs: cloud-init gives up where two have one. */
+static void check_pair(fl_json *violations, const char *path, const struct fl_interface *in,
+		       const struct fl_interface *other)
+{
+	if (strcmp(in->device_id, other->device_id) == 0)
+		add(violations, path, "the device_id \"%s\" is used twice", in->device_id);
+	if (has_mac_of(in, other))
+		add(violations, path, "the guest_mac %s is used twice", in->mac);
 }
 
 static void check_interfaces(fl_json *violations, const struct fl_spec *spec)
@@ -172,10 +204,7 @@ static void check_interfaces(fl_json *violations, const struct fl_spec *spec)
 
 		check_interface(violations, path, &spec->interfaces[i]);
 		for (size_t k = 0; k < i; k++)
-			if (strcmp(spec->interfaces[i].device_id,
-				   spec->interfaces[k].device_id) == 0)
-				add(violations, path, "the device_id \"%s\" is used twice",
-				    spec->interfaces[i].device_id);
+			check_pair(violations, path, &spec->interfaces[i], &spec->interfaces[k]);
 	}
 }
 

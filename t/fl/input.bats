@@ -219,6 +219,13 @@ bats_require_minimum_version 1.5.0
 	refused 3 "guest_mac" < <(interface '{"guest_mac":"1:2:3"}')
 	refused 3 "multicast" < <(interface '{"guest_mac":"01:00:00:00:00:01"}')
 	refused 3 "address.address" < <(interface '{"address":{"address":"10.0.0.300/24"}}')
+	for address in 10.0.0.0/24 10.0.0.255/24 127.0.0.1/8 0.0.0.0/0 224.0.0.5/24; do
+		refused 3 "no address that a guest can have" < <(interface "{\"address\":{\"address\":\"$address\"}}")
+	done
+	refused 3 "no device's address" < <(interface '{"guest_mac":"00:00:00:00:00:00"}')
+	refused 3 "guest_mac 02:AA:00:00:00:01 is used twice" < <(changed '.interfaces = [
+		{"device_id":"e","type":"TAP","guest_mac":"02:aa:00:00:00:01"},
+		{"device_id":"f","type":"TAP","guest_mac":"02:AA:00:00:00:01"}]')
 	refused 3 "address.gateway" < <(interface '{"address":{"address":"10.0.0.3/24","gateway":"x"}}')
 	refused 3 "device_id" < <(interface '{"device_id":"Eth/1"}')
 	refused 3 "used twice" < <(changed '.interfaces = [{"device_id":"e","type":"TAP"},{"device_id":"e","type":"TAP"}]')

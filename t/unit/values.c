@@ -109,6 +109,24 @@ static void macs(void)
 	CHECK_INT(fl_inet_parse_mac("03:00:00:00:00:01", &mac, NULL), -1);
 	CHECK_INT(fl_inet_parse_mac("02:00:00:00:00", &mac, NULL), -1);
 	CHECK_INT(fl_inet_parse_mac("02-00-00-00-00-01", &mac, NULL), -1);
+	CHECK_INT(fl_inet_parse_mac("02:00:00:00:00: 1", &mac, NULL), -1);
+	CHECK_INT(fl_inet_parse_mac("02:00:00:00:00:+1", &mac, NULL), -1);
+	CHECK_INT(fl_inet_parse_mac("00:00:00:00:00:00", &mac, NULL), -1);
+}
+
+static void hosts(void)
+{
+	static const char *const well[] = { "10.9.8.7/24", "10.9.8.7/31", "10.9.8.6/31", "10.9.8.7/32",
+					    "169.254.0.1/16", "fd00::2/64", "fe80::2/64", "fd00::/127" };
+	static const char *const wrong[] = { "10.9.8.0/24", "10.9.8.255/24", "127.0.0.1/8", "0.0.0.0/0",
+					     "224.0.0.5/24", "255.255.255.255/32", "fd00::/64", "::1/128",
+					     "ff02::1/64", "10.9.8.7/30" };
+	struct fl_cidr address;
+
+	for (size_t i = 0; i < FL_COUNT(well); i++)
+		CHECK(fl_inet_parse_cidr(well[i], &address, NULL) == 0 && fl_inet_is_host(&address));
+	for (size_t i = 0; i < FL_COUNT(wrong); i++)
+		CHECK(fl_inet_parse_cidr(wrong[i], &address, NULL) == 0 && !fl_inet_is_host(&address));
 }
 
 static void networks(void)
@@ -252,6 +270,7 @@ int main(void)
 						    { "labels of the host", labels },
 						    { "destinations", destinations },
 						    { "MACs", macs },
+						    { "addresses of hosts", hosts },
 						    { "networks", networks },
 						    { "base 64 is strict", base64 },
 						    { "names that are alike", names_that_are_alike },
