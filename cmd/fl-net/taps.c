@@ -7,6 +7,7 @@
 #include "cmd/fl-net/ports.h"
 #include "cmd/fl-net/resolv.h"
 #include "cmd/fl-net/sweep.h"
+#include "cmd/fl-net/way.h"
 #include "common/alloc.h"
 #include "common/sha256.h"
 
@@ -205,7 +206,7 @@ static void put_offers(const struct tap *tap, const struct fl_cidr *address, fl_
 	char own[FL_CIDR_TEXT];
 
 	fl_inet_print_address(&tap->bridge.address, own);
-	if (in->gateway || reaches)
+	if (in->gateway || (reaches && fl_way_is_by(tap->work->call, tap->work->network, &tap->bridge)))
 		put_text(made, "gateway", in->gateway ? in->gateway : own);
 	if (fl_json_count(in->nameservers)) {
 		servers = fl_json_copy(in->nameservers);

@@ -177,6 +177,20 @@ print("fltap" + base64.b32encode(hashlib.sha256(sys.argv[1].encode()).digest()).
 	[ "$(links | wc -l)" = 4 ]
 }
 
+@test "several interfaces: the first has the way out, or the first with NAT, or what the spec says" {
+	ns fl-net bridge create br0 --address 10.9.8.1/24
+	ns fl-net bridge create br1 --address 10.9.9.1/24
+	ns fl-net bridge create br6 --address fd00:9::1/64
+	fl spec --name a --kernel oci:/x:k --root oci:/x:r --bridge br0 --bridge br1 --bridge br6 >spec
+	[ "$(ns fl-net up spec | jq -c '[.host.network[].gateway]')" = '["10.9.8.1",null,"fd00:9::1"]' ]
+	jq -c '.id = "b" | .interfaces[1].address = {address: "10.9.9.7/24", gateway: "10.9.9.9"}' spec >other
+	[ "$(ns fl-net up other | jq -c '[.host.network[].gateway]')" = '[null,"10.9.9.9","fd00:9::1"]' ]
+	ns fl-net bridge create br2 --address 10.9.7.1/24 --nat
+	ns fl-net bridge create br3 --address 10.9.6.1/24 --nat
+	fl spec --name c --kernel oci:/x:k --root oci:/x:r --bridge br0 --bridge br2 --bridge br3 >nat
+	[ "$(ns fl-net up nat | jq -c '[.host.network[].gateway]')" = '[null,"10.9.7.1",null]' ]
+}
+
 @test "no address is left, and nothing is made then" {
 	ns fl-net bridge create br0 --address 10.9.8.1/30
 	[ "$(up a br0 | jq -r .host.network.eth1.address)" = 10.9.8.2/30 ]

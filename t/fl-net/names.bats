@@ -246,6 +246,15 @@ keep_lease() {
 	grep -q "address 10.9.8.3/24" told
 	[ "$(answer evil.fl.test)" = NXDOMAIN ]
 	[ "$(answer web.fl.test)" = NXDOMAIN ]
+	# Whose way out is another, gets none here.
+	ns fl-net bridge create br1 --address 10.9.9.1/24
+	spec two br0 | jq -c '.interfaces = [.interfaces[0] + {device_id: "eth0", overrides: {bridge_name: "br1"}}] +
+		.interfaces' | ns fl-net up >two.json
+	becomes "10.9.8.4" answer two.fl.test
+	dhcp_room two.json third
+	dhcp third >told
+	grep -q "address 10.9.8.4/24" told
+	run ! grep -q "router [0-9]" told
 }
 
 @test "DHCP: an address goes to its new owner, clones get each its own" {

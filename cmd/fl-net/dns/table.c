@@ -94,12 +94,14 @@ static void add_gateway(struct draft *draft, const struct place *place)
 	struct fl_str *out;
 
 	/* In IPv6 routers say themselves that they are some. */
-	if (!text || fl_inet_parse_cidr(text, &gateway, NULL) < 0 || gateway.family != AF_INET ||
-	    place->address.family != AF_INET)
+	if (place->address.family != AF_INET)
 		return;
 	out = add_option(draft, place, "router");
-	fl_str_add(out, ",");
-	add_bracketed(&gateway, out);
+	/* Left without a value none is sent; without the line dnsmasq would send its own address. */
+	if (text && fl_inet_parse_cidr(text, &gateway, NULL) == 0 && gateway.family == AF_INET) {
+		fl_str_add(out, ",");
+		add_bracketed(&gateway, out);
+	}
 	fl_str_add(out, "\n");
 }
 
