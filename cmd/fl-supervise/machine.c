@@ -17,6 +17,8 @@
 #define LONGEST_PAUSE_MS 60000
 #define GOOD_RUN_MS 60000
 #define YOUNG_REBOOT_MS 3000
+#define READS 4 /* at once: a guest may talk faster than all of it is ever read */
+#define LAST_READS 64 /* more than a pipe or a socket holds */
 
 static const char *launch_text(const struct fl_machine *machine, const char *key)
 {
@@ -278,12 +280,12 @@ static void judge(struct fl_machine *machine, int status)
 	}
 }
 
-static void drain(struct fl_machine *machine, int fd, struct fl_console *console, bool tell)
+static void drain(struct fl_machine *machine, int fd, int most, struct fl_console *console, bool tell)
 {
 	char data[16384];
 	ssize_t got;
 
-	while (fd >= 0 && (got = read(fd, data, sizeof(data))) > 0)
+	for (int i = 0; i < most && fd >= 0 && (got = read(fd, data, sizeof(data))) > 0; i++)
 		if (fl_console_add(console, data, (size_t)got) && tell)
 			fl_verdict_save(machine,
 					machine->phase == FL_MACHINE_SETTLING ? "starting" : "running",
@@ -299,8 +301,8 @@ static void reap(struct fl_machine *machine)
 	/* What it said last, on every channel, before the verdict. */
 	fl_monitor_read(&machine->monitor);
 	fl_monitor_read_events(&machine->monitor);
-	drain(machine, machine->out, &machine->console, false);
-	drain(machine, machine->errors, &machine->stderr_text, false);
+	drain(machine, machine->out, LAST_READS, &machine->console, false);
+	drain(machine, machine->errors, LAST_READS, &machine->stderr_text, false);
 	if (machine->stderr_text.line_len)
 		fl_console_add(&machine->stderr_text, "\n", 1);
 	fl_launch_close(machine);
@@ -381,7 +383,7 @@ static void drain_ready(struct fl_machine *machine, const struct pollfd *ready, 
 {
 	if (!ready->revents)
 		return;
-	drain(machine, *fd, console, console == &machine->console);
+	drain(machine, *fd, READS, console, console == &machine->console);
 	if (!(ready->revents & POLLIN)) {
 		close(*fd);
 		*fd = -1;

@@ -540,6 +540,16 @@ field() {
 	[ "$(jq -r '.version, .spec.vcpu' "$BATS_TEST_TMPDIR/after" | xargs)" = "2 4" ]
 }
 
+@test "one that never stops talking is kept, and stopped, like any other" {
+	# shellcheck disable=SC2016
+	printf '#!/bin/sh\nyes "" >&2 &\nyes "" >&2 &\nexec %s/drivers/fake-vmm "$@"\n' "$FL_BUILD" >"$BATS_TEST_TMPDIR/vmm"
+	chmod +x "$BATS_TEST_TMPDIR/vmm"
+	small_spec vm0 | timeout 8 fl up -q --qemu "$BATS_TEST_TMPDIR/vmm" --accel tcg --settle 100ms >/dev/null
+	timeout 8 fl pause vm0
+	timeout 8 fl stop vm0
+	[ "$(field vm0 vmm_state)" = stopped ]
+}
+
 @test "what is not a kernel is said" {
 	mkdir -p "$BATS_TEST_TMPDIR/k/boot"
 	echo text >"$BATS_TEST_TMPDIR/k/boot/vmlinux"
