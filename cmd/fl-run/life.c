@@ -219,13 +219,33 @@ static int judge_state(void *arg, const fl_json *record, struct fl_err *err)
 	return 0;
 }
 
+/* A supervisor that waits for its next try has no VMM to tell. */
+static bool has_vmm(const struct fl_vm *vm)
+{
+	fl_cleanup_json fl_json *record = fl_vm_load(vm, NULL);
+
+	return fl_vm_is_supervised(vm) &&
+	       !fl_str_equal(fl_json_text(fl_json_at(record, "host.vmm.state")), "waiting");
+}
+
+/* Which of several did not, and what. */
+static int say_late(const struct fl_vm *vm, const char *what, struct fl_err *err)
+{
+	if (err->kind != FL_ERR_TIMEOUT)
+		return -1;
+	return fl_err_set(err, FL_ERR_TIMEOUT, "%s/%s: %s; \"fl status %s\" says how it is", vm->name_space,
+			  vm->name, what, vm->uid);
+}
+
 static int wish_and_wait(const struct fl_vm *vm, const char *wish, struct fl_err *err)
 {
-	if (!fl_vm_is_supervised(vm))
+	fl_cleanup_free char *late = fl_asprintf("is not %s after 15 s", wish);
+
+	if (!has_vmm(vm))
 		return fl_vm_not_running(vm, err);
 	if (fl_vm_desire(vm, wish, err) < 0)
 		return -1;
-	return fl_vm_wait(vm, 15000, judge_state, (void *)wish, err);
+	return fl_vm_wait(vm, 15000, judge_state, (void *)wish, err) < 0 ? say_late(vm, late, err) : 0;
 }
 
 static int pause_one(void *arg, const struct fl_vm *vm, struct fl_err *err)
@@ -254,7 +274,11 @@ static int judge_reboots(void *arg, const fl_json *record, struct fl_err *err)
 {
 	if (fl_json_int(fl_json_at(record, "host.vmm.reboots")) > *(int64_t *)arg)
 		return fl_start_judge(NULL, record, err);
-	return 0;
+	if (!fl_record_has_ended(record))
+		return 0;
+	return fl_err_set(err, FL_ERR_ABORTED, "%s/%s: has ended, and does not come up again, as somebody else "
+			  "wants it", fl_json_text(fl_json_at(record, "spec.namespace")),
+			  fl_json_text(fl_json_at(record, "spec.id")));
 }
 
 /* What a guest that was not asked, or did not listen, may have lost is not passed over. */
@@ -283,8 +307,10 @@ static int reboot_one(void *arg, const struct fl_vm *vm, struct fl_err *err)
 	if (fl_str_equal(desired, "paused") && wish_and_wait(vm, "running", err) < 0)
 		return -1;
 	fl_json_set(request, "do", fl_json_new_text("reboot"));
-	if (fl_control_ask(vm, request, err) < 0 || fl_vm_wait(vm, 120000, judge_reboots, &before, err) < 0)
+	if (fl_control_ask(vm, request, err) < 0)
 		return -1;
+	if (fl_vm_wait(vm, 120000, judge_reboots, &before, err) < 0)
+		return say_late(vm, "has not come up again after 120 s", err);
 	tell_kill(vm);
 	return 0;
 }

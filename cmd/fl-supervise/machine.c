@@ -107,20 +107,6 @@ static void kill_vmm(struct fl_machine *machine)
 	fl_proc_signal(&machine->vmm, SIGKILL);
 }
 
-void fl_machine_reboot(struct fl_machine *machine)
-{
-	if (machine->phase != FL_MACHINE_RUNNING && machine->phase != FL_MACHINE_SETTLING)
-		return;
-	machine->reboot_wanted = true;
-	machine->phase = FL_MACHINE_STOPPING;
-	machine->deadline = fl_clock_ms() + (int64_t)machine->stop_ms;
-	/* A paused guest hears no button. */
-	if (machine->monitor.paused)
-		fl_monitor_order(&machine->monitor, FL_ORDER_RESUME);
-	if (!fl_monitor_order(&machine->monitor, FL_ORDER_POWER_OFF))
-		kill_vmm(machine);
-}
-
 static void stop(struct fl_machine *machine)
 {
 	if (machine->phase == FL_MACHINE_WAITING) {
@@ -242,6 +228,26 @@ static void start_again(struct fl_machine *machine)
 		try_again_later(machine, &verdict);
 	else
 		give_up(machine, &verdict, false);
+}
+
+void fl_machine_reboot(struct fl_machine *machine)
+{
+	/* Who asks for it does not wait for the next try. */
+	if (machine->phase == FL_MACHINE_WAITING) {
+		machine->reboots++;
+		start_again(machine);
+		return;
+	}
+	if (machine->phase != FL_MACHINE_RUNNING && machine->phase != FL_MACHINE_SETTLING)
+		return;
+	machine->reboot_wanted = true;
+	machine->phase = FL_MACHINE_STOPPING;
+	machine->deadline = fl_clock_ms() + (int64_t)machine->stop_ms;
+	/* A paused guest hears no button. */
+	if (machine->monitor.paused)
+		fl_monitor_order(&machine->monitor, FL_ORDER_RESUME);
+	if (!fl_monitor_order(&machine->monitor, FL_ORDER_POWER_OFF))
+		kill_vmm(machine);
 }
 
 static bool policy_restarts(const struct fl_machine *machine, enum fl_verdict_kind kind)

@@ -509,6 +509,31 @@ field() {
 	[ "$(field vm24 vmm_state)" = failed ]
 }
 
+@test "one that waits for its next try: a reboot is that try, and there is nothing to pause" {
+	small_spec vm1 --cmdline fake=panic | quick_up --restart always >/dev/null 2>&1 || true
+	for _ in $(seq 100); do
+		[ "$(field vm1 vmm_state) $(field vm1 restarts)" != "waiting 3" ] || break
+		sleep 0.1
+	done
+	fails_with 8 "does not run: the guest panicked" timeout 10 fl pause vm1
+	fails_with 8 "does not run: the guest panicked" timeout 10 fl resume vm1
+	[ "$(field vm1 desired)" = running ]
+	fails_with 16 "the guest panicked" timeout 10 fl reboot vm1
+	[ "$(field vm1 reboots)" = 1 ]
+}
+
+@test "who reboots what somebody else stops is told" {
+	small_spec vm0 --cmdline fake=deaf | quick_up >/dev/null
+	fl stop vm0 --timeout 2s &
+	stopping=$!
+	for _ in $(seq 100); do
+		[ "$(field vm0 vmm_state)" != stopping ] || break
+		sleep 0.02
+	done
+	fails_with 15 "does not come up again" timeout 20 fl reboot vm0
+	wait "$stopping"
+}
+
 @test "one that runs takes another policy" {
 	small_spec vm21 | quick_up
 	fails_with 2 "no, on-failure or always" fl start vm21 --restart sometimes
