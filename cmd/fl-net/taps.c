@@ -10,6 +10,7 @@
 #include "cmd/fl-net/way.h"
 #include "common/alloc.h"
 #include "common/sha256.h"
+#include "common/shell.h"
 
 #include <ctype.h>
 #include <string.h>
@@ -445,8 +446,9 @@ static int plan_new(const struct tap *tap, struct fl_str *out, struct fl_err *er
 	if (find_parent(tap, &parent, err) < 0)
 		return -1;
 	fl_inet_print_mac(&tap->mac, mac);
-	fl_str_addf(out, "ip link add link %s name %s address %s type macvtap mode %s\n", parent,
-		    tap->name, mac, mode);
+	fl_str_add(out, "ip link add link ");
+	fl_shell_word(out, parent);
+	fl_str_addf(out, " name %s address %s type macvtap mode %s\n", tap->name, mac, mode);
 	return 0;
 }
 
@@ -463,8 +465,10 @@ int fl_taps_plan(struct fl_step_call *call, struct fl_str *out, struct fl_err *e
 		if (plan_new(&tap, out, err) < 0)
 			return fl_err_prefix(err, "interface %s", in->device_id);
 		fl_str_addf(out, "ip link set %s alias %s", tap.name, tap.alias);
-		if (bridge && !fl_spec_cni(bridge))
-			fl_str_addf(out, " master %s", bridge);
+		if (bridge && !fl_spec_cni(bridge)) {
+			fl_str_add(out, " master ");
+			fl_shell_word(out, bridge);
+		}
 		fl_str_add(out, " up\n");
 		if (fl_spec_cni(bridge))
 			fl_str_addf(out, "# CNI: ADD to the network %s, in a network namespace of its "

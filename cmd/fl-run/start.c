@@ -63,9 +63,33 @@ static int compose(struct fl_step_call *call, bool check, fl_json **launch, stru
 /* As a shell makes them. */
 static void print_files(const struct fl_vm *vm, const fl_json *files, struct fl_str *out)
 {
-	for (void *i = fl_json_first(files); i; i = fl_json_next(files, i))
-		fl_str_addf(out, "cat >%s/%s <<'END'\n%sEND\n", vm->path, fl_json_key(i),
-			    fl_json_text(fl_json_value(i)));
+	for (void *i = fl_json_first(files); i; i = fl_json_next(files, i)) {
+		fl_cleanup_free char *path = fl_asprintf("%s/%s", vm->path, fl_json_key(i));
+
+		fl_str_add(out, "cat >");
+		fl_shell_word(out, path);
+		fl_str_addf(out, " <<'END'\n%sEND\n", fl_json_text(fl_json_value(i)));
+	}
+}
+
+/* Some VMMs refuse to start beside the socket of an earlier run, or wait for who reads its fifo. */
+static void print_place(const struct fl_vm *vm, const char *events, struct fl_str *out)
+{
+	fl_cleanup_free char *run = fl_vm_run_path(vm);
+	fl_cleanup_free char *above = fl_strndup(run, (size_t)(strrchr(run, '/') - run));
+	const char *const words[] = { "mkdir -p ", above, " && ln -sfn ", vm->path, " ", run, " && rm -f ", run };
+
+	for (size_t i = 0; i < FL_COUNT(words); i += 2) {
+		fl_str_add(out, words[i]);
+		fl_shell_word(out, words[i + 1]);
+	}
+	fl_str_add(out, "/*.sock");
+	if (events) {
+		fl_str_add(out, " ");
+		fl_shell_word(out, run);
+		fl_str_addf(out, "/%s", events);
+	}
+	fl_str_add(out, "\n");
 }
 
 /* The folders of the host are served before the VMM looks for them. */
@@ -92,22 +116,13 @@ static void print_shares(const fl_json *launch, struct fl_str *out)
 int fl_start_plan(struct fl_step_call *call, struct fl_str *out, struct fl_err *err)
 {
 	fl_cleanup_json fl_json *launch = NULL;
-	fl_cleanup_free char *run = fl_vm_run_path(call->vm);
 	const fl_json *argv;
-	const char *events;
 
 	if (compose(call, false, &launch, err) < 0)
 		return -1;
 	print_files(call->vm, fl_json_get(launch, "files"), out);
 	argv = fl_json_get(launch, "argv");
-	events = fl_json_text(fl_json_get(launch, "events"));
-	/* Some VMMs refuse to start beside the socket of an earlier run, or wait for who reads its
-	 * fifo. */
-	fl_str_addf(out, "mkdir -p %.*s && ln -sfn %s %s && rm -f %s/*.sock",
-		    (int)(strrchr(run, '/') - run), run, call->vm->path, run, run);
-	if (events)
-		fl_str_addf(out, " %s/%s", run, events);
-	fl_str_add(out, "\n");
+	print_place(call->vm, fl_json_text(fl_json_get(launch, "events")), out);
 	print_shares(launch, out);
 	fl_jail_print(call->vm, launch, out);
 	for (size_t i = 0; i < fl_json_count(argv); i++) {

@@ -99,7 +99,8 @@ static const struct fl_synonym synonyms[] = {
 	{ "create", "up" },  { "run", "up" },	 { "rm", "down" },     { "remove", "down" },
 	{ "delete", "down" }, { "destroy", "down" }, { "kill", "stop" }, { "list", "ls" },
 	{ "ps", "ls" },	     { "get", "ls" },	 { "describe", "inspect" }, { "show", "inspect" },
-	{ "exec", "ssh" },   { "attach", "console" }, { 0 },
+	{ "exec", "ssh" },   { "attach", "console" }, { "restart", "reboot" }, { "unpause", "resume" },
+	{ "shutdown", "stop" }, { "stats", "top" }, { 0 },
 };
 
 static const struct fl_program program = { "fl", "microVMs from OCI images", commands,

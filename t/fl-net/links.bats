@@ -568,6 +568,9 @@ time.sleep(60)' "$lost" 3>&- &
 	ns ip link add br0 type bridge
 	ns bash -e plan
 	[ "$(links | wc -l)" = 2 ]
+	# What a spec has for a name is pasted as that.
+	spec b 'b;touch x' | ns fl-net up --dry-run | ns bash || true
+	[ ! -e x ]
 }
 
 @test "without the right, it says so" {

@@ -522,6 +522,19 @@ field() {
 	[ "$(field vm1 reboots)" = 1 ]
 }
 
+@test "a state folder of an odd name: up, down, and a plan that can be pasted" {
+	export FL_STATE_DIR="$BATS_TEST_TMPDIR/an odd, state;touch $BATS_TEST_TMPDIR/x" FL_RUN_DIR="$BATS_TEST_TMPDIR/a run"
+	small_spec vm0 | quick_up >record
+	fl stop vm0
+	fl-run up --dry-run <record 2>/dev/null | grep "^mkdir" >plan
+	rm -r "$FL_RUN_DIR"
+	bash -e plan
+	[ -e "$FL_RUN_DIR/$(jq -r .spec.uid record)/record.json" ]
+	[ ! -e "$BATS_TEST_TMPDIR/x" ]
+	fl down -q vm0 >/dev/null
+	[ -z "$(what_is_left)" ]
+}
+
 @test "who reboots what somebody else stops is told" {
 	small_spec vm0 --cmdline fake=deaf | quick_up >/dev/null
 	fl stop vm0 --timeout 2s &
