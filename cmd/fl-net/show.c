@@ -298,6 +298,19 @@ struct garbage {
 	int (*remove)(const char *uid, struct fl_err *err);
 };
 
+/* Whether a program has one of the microVM's taps open. */
+static bool is_in_use(const struct show *show, const char *uid)
+{
+	for (size_t i = 0; i < show->taps.count; i++) {
+		char owner[FL_ULID_TEXT];
+
+		if (show->taps.items[i].in_use && fl_taps_owner(&show->taps.items[i], owner) &&
+		    strcmp(owner, uid) == 0)
+			return true;
+	}
+	return false;
+}
+
 static int collect_rules(void *arg, const char *uid, struct fl_err *err)
 {
 	const struct garbage *garbage = arg;
@@ -305,6 +318,11 @@ static int collect_rules(void *arg, const char *uid, struct fl_err *err)
 
 	if (is_known(garbage->show, uid))
 		return 0;
+	/* Who is kept in by them would be let out. */
+	if (is_in_use(garbage->show, uid)) {
+		fl_log(FL_LOG_WARN, "%s: has no record, but its tap is in use; left alone", name);
+		return 0;
+	}
 	if (!garbage->dry && garbage->remove(uid, err) < 0)
 		return -1;
 	return say(name, err);

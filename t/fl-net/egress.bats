@@ -296,6 +296,7 @@ for port, who, what in (69, mac, b"give"), (67, b"\2" * 6, b"take"), (67, mac, b
 }
 
 @test "changed, taken back, taken down, collected" {
+	private_names
 	bridge
 	kept_in a br0 10.0.0.0/8 >spec
 	ns fl-net up spec >record
@@ -311,7 +312,15 @@ for port, who, what in (69, mac, b"give"), (67, b"\2" * 6, b"take"), (67, mac, b
 	ns fl-net down a >/dev/null
 	run ! grep -q netdev <(ns nft list tables)
 	kept_in b br0 "" >spec-b
-	uid=$(ns fl-net up spec-b | jq -r .spec.uid)
+	ns fl-net up spec-b >record-b
+	uid=$(jq -r .spec.uid record-b)
+	# A guest that runs is not let out by who asks with another state folder.
+	guest record-b guest
+	FL_STATE_DIR=$PWD/another fails_with 0 "denied egress of $uid: has no record, but its tap is in use" ns fl-net gc
+	ns nft list table netdev "flintlock_vm_$uid" >/dev/null
+	ns nft list table inet "flintlock_vm_$uid" >/dev/null
+	kill "${server[-1]}"
+	wait "${server[-1]}" || true
 	rm -r "$FL_STATE_DIR/vm/default/b"
 	ns fl-net gc --dry-run | grep -qx "denied egress of $uid"
 	ns fl-net gc | grep -qx "denied egress of $uid"
