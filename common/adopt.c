@@ -9,6 +9,7 @@
 #include "common/mask.h"
 #include "common/path.h"
 #include "common/record.h"
+#include "common/spare.h"
 
 #include <fcntl.h>
 #include <string.h>
@@ -160,6 +161,7 @@ static int create(const struct fl_state *state, int name_fd, const fl_json *spec
 	vm->dirfd = openat(name_fd, vm->uid, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (vm->dirfd < 0)
 		return fl_err_errno(err, errno, "%s: cannot be opened", vm->path);
+	fl_spare_keep(state->dirfd);
 	record = new_record(spec, vm->uid);
 	join_host(record, host);
 	if (fl_record_save(vm, record, "created", FL_SAVE_SYNC, err) < 0) {

@@ -8,6 +8,7 @@
 #include "common/journal.h"
 #include "common/lock.h"
 #include "common/path.h"
+#include "common/spare.h"
 
 #include <fcntl.h>
 #include <string.h>
@@ -69,8 +70,8 @@ static const char *request_of(const fl_json *record)
 	return fl_json_text(fl_json_at(record, "host.request"));
 }
 
-int fl_record_save(const struct fl_vm *vm, const fl_json *record, const char *what,
-		   enum fl_save how, struct fl_err *err)
+static int save(const struct fl_vm *vm, const fl_json *record, const char *what, enum fl_save how,
+		struct fl_err *err)
 {
 	fl_cleanup_atomic struct fl_atomic file = FL_ATOMIC_INIT;
 	fl_cleanup_str struct fl_str text = FL_STR_INIT;
@@ -90,15 +91,6 @@ int fl_record_save(const struct fl_vm *vm, const fl_json *record, const char *wh
 	return fl_atomic_publish(&file, how == FL_SAVE_SYNC, err);
 }
 
-static int lock_record(const struct fl_vm *vm, struct fl_err *err)
-{
-	int lock = fl_lock_file(vm->dirfd, "lock", FL_LOCK_EXCLUSIVE, FL_LOCK_FOREVER, err);
-
-	if (lock >= 0 || !err)
-		return lock;
-	return err->kind == FL_ERR_NOT_FOUND ? gone(vm, err) : fl_err_prefix(err, "%s", vm->path);
-}
-
 static const char *desired_of(const fl_json *record)
 {
 	return fl_json_text(fl_json_at(record, "host.desired"));
@@ -107,6 +99,29 @@ static const char *desired_of(const fl_json *record)
 bool fl_record_is_leaving(const fl_json *record)
 {
 	return fl_str_equal(desired_of(record), "deleted");
+}
+
+/* The way to room on a full disk leads by here. */
+int fl_record_save(const struct fl_vm *vm, const fl_json *record, const char *what,
+		   enum fl_save how, struct fl_err *err)
+{
+	bool ends = fl_record_is_leaving(record) || fl_str_equal(desired_of(record), "stopped");
+	struct fl_err why = { 0 };
+
+	if (save(vm, record, what, how, &why) == 0)
+		return 0;
+	if (why.kind == FL_ERR_EXHAUSTED && ends && fl_spare_give(vm->state->dirfd))
+		return save(vm, record, what, how, err);
+	return fl_err_pass(err, &why);
+}
+
+static int lock_record(const struct fl_vm *vm, struct fl_err *err)
+{
+	int lock = fl_lock_file(vm->dirfd, "lock", FL_LOCK_EXCLUSIVE, FL_LOCK_FOREVER, err);
+
+	if (lock >= 0 || !err)
+		return lock;
+	return err->kind == FL_ERR_NOT_FOUND ? gone(vm, err) : fl_err_prefix(err, "%s", vm->path);
 }
 
 bool fl_record_has_ended(const fl_json *record)
@@ -336,6 +351,7 @@ int fl_vm_leave(const struct fl_vm *vm, struct fl_err *err)
 	}
 	fl_vm_unlink(vm);
 	sweep_locked(vm->state, name_fd, vm->name_space, vm->name);
+	fl_spare_keep(vm->state->dirfd);
 	return 1;
 }
 

@@ -25,7 +25,7 @@ floor_of() {
 	macro | cleanup | handed) echo 0 ;;
 	alloc | err | clock | arch | alike) echo 1 ;;
 	str | vec | log | num | cancel) echo 2 ;;
-	io | path | colour | sha256 | inet | ulid | base64 | uuid | boot | shell | manager) echo 3 ;;
+	io | path | colour | sha256 | inet | ulid | base64 | uuid | boot | shell | manager | spare) echo 3 ;;
 	digest | atomic | lock | proc | cgroup | durable | since | tail | accel | ecdsa) echo 4 ;;
 	hasher | json | http | unixhttp | yaml | documents | slot | publish | egress | places | share) echo 5 ;;
 	reference | schema | mask | selector | label | condition | ssh_key | userdata) echo 6 ;;

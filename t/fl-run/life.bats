@@ -535,6 +535,30 @@ field() {
 	[ -z "$(what_is_left)" ]
 }
 
+@test "on a full disk all can be stopped and taken down" {
+	unshare -m true 2>/dev/null || skip "no right to mount a small file system"
+	cd "$BATS_TEST_TMPDIR"
+	export FL_STATE_DIR=$PWD/small
+	mkdir small
+	unshare -m bash -euc '
+		. "$FL_TOP/t/lib.bash"
+		mount -t tmpfs -o size=64m tmpfs "$FL_STATE_DIR"
+		for name in vm0 vm1 vm2 vm3; do
+			small_spec "$name" | quick_up >/dev/null
+		done
+		dd if=/dev/zero of="$FL_STATE_DIR/fill" bs=4k 2>/dev/null || true
+		fl stop vm0 vm1
+		[ "$(fl status --json vm0 | jq -r .vmm_state)" = stopped ]
+		fl down -q vm0 vm2 >/dev/null
+		dd if=/dev/zero of="$FL_STATE_DIR/more" bs=4k 2>/dev/null || true
+		fl down -q vm1 vm3 >/dev/null
+		[ -z "$(what_is_left)" ]
+		rm "$FL_STATE_DIR/fill" "$FL_STATE_DIR/more"
+		small_spec vm0 | quick_up >/dev/null
+		[ -s "$FL_STATE_DIR/spare" ]
+		fl down -q vm0 >/dev/null'
+}
+
 @test "who reboots what somebody else stops is told" {
 	small_spec vm0 --cmdline fake=deaf | quick_up >/dev/null
 	fl stop vm0 --timeout 2s &
