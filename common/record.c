@@ -136,6 +136,10 @@ const char *fl_record_reason(const fl_json *record)
 {
 	const char *error = fl_json_text(fl_json_at(record, "host.error.text"));
 
+	/* A guest that its VMM holds up. */
+	if (!error && fl_str_equal(fl_json_text(fl_json_at(record, "host.vmm.state")), "paused") &&
+	    fl_str_equal(desired_of(record), "running"))
+		return fl_json_text(fl_json_at(record, "host.vmm.refused"));
 	if (error || !fl_record_has_ended(record))
 		return error;
 	return fl_json_text(fl_json_at(record, "host.vmm.exit.reason"));

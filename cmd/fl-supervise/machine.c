@@ -2,6 +2,7 @@
 #include "cmd/fl-supervise/machine.h"
 
 #include "cmd/fl-supervise/changes.h"
+#include "cmd/fl-supervise/held.h"
 #include "cmd/fl-supervise/launch.h"
 #include "cmd/fl-supervise/requests.h"
 #include "cmd/fl-supervise/verdict.h"
@@ -167,8 +168,10 @@ static void look_at_record(struct fl_machine *machine)
 	read_record(machine, record);
 	/* What was refused is tried again when somebody desires it again. */
 	anew = machine->refused && !fl_json_at(record, "host.vmm.refused");
-	if (anew)
+	if (anew) {
 		machine->refused = false;
+		fl_held_again(machine);
+	}
 	if (anew || machine->wish != before)
 		follow_wish(machine);
 }
@@ -336,6 +339,7 @@ static void pass_deadline(struct fl_machine *machine)
 			break;
 		}
 		machine->phase = FL_MACHINE_RUNNING;
+		machine->held.told_paused = machine->monitor.paused;
 		fl_verdict_save(machine, machine->monitor.paused ? "paused" : "running", "CREATED",
 				NULL);
 		break;
@@ -354,7 +358,7 @@ static void pass_deadline(struct fl_machine *machine)
 static int next_timeout(const struct fl_machine *machine)
 {
 	int64_t left = machine->deadline ? machine->deadline - fl_clock_ms() : -1;
-	int64_t answer = fl_monitor_wait_ms(&machine->monitor);
+	int64_t answer = fl_monitor_wait_ms(&machine->monitor), held = fl_held_wait_ms(machine);
 
 	if (machine->deadline && left < 0)
 		left = 0;
@@ -362,6 +366,8 @@ static int next_timeout(const struct fl_machine *machine)
 		left = CONNECT_EVERY_MS;
 	if (answer >= 0 && (left < 0 || left > answer))
 		left = answer;
+	if (held >= 0 && (left < 0 || left > held))
+		left = held;
 	return (int)left;
 }
 
@@ -402,8 +408,6 @@ void fl_machine_run(struct fl_machine *machine)
 
 	follow_wish(machine);
 	while (machine->phase != FL_MACHINE_DONE) {
-		bool was_paused = machine->monitor.paused;
-
 		collect(machine, fds);
 		poll(fds, FL_COUNT(fds), next_timeout(machine));
 		/* Asked to leave (a host that shuts down): the VMM goes, the wish stays. */
@@ -418,9 +422,7 @@ void fl_machine_run(struct fl_machine *machine)
 			fl_monitor_read(&machine->monitor);
 		if (fds[AT_EVENTS].revents)
 			fl_monitor_read_events(&machine->monitor);
-		if (machine->monitor.paused != was_paused && machine->phase == FL_MACHINE_RUNNING)
-			fl_verdict_save(machine, machine->monitor.paused ? "paused" : "running", NULL,
-					NULL);
+		fl_held_look(machine);
 		fl_monitor_pass_time(&machine->monitor);
 		hear_refusals(machine);
 		end_if_over(machine);

@@ -46,6 +46,10 @@ struct fl_machine {
 	bool deaf;         /* it was asked to end, and did not in time */
 	bool refused_stop; /* the VMM would not even ask it */
 	bool refused;      /* the record says why what is desired was not done */
+	struct {
+		bool told_paused, told_stuck;
+		int64_t tell_at, try_at; /* on fl_clock_ms(); 0: at once, not */
+	} held;
 	const char *unreachable; /* the socket that the VMM should listen on; NULL: it does */
 	bool told_to_quit;  /* the guest is at its end, the VMM would go on */
 	bool stats_asked, resize_asked; /* of the monitor, and not answered yet */

@@ -194,6 +194,7 @@ void fl_monitor_end(struct fl_monitor *monitor)
 	monitor->fd = monitor->events = -1;
 	monitor->ready = monitor->paused = monitor->must_end = monitor->counters_wanted = false;
 	monitor->unsure = false;
+	monitor->stuck[0] = 0;
 	monitor->broken = NULL;
 	monitor->disks = monitor->sums = NULL;
 	monitor->asked_count = 0;

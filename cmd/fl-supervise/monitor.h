@@ -40,6 +40,7 @@ struct fl_monitor {
 	struct fl_str in, event_text;
 	bool ready;      /* it answers */
 	bool paused;
+	char stuck[128]; /* why the VMM holds the guest up by itself; "": it does not */
 	bool unsure;     /* an order to pause or resume was not answered */
 	bool must_end;   /* this run is over, though the VMM goes on */
 	char reason[32]; /* why the guest's run ends; "" before */

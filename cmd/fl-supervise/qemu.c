@@ -43,16 +43,34 @@ static bool send_order(struct fl_monitor *monitor, enum fl_order order)
 	return order == FL_ORDER_RESIZE ? send_resize(monitor) : execute(monitor, commands[order]);
 }
 
+/* Where the host has no room for what the guest writes, QEMU holds it up until it is told to go on. */
+static void take_block_error(struct fl_monitor *monitor, const fl_json *data)
+{
+	const char *device = fl_json_text(fl_json_get(data, "device"));
+	const char *why = fl_json_text(fl_json_get(data, "reason"));
+
+	if (!fl_str_equal(fl_json_text(fl_json_get(data, "action")), "stop"))
+		return;
+	if (device && fl_str_starts(device, "disk-"))
+		device += strlen("disk-");
+	snprintf(monitor->stuck, sizeof(monitor->stuck), "the host cannot write its disk %s: %s; make room, and "
+		 "it goes on", device ? device : "", why ? why : "no room");
+}
+
 static void take_event(struct fl_monitor *monitor, const fl_json *doc, const char *event)
 {
 	const char *reason = fl_json_text(fl_json_at(doc, "data.reason"));
 
 	if (strcmp(event, "SHUTDOWN") == 0 && reason)
 		snprintf(monitor->reason, sizeof(monitor->reason), "%s", reason);
+	if (strcmp(event, "BLOCK_IO_ERROR") == 0)
+		take_block_error(monitor, fl_json_get(doc, "data"));
 	if (strcmp(event, "STOP") == 0)
 		monitor->paused = true;
-	if (strcmp(event, "RESUME") == 0)
+	if (strcmp(event, "RESUME") == 0) {
 		monitor->paused = false;
+		monitor->stuck[0] = 0;
+	}
 }
 
 static fl_json *disk_of(const fl_json *block)

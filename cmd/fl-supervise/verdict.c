@@ -171,17 +171,17 @@ static int change(void *arg, fl_json *record, struct fl_err *err)
 	return 0;
 }
 
-void fl_verdict_refuse(const struct fl_machine *machine, const char *why)
+int fl_verdict_refuse(const struct fl_machine *machine, const char *why)
 {
-	fl_vm_put(machine->vm, "host.vmm.refused", fl_json_new_text(why), NULL);
+	return fl_vm_put(machine->vm, "host.vmm.refused", why ? fl_json_new_text(why) : NULL, NULL);
 }
 
-void fl_verdict_save(const struct fl_machine *machine, const char *vmm_state, const char *state,
+int fl_verdict_save(const struct fl_machine *machine, const char *vmm_state, const char *state,
 		     const struct fl_verdict *verdict)
 {
 	struct saving saving = { machine, vmm_state, state, verdict };
 	/* What the chain came to is on disk when it is told, as is a stop; words on the way are not. */
 	enum fl_save how = fl_str_equal(state, "CREATED") ? FL_SAVE_SYNC : FL_SAVE_PLAIN;
 
-	fl_vm_change(machine->vm, how, change, &saving, NULL);
+	return fl_vm_change(machine->vm, how, change, &saving, NULL);
 }

@@ -21,8 +21,8 @@ struct fl_verdict fl_verdict_of(const struct fl_machine *machine, int status);
 
 /* Writes host.vmm.state and, where it changes, status.state; verdict may be NULL. Records
  * that are being deleted keep their state. */
-void fl_verdict_save(const struct fl_machine *machine, const char *vmm_state, const char *state,
+int fl_verdict_save(const struct fl_machine *machine, const char *vmm_state, const char *state,
 		     const struct fl_verdict *verdict);
 
 /* Writes host.vmm.refused: why the VMM did not do what is desired. */
-void fl_verdict_refuse(const struct fl_machine *machine, const char *why);
+int fl_verdict_refuse(const struct fl_machine *machine, const char *why);

@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 static char socket_path[200];
+static int full; /* how often it is held up, as on a full disk */
 
 static const char *after(int argc, char **argv, const char *option)
 {
@@ -88,6 +89,14 @@ static void resize(int client, const char *how, const char *text)
 	say(client, "{\"return\":{},\"id\":\"resize\"}\n");
 }
 
+static void hold_up(int client)
+{
+	say(client, "{\"event\":\"BLOCK_IO_ERROR\",\"data\":{\"device\":\"disk-root\",\"operation\":\"write\","
+		    "\"action\":\"stop\",\"nospace\":true,\"reason\":\"No space left on device\"}}\n"
+		    "{\"event\":\"STOP\"}\n");
+	full--;
+}
+
 static void serve(int client, const char *how)
 {
 	char text[4096];
@@ -110,6 +119,8 @@ static void serve(int client, const char *how)
 		say(client, "{\"event\":\"STOP\"}\n");
 	if (strstr(text, "\"cont\""))
 		say(client, "{\"event\":\"RESUME\"}\n");
+	if (strstr(text, "\"cont\"") && full > 0)
+		hold_up(client);
 }
 
 /* What a guest does by itself, once the monitor is connected. */
@@ -137,7 +148,7 @@ static void act(int client, const char *how)
 }
 
 /* The guest says what is typed at it, and VMM and guest can be made to talk. */
-static void type(const char *how)
+static void type(int client, const char *how)
 {
 	char text[4096];
 	ssize_t got = strstr(how, "fake=asleep") ? 0 : read(STDIN_FILENO, text, sizeof(text));
@@ -146,6 +157,10 @@ static void type(const char *how)
 		exit(8);
 	if (got > 0 && memmem(text, (size_t)got, "complain\n", 9))
 		fprintf(stderr, "fake-vmm: a complaint\n");
+	if (got > 0 && memmem(text, (size_t)got, "full\n", 5)) {
+		full = 2;
+		hold_up(client);
+	}
 	if (got > 0 && memmem(text, (size_t)got, "flood\n", 6))
 		for (int i = 0; i < 90000; i++)
 			printf("%08d the quick brown fox jumps over the lazy dog and on and on\n", i);
@@ -163,7 +178,7 @@ static void hear(int client, const char *how)
 	if (fds[0].revents)
 		serve(client, how);
 	if (fds[1].revents & POLLIN)
-		type(how);
+		type(client, how);
 	else if (fds[1].revents)
 		usleep(1000);
 }

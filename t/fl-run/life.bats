@@ -523,6 +523,7 @@ field() {
 }
 
 @test "a state folder of an odd name: up, down, and a plan that can be pasted" {
+	cd "$BATS_TEST_TMPDIR"
 	export FL_STATE_DIR="$BATS_TEST_TMPDIR/an odd, state;touch $BATS_TEST_TMPDIR/x" FL_RUN_DIR="$BATS_TEST_TMPDIR/a run"
 	small_spec vm0 | quick_up >record
 	fl stop vm0
@@ -557,6 +558,39 @@ field() {
 		small_spec vm0 | quick_up >/dev/null
 		[ -s "$FL_STATE_DIR/spare" ]
 		fl down -q vm0 >/dev/null'
+}
+
+# Whose disk the host cannot write, for so many tries.
+held_up() {
+	echo full | fl console "$1" --linger 0 >/dev/null
+	for _ in $(seq 100); do
+		[ "$(field "$1" vmm_state)" != paused ] || return 0
+		sleep 0.05
+	done
+	return 1
+}
+
+@test "a guest that a full disk holds up: told, resumed when asked, or by itself" {
+	small_spec vm0 | quick_up >/dev/null
+	small_spec vm1 | quick_up >/dev/null
+	held_up vm0
+	held_up vm1
+	[ "$(field vm0 desired)" = running ]
+	[[ "$(field vm0 reason)" == "the host cannot write its disk root: No space left on device"* ]]
+	fl ls vm0 | grep -q "paused .* the host cannot write its disk root"
+	# It is held up once more, and then not.
+	fails_with 10 "the host cannot write its disk root" fl resume vm0
+	[ "$(field vm0 vmm_state)" = paused ]
+	fl resume vm0
+	[ "$(field vm0 vmm_state) $(field vm0 reason)" = "running null" ]
+	fl pause vm0
+	fl resume vm0
+	for _ in $(seq 300); do
+		[ "$(field vm1 vmm_state)" != running ] || break
+		sleep 0.1
+	done
+	[ "$(field vm1 vmm_state) $(field vm1 reason)" = "running null" ]
+	fl stop vm0 vm1
 }
 
 @test "who reboots what somebody else stops is told" {
