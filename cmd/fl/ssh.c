@@ -85,6 +85,23 @@ static int check_identity(const char *path, struct fl_err *err)
 	return fl_err_errno(err, failure, "%s: the private key cannot be read", path);
 }
 
+/* In ssh's configuration white space parts files, and "%" begins what ssh puts in. */
+static char *known_hosts(const struct fl_vm *vm)
+{
+	fl_cleanup_str struct fl_str out = FL_STR_INIT;
+
+	fl_str_add(&out, "-oUserKnownHostsFile=\"");
+	for (const char *at = vm->path; *at; at++) {
+		if (*at == '%')
+			fl_str_add(&out, "%");
+		else if (strchr("\"\\", *at))
+			fl_str_add(&out, "\\");
+		fl_str_add_bytes(&out, at, 1);
+	}
+	fl_str_add(&out, "/known_hosts\"");
+	return fl_str_steal(&out);
+}
+
 int fl_ssh_begin(const struct fl_args *args, struct fl_ssh_guest *guest, const char *program,
 		 struct fl_err *err)
 {
@@ -94,7 +111,7 @@ int fl_ssh_begin(const struct fl_args *args, struct fl_ssh_guest *guest, const c
 		return -1;
 	fl_ssh_add(guest, program);
 	/* A microVM's host key is known by the microVM, not by an address that others get. */
-	FL_VEC_ADD(&guest->argv, fl_asprintf("-oUserKnownHostsFile=%s/known_hosts", guest->vm.path));
+	FL_VEC_ADD(&guest->argv, known_hosts(&guest->vm));
 	FL_VEC_ADD(&guest->argv, fl_asprintf("-oHostKeyAlias=%s", guest->vm.uid));
 	fl_ssh_add(guest, "-oStrictHostKeyChecking=accept-new");
 	fl_ssh_add(guest, "-oLogLevel=ERROR");

@@ -49,6 +49,15 @@ told() {
 	[ "$(sed '1d;/^--$/,$d' <<<"$output")" = "$options" ]
 }
 
+@test "host keys are kept in a state folder of any name" {
+	mv "$FL_STATE_DIR" "$PWD/an \"odd\" %d state"
+	FL_STATE_DIR="$PWD/an \"odd\" %d state" run -0 fl ssh a
+	mv "$PWD/an \"odd\" %d state" "$FL_STATE_DIR"
+	option=$(grep UserKnownHostsFile <<<"$output")
+	# As ssh itself reads it.
+	[[ "$(command -p ssh -F none -G "$option" host)" == *"userknownhostsfile $PWD/an \"odd\" %d state/vm/default/a/$uid/known_hosts"* ]]
+}
+
 @test "one that is held or stopped is told, and options behind the name" {
 	fails_with 2 "-i: options stand before the microVM's name" fl ssh a -i key ls
 	fl pause a
