@@ -19,16 +19,17 @@ struct board {
 	const char *kvm, *tcg; /* -machine */
 	const char *processor; /* emulated */
 	const char *console;
+	unsigned places;       /* of the machine, for devices over MMIO */
 	const char *pvpanic; /* a guest with the module for it tells a panic apart from a reboot */
 };
 
 /* Without KVM the guest calibrates its clock against PIT and PIC. Pointer authentication as arm
  * defines it takes longer to emulate than all the rest. */
 static const struct board boards[] = {
-	{ "amd64", "microvm,rtc=on,accel=kvm,pit=off,pic=off", "microvm,rtc=on,accel=tcg", "max", "ttyS0",
+	{ "amd64", "microvm,rtc=on,accel=kvm,pit=off,pic=off", "microvm,rtc=on,accel=tcg", "max", "ttyS0", 24,
 	  "pvpanic" },
 	{ "arm64", "virt,gic-version=max,accel=kvm", "virt,gic-version=max,accel=tcg",
-	  "max,pauth-impdef=on", "ttyAMA0", "pvpanic-pci" },
+	  "max,pauth-impdef=on", "ttyAMA0", 32, "pvpanic-pci" },
 };
 
 struct compose {
@@ -208,6 +209,20 @@ static int need_vhost(const struct compose *compose, struct fl_err *err)
 			  "run \"modprobe vhost_vsock\"", strerror(errno));
 }
 
+/* QEMU would say that some bus is not found. */
+static int check_places(const struct compose *compose, struct fl_err *err)
+{
+	const struct fl_hardware *hardware = compose->hardware;
+	size_t wanted = hardware->disk_count + hardware->link_count + hardware->share_count +
+			(hardware->vsock.socket != NULL) + 1;
+
+	if (wanted <= compose->board->places)
+		return 0;
+	return fl_err_set(err, FL_ERR_UNSUPPORTED, "qemu's machine has room for %u devices, and %zu are asked "
+			  "for: disks, the seed and a source of randomness among them, interfaces, folders; "
+			  "leave volumes or interfaces out", compose->board->places, wanted);
+}
+
 static void add_devices(struct compose *compose)
 {
 	for (size_t i = 0; i < compose->hardware->disk_count; i++)
@@ -249,7 +264,7 @@ static int compose_qemu(const struct fl_vmm_request *request, fl_json **launch, 
 	struct compose compose = { .request = request, .hardware = &hardware, .argv = argv };
 
 	if (fl_hardware_read(request, &hardware, err) < 0 || need_vhost(&compose, err) < 0 ||
-	    add_machine(&compose, err) < 0)
+	    add_machine(&compose, err) < 0 || check_places(&compose, err) < 0)
 		return -1;
 	add_kernel(&compose);
 	add_ignition(&compose);

@@ -57,6 +57,15 @@ told() {
 	run ! grep -q -- -sandbox without
 }
 
+@test "more devices than qemu's machine has room for are told" {
+	local more=()
+	for i in {1..21}; do more+=(--volume "v$i=oci:$IMAGES/layout:root"); done
+	spec --platform linux/amd64 "${more[@]}" | fl-run up --dry-run >/dev/null
+	more+=(--volume "w=oci:$IMAGES/layout:root")
+	spec --platform linux/amd64 "${more[@]}" >many
+	fails_with 13 "room for 24 devices, and 25 are asked for" fl-run up --dry-run many
+}
+
 @test "a spec for the other architecture takes its images and runs on its machine, emulated" {
 	for arch in arm64 amd64; do
 		spec --name "$arch" --platform "linux/$arch" | quick_up >"$arch"
