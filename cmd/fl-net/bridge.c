@@ -218,7 +218,12 @@ static int create(const struct fl_state *state, struct fl_links *links, struct f
 	fl_known_stamp(bridge);
 	if (note_forwarding(state, bridge, err) < 0 || fl_known_save(state, bridge, err) < 0)
 		return -1;
-	return make(links, bridge, err);
+	if (make(links, bridge, err) == 0)
+		return 0;
+	/* What could not even be begun, as without the right to, is not to stand in the way. */
+	if (!known && fl_links_get(links, bridge->name, &link, NULL) == 0)
+		fl_known_forget(state, bridge->name, NULL);
+	return -1;
 }
 
 int fl_bridge_restore(const struct fl_state *state, struct fl_links *links,

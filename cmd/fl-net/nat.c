@@ -114,9 +114,11 @@ int fl_nat_remove_guard(const char *bridge, struct fl_err *err)
 	struct fl_err why = { 0 };
 	int guarded = is_guarded(bridge, &why);
 
-	/* Where there are no rules at all there is none either. */
+	/* Where there are no rules at all there is none either; and who may not look has made none. */
+	if (guarded < 0 && why.kind != FL_ERR_UNSUPPORTED && why.kind != FL_ERR_DENIED)
+		return fl_err_pass(err, &why);
 	if (guarded <= 0)
-		return guarded < 0 && why.kind != FL_ERR_UNSUPPORTED ? fl_err_pass(err, &why) : 0;
+		return 0;
 	table_name(bridge, &table);
 	return fl_rules_remove(bridge, GUARD, table.data, err);
 }

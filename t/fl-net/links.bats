@@ -576,6 +576,12 @@ time.sleep(60)' "$lost" 3>&- &
 @test "without the right, it says so" {
 	[ "$(id -u)" = 0 ] || skip "drops rights of root"
 	fails_with 6 "CAP_NET_ADMIN" ns capsh --drop=cap_net_admin -- -c 'fl-net bridge create br0 --address 10.9.8.1/24'
+	# Nothing of it is left that would stand in the way of other options.
+	[ -z "$(ns fl-net bridge ls --json)" ]
+	ns fl-net bridge create br0 --address 10.9.9.1/24
+	ns ip link del br0
+	ns capsh --drop=cap_net_admin -- -c 'fl-net bridge rm br0'
+	[ -z "$(ns fl-net bridge ls --json)" ]
 }
 
 @test "in a user namespace without root" {
