@@ -19,7 +19,8 @@ static char *root_argument(const struct fl_vmm_request *request)
 	fl_cleanup_free char *path = NULL;
 	const char *uuid;
 
-	if (!spec->volume_count)
+	/* Else the first is a volume like any other. */
+	if (!spec->has_root)
 		return NULL;
 	path = fl_asprintf("host.volumes.%s.uuid", spec->volumes[0].id);
 	uuid = in_record(request, path);
@@ -41,7 +42,7 @@ static int read_kernel(const struct fl_vmm_request *request, struct fl_hardware 
 	if (spec->initrd_image)
 		hardware->initrd = fl_strdup(initrd ? initrd : spec->initrd_file);
 	hardware->root = root_argument(request);
-	hardware->root_read_only = spec->volume_count && spec->volumes[0].read_only;
+	hardware->root_read_only = spec->has_root && spec->volumes[0].read_only;
 	return 0;
 }
 

@@ -57,6 +57,15 @@ told() {
 	run ! grep -q -- -sandbox without
 }
 
+@test "a volume is not taken for the root where there is none" {
+	spec --platform linux/amd64 --initrd "oci:$IMAGES/both:kernel" --volume "data=oci:$IMAGES/both:root" |
+		jq -c 'del(.root_volume) | .additional_volumes[0].is_read_only = true' >rootless
+	fl-run up --dry-run rootless >plan
+	grep -q "drive=disk-data" plan
+	run ! grep -E -q " root=| 'ro " plan
+	grep -q -- "-append 'rw " plan
+}
+
 @test "more devices than qemu's machine has room for are told" {
 	local more=()
 	for i in {1..21}; do more+=(--volume "v$i=oci:$IMAGES/layout:root"); done
