@@ -209,7 +209,7 @@ char *fl_vm_run_path(const struct fl_vm *vm)
 	return fl_asprintf("%s/%s", folder, vm->uid);
 }
 
-int fl_vm_link(const struct fl_vm *vm, struct fl_err *err)
+static int make_link(const struct fl_vm *vm, struct fl_err *err)
 {
 	fl_cleanup_free char *folder = fl_state_run_folder();
 	fl_cleanup_free char *path = fl_vm_run_path(vm);
@@ -226,6 +226,16 @@ int fl_vm_link(const struct fl_vm *vm, struct fl_err *err)
 	if (symlink(vm->path, path) < 0 && errno != EEXIST)
 		return fl_err_errno(err, errno, "%s: cannot be made", path);
 	return 0;
+}
+
+int fl_vm_link(const struct fl_vm *vm, struct fl_err *err)
+{
+	struct fl_err why = { 0 };
+
+	if (make_link(vm, &why) == 0)
+		return 0;
+	fl_err_pass(err, &why);
+	return why.kind == FL_ERR_DENIED ? fl_err_prefix(err, "the folder of sockets (FL_RUN_DIR names another)") : -1;
 }
 
 void fl_vm_unlink(const struct fl_vm *vm)

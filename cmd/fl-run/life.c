@@ -48,6 +48,7 @@ static int ask_stop(void *arg, fl_json *record, struct fl_err *err)
 }
 
 #define PATIENCE_MS 2000
+#define LONGEST_MS (1 << 30) /* twelve days, which whoever waits counts as an int */
 
 /* Whoever looks on wonders after a while. */
 static void say_waiting(const struct fl_args *args, const struct fl_vm *vm, int64_t ms)
@@ -124,7 +125,7 @@ int fl_life_stop(struct fl_args *args, struct fl_err *err)
 
 	if (fl_args_duration(args, "timeout", 30000, &timeout, err) < 0)
 		return -1;
-	stopping.ms = fl_args_flag(args, "force") ? 0 : (int64_t)timeout;
+	stopping.ms = fl_args_flag(args, "force") ? 0 : timeout < LONGEST_MS ? (int64_t)timeout : LONGEST_MS;
 	return ask_all(&stopping, ask_to_stop, see_stopped, err);
 }
 

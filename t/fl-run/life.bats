@@ -396,6 +396,22 @@ field() {
 	fl down -q --all >/dev/null
 }
 
+@test "who has no folder for sockets is told how to name one" {
+	[ "$(id -u)" = 0 ] || skip "not root"
+	mkdir "$BATS_TEST_TMPDIR/closed"
+	chmod 0555 "$BATS_TEST_TMPDIR/closed"
+	small_spec vm0 >"$BATS_TEST_TMPDIR/spec"
+	FL_RUN_DIR=$BATS_TEST_TMPDIR/closed/run fails_with 6 "FL_RUN_DIR names another" \
+		capsh --drop=cap_dac_override -- -c "fl up -q --accel tcg --qemu $FL_BUILD/drivers/fake-vmm $BATS_TEST_TMPDIR/spec"
+}
+
+@test "a timeout longer than is counted kills nobody early" {
+	small_spec vm0 --cmdline fake=deaf | quick_up >/dev/null
+	run -124 timeout 14 fl stop vm0 --timeout 4294967296ms
+	[ "$(field vm0 vmm_state)" = stopping ]
+	fl stop --force vm0
+}
+
 @test "a deaf guest is killed at the timeout; who looks on is told what is waited for" {
 	small_spec vm6 --cmdline fake=deaf | quick_up
 	SECONDS=0
