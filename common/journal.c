@@ -224,9 +224,9 @@ fl_json *fl_journal_next(struct fl_journal_reader *reader)
 	return NULL;
 }
 
-void fl_journal_settled(int dirfd)
+int fl_journal_settled(int dirfd)
 {
 	fl_cleanup_close int lock = fl_journal_lock(dirfd, NULL);
 
-	(void)lock;
+	return lock < 0 ? -1 : 0;
 }

@@ -58,5 +58,6 @@ void fl_journal_finish(struct fl_journal_reader *reader);
 /* The next line as it stands; torn ones are passed over. NULL: no more for now. */
 fl_json *fl_journal_next(struct fl_journal_reader *reader);
 
-/* Waits until every change whose line was read so far has happened: lines come first. */
-void fl_journal_settled(int dirfd);
+/* Waits until every change whose line was read so far has happened: lines come first. -1: it could
+ * not be waited for (the lock's file cannot be opened). */
+int fl_journal_settled(int dirfd);

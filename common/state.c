@@ -94,11 +94,13 @@ void fl_vm_names_finish(fl_vm_names *names)
 /* Of a folder below another that is open: short names are found sooner. */
 typedef void entry_fn(void *arg, int dirfd, const char *entry);
 
-/* Calls each for the entries of a folder; a folder that went away holds none. */
-static void each_entry(int parent, const char *name, entry_fn *each, void *arg)
+/* Calls each for the entries of a folder; a folder that went away holds none. An errno when there
+ * was nothing left to open it with, and what it holds is not known; else 0. */
+static int each_entry(int parent, const char *name, entry_fn *each, void *arg)
 {
 	int fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	fl_cleanup_dir DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	int saved = dir ? 0 : errno;
 	struct dirent *entry;
 
 	if (fd >= 0 && !dir)
@@ -106,6 +108,7 @@ static void each_entry(int parent, const char *name, entry_fn *each, void *arg)
 	while (dir && (entry = readdir(dir)))
 		if (fl_path_is_name(entry->d_name))
 			each(arg, fd, entry->d_name);
+	return saved == EMFILE || saved == ENFILE || saved == ENOMEM ? saved : 0;
 }
 
 struct walk {
@@ -113,7 +116,15 @@ struct walk {
 	const struct fl_state *state;
 	const char *name_space, *name, *uid; /* uid NULL: any that is left */
 	bool holds_any, holds_uid;
+	int lack; /* an errno: not all was seen */
 };
+
+static void walk_into(struct walk *walk, int dirfd, const char *name, entry_fn *each)
+{
+	int errnum = each_entry(dirfd, name, each, walk);
+
+	walk->lack = walk->lack ? walk->lack : errnum;
+}
 
 /* 0 if there is one; else -1 and errno. */
 static int look_for_record(int dirfd, const char *uid)
@@ -142,7 +153,7 @@ static void take_name(void *arg, int dirfd, const char *entry)
 	struct walk *walk = arg;
 
 	walk->name = entry;
-	each_entry(dirfd, entry, take_uid, walk);
+	walk_into(walk, dirfd, entry, take_uid);
 }
 
 static void take_namespace(void *arg, int dirfd, const char *entry)
@@ -150,7 +161,7 @@ static void take_namespace(void *arg, int dirfd, const char *entry)
 	struct walk *walk = arg;
 
 	walk->name_space = entry;
-	each_entry(dirfd, entry, take_name, walk);
+	walk_into(walk, dirfd, entry, take_name);
 }
 
 static int by_name(const void *a, const void *b)
@@ -169,7 +180,11 @@ int fl_state_list(const struct fl_state *state, fl_vm_names *names, struct fl_er
 	*names = (fl_vm_names){ 0 };
 	if (faccessat(state->dirfd, "vm", R_OK | X_OK, 0) < 0 && errno != ENOENT)
 		return fl_err_errno(err, errno, "%s/vm: cannot be read", state->dir);
-	each_entry(state->dirfd, "vm", take_namespace, &walk);
+	walk_into(&walk, state->dirfd, "vm", take_namespace);
+	if (walk.lack) {
+		fl_vm_names_finish(names);
+		return fl_err_errno(err, walk.lack, "%s/vm: not all of it could be read", state->dir);
+	}
 	if (names->count)
 		qsort(names->items, names->count, sizeof(*names->items), by_name);
 	return 0;
@@ -232,7 +247,8 @@ static void sweep_if_left(void *arg, int dirfd, const char *entry)
 	struct walk *walk = arg;
 
 	walk->holds_any = walk->holds_uid = false;
-	each_entry(dirfd, entry, look_for_uid, walk);
+	if (each_entry(dirfd, entry, look_for_uid, walk) != 0)
+		return;
 	if (walk->holds_uid || !walk->holds_any)
 		fl_state_sweep_name(walk->state, walk->name_space, entry);
 }
@@ -258,15 +274,18 @@ void fl_state_sweep(const struct fl_state *state)
 	fl_state_sweep_uid(state, NULL);
 }
 
-static void match_name(const struct fl_state *state, const char *name_space, const char *name,
-		       fl_vm_names *names)
+static int match_name(const struct fl_state *state, const char *name_space, const char *name,
+		      fl_vm_names *names, struct fl_err *err)
 {
 	fl_cleanup_free char *path = fl_asprintf("vm/%s/%s", name_space, name);
 	struct walk walk = { .names = names, .name_space = name_space, .name = name };
 
-	each_entry(state->dirfd, path, take_uid, &walk);
+	walk_into(&walk, state->dirfd, path, take_uid);
+	if (walk.lack)
+		return fl_err_errno(err, walk.lack, "%s/%s: cannot be read", state->dir, path);
 	if (names->count)
 		qsort(names->items, names->count, sizeof(*names->items), by_name);
+	return 0;
 }
 
 static int match_uid(const struct fl_state *state, const char *uid, fl_vm_names *names,
@@ -322,7 +341,8 @@ int fl_state_match(const struct fl_state *state, const char *text, fl_vm_names *
 	if (!fl_path_is_name(name_space) || !fl_path_is_name(name))
 		return fl_err_set(err, FL_ERR_INVALID,
 				  "\"%s\" is neither NAMESPACE/NAME nor a uid", text);
-	match_name(state, name_space, name, names);
+	if (match_name(state, name_space, name, names, err) < 0)
+		return -1;
 	if (short_name)
 		keep_uid(names, last + 1);
 	return 0;

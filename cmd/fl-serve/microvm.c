@@ -94,12 +94,17 @@ static void get(struct fl_call *call)
 		find(call, "getting microvm: error attempting to locate microvm with uid: ", true,
 		     FL_VERB_READ);
 	fl_cleanup_str struct fl_str message = FL_STR_INIT;
+	struct fl_err err = { 0 };
 	size_t mark;
 
 	if (!entry)
 		return;
 	mark = fl_wire_begin(&message, 1);
-	fl_index_message(server->index, entry, &message);
+	if (fl_index_message(server->index, entry, &message, &err) < 0) {
+		fl_err_prefix(&err, "getting microvm");
+		fl_call_fail_err(call, &err);
+		return;
+	}
 	fl_wire_end(&message, mark);
 	fl_call_send(call, message.data, message.len);
 	fl_call_finish(call);
@@ -130,18 +135,25 @@ static void delete(struct fl_call *call)
 	fl_call_finish(call);
 }
 
-static void add_to_list(struct fl_server *server, struct fl_index_entry *entry, struct fl_str *list)
+/* A list without one of them would say that it is gone: then there is none. */
+static int add_to_list(struct fl_call *call, struct fl_index_entry *entry, struct fl_str *list)
 {
+	struct fl_server *server = fl_call_server(call);
+	struct fl_err err = { 0 };
 	size_t mark;
 
-	fl_index_load(server->index, entry);
-	if (entry->message) {
+	if (fl_index_load(server->index, entry, &err) == 0 && entry->message) {
 		fl_wire_put_bytes(list, 1, entry->message, entry->size);
-		return;
+		return 0;
 	}
 	mark = fl_wire_begin(list, 1);
-	fl_index_message(server->index, entry, list);
+	if (fl_index_message(server->index, entry, list, &err) < 0) {
+		fl_err_prefix(&err, "listing microvms");
+		fl_call_fail_err(call, &err);
+		return -1;
+	}
 	fl_wire_end(list, mark);
+	return 0;
 }
 
 static void list(struct fl_call *call)
@@ -161,8 +173,9 @@ static void list(struct fl_call *call)
 		struct fl_index_entry *entry = fl_index_at(server->index, from);
 
 		if ((!*name || strcmp(entry->name, name) == 0) &&
-		    fl_caller_may(fl_call_caller(call), FL_VERB_READ, entry->name_space))
-			add_to_list(server, entry, &message);
+		    fl_caller_may(fl_call_caller(call), FL_VERB_READ, entry->name_space) &&
+		    add_to_list(call, entry, &message) < 0)
+			return;
 	}
 	fl_call_send(call, message.data ? message.data : "", message.len);
 	fl_call_finish(call);
@@ -200,7 +213,8 @@ static void stream_some(struct fl_call *call)
 		struct fl_index_entry *entry = fl_index_at(server->index, from);
 		fl_cleanup_str struct fl_str message = FL_STR_INIT;
 
-		add_to_list(server, entry, &message);
+		if (add_to_list(call, entry, &message) < 0)
+			return;
 		fl_call_send(call, message.data, message.len);
 		sent += message.len;
 		free(cursor->name);

@@ -64,13 +64,17 @@ static size_t send_event(struct fl_watch *watch, fl_json *line)
 	struct fl_server *server = fl_call_server(watch->call);
 	struct fl_index_entry *entry = fl_index_find(server->index, text_in(line, "uid"));
 	fl_cleanup_str struct fl_str message = FL_STR_INIT;
+	struct fl_err err = { 0 };
 	size_t mark;
 
 	fl_json_set(line, "cursor", fl_json_new_int(fl_json_int(fl_json_get(line, "seq"))));
 	fl_codec_encode(fl_types_find(server->types, "flintlock.host.v1.Event"), line, &message);
 	if (entry) {
 		mark = fl_wire_begin(&message, MICROVM_FIELD);
-		fl_index_message(server->index, entry, &message);
+		if (fl_index_message(server->index, entry, &message, &err) < 0) {
+			fl_call_fail_err(watch->call, &err);
+			return 0;
+		}
 		fl_wire_end(&message, mark);
 	}
 	fl_call_send(watch->call, message.data, message.len);

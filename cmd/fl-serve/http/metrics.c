@@ -146,7 +146,7 @@ static void add_states(struct fl_str *out, struct fl_server *server)
 	for (size_t i = 0; i < fl_index_count(server->index); i++) {
 		struct fl_index_entry *entry = fl_index_at(server->index, i);
 
-		fl_index_load(server->index, entry);
+		fl_index_load(server->index, entry, NULL);
 		counts[entry->state]++;
 		live += entry->live;
 		damaged += entry->damaged;

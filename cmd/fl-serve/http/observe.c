@@ -135,7 +135,7 @@ static size_t add_range(struct fl_observer *observer, const char *name_space, co
 
 		if (!fl_caller_may(caller, FL_VERB_READ, entry->name_space))
 			continue;
-		fl_index_load(index, entry);
+		fl_index_load(index, entry, NULL);
 		fl_scrape_add(scrape, entry);
 		count++;
 	}
@@ -164,7 +164,7 @@ static size_t add_uid(struct fl_observer *observer, const char *uid,
 
 	if (!entry || !fl_caller_may(caller, FL_VERB_READ, entry->name_space))
 		return 0;
-	fl_index_load(observer->server->index, entry);
+	fl_index_load(observer->server->index, entry, NULL);
 	fl_scrape_add(scrape, entry);
 	return 1;
 }

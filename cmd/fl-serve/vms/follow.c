@@ -10,6 +10,7 @@
 struct fl_follow {
 	const struct fl_state *state;
 	struct fl_journal_reader reader;
+	fl_vm_names names; /* of lines that were read, and whose changes may not have happened */
 };
 
 struct fl_follow *fl_follow_open(const struct fl_state *state, struct fl_err *err)
@@ -28,6 +29,7 @@ void fl_follow_close(struct fl_follow *follow)
 	if (!follow)
 		return;
 	fl_journal_finish(&follow->reader);
+	fl_vm_names_finish(&follow->names);
 	free(follow);
 }
 
@@ -63,21 +65,20 @@ void fl_follow_read(struct fl_follow *follow,
 		    void (*changed)(void *arg, const struct fl_vm_name *name),
 		    void (*lost)(void *arg), void *arg)
 {
-	fl_vm_names names = { 0 };
 	fl_json *line;
 
-	if (!was_woken(follow))
+	if (!was_woken(follow) && !follow->names.count)
 		return;
 	while ((line = fl_journal_next(&follow->reader))) {
-		take_line(&names, line);
+		take_line(&follow->names, line);
 		fl_json_unref(line);
 	}
 	/* Letting go of the lock wakes us once more: only what was read needs it. */
-	if (names.count)
-		fl_journal_settled(follow->state->dirfd);
-	for (size_t i = 0; i < names.count; i++)
-		changed(arg, &names.items[i]);
-	fl_vm_names_finish(&names);
+	if (follow->names.count && fl_journal_settled(follow->state->dirfd) < 0)
+		return;
+	for (size_t i = 0; i < follow->names.count; i++)
+		changed(arg, &follow->names.items[i]);
+	fl_vm_names_finish(&follow->names);
 	if (follow->reader.missed)
 		lost(arg);
 	follow->reader.missed = false;

@@ -20,6 +20,8 @@ struct fl_index {
 	size_t slot_count;             /* a power of two, at least twice the entries */
 	fl_index_watcher *watcher;
 	void *watcher_arg;
+	size_t unsure;      /* entries that could not be looked at */
+	bool is_all_unsure; /* the list of all could not be read */
 };
 
 /* The random part of a ULID is as good as any hash of it. */
@@ -142,12 +144,19 @@ static struct fl_index_entry *add(struct fl_index *index, const char *name_space
 	return entry;
 }
 
+static void set_unsure(struct fl_index *index, struct fl_index_entry *entry, bool is_unsure)
+{
+	index->unsure += (size_t)is_unsure - (size_t)entry->unsure;
+	entry->unsure = is_unsure;
+}
+
 static void drop(struct fl_index *index, struct fl_index_entry *entry)
 {
 	size_t at = lower_bound(index, entry->name_space, entry->name, entry->uid);
 
 	if (index->watcher)
 		index->watcher(index->watcher_arg, entry, true);
+	set_unsure(index, entry, false);
 	memmove(&index->sorted.items[at], &index->sorted.items[at + 1],
 		(index->sorted.count - 1 - at) * sizeof(entry));
 	index->sorted.count--;
@@ -156,13 +165,22 @@ static void drop(struct fl_index *index, struct fl_index_entry *entry)
 	rehash(index, index->slot_count);
 }
 
+/* A host that is out of descriptors or memory is no proof that a microVM is gone: whoever is told
+ * that it is not there makes another. */
+static bool is_gone(const struct fl_err *err)
+{
+	return err->kind == FL_ERR_NOT_FOUND || err->kind == FL_ERR_INVALID;
+}
+
 static void look_again(void *arg, const struct fl_vm_name *name)
 {
 	struct fl_index *index = arg;
 	struct fl_index_entry *entry = fl_index_find(index, name->uid);
 	fl_cleanup_vm struct fl_vm vm = FL_VM_INIT;
+	struct fl_err err = { 0 };
+	int rc = fl_vm_open(index->state, name->name_space, name->name, name->uid, &vm, &err);
 
-	if (fl_vm_open(index->state, name->name_space, name->name, name->uid, &vm, NULL) < 0) {
+	if (rc < 0 && is_gone(&err)) {
 		if (entry)
 			drop(index, entry);
 		return;
@@ -172,6 +190,7 @@ static void look_again(void *arg, const struct fl_vm_name *name)
 	else
 		entry = add(index, name->name_space, name->name, name->uid);
 	entry->seen = true;
+	set_unsure(index, entry, rc < 0);
 	if (index->watcher)
 		index->watcher(index->watcher_arg, entry, false);
 }
@@ -182,7 +201,8 @@ static void look_at_all(void *arg)
 	struct fl_index *index = arg;
 	fl_cleanup_vm_names fl_vm_names names = { 0 };
 
-	if (fl_state_list(index->state, &names, NULL) < 0)
+	index->is_all_unsure = fl_state_list(index->state, &names, NULL) < 0;
+	if (index->is_all_unsure)
 		return;
 	for (size_t i = 0; i < index->sorted.count; i++)
 		index->sorted.items[i]->seen = false;
@@ -193,9 +213,25 @@ static void look_at_all(void *arg)
 			drop(index, index->sorted.items[i]);
 }
 
+static void look_at_unsure(struct fl_index *index)
+{
+	for (size_t i = index->sorted.count; i-- > 0;) {
+		const struct fl_index_entry *entry = index->sorted.items[i];
+		struct fl_vm_name name = { entry->name_space, entry->name, "" };
+
+		memcpy(name.uid, entry->uid, sizeof(name.uid));
+		if (entry->unsure)
+			look_again(index, &name);
+	}
+}
+
 void fl_index_refresh(struct fl_index *index)
 {
 	fl_follow_read(index->follow, look_again, look_at_all, index);
+	if (index->is_all_unsure)
+		look_at_all(index);
+	else if (index->unsure)
+		look_at_unsure(index);
 }
 
 void fl_index_watch(struct fl_index *index, fl_index_watcher *watcher, void *arg)
@@ -264,10 +300,14 @@ static bool has_vmm(const fl_json *record)
 	return vmm && strcmp(vmm, "stopped") != 0 && strcmp(vmm, "failed") != 0;
 }
 
-static void compose(struct fl_index *index, struct fl_index_entry *entry, struct fl_str *out)
+static int compose(struct fl_index *index, struct fl_index_entry *entry, struct fl_str *out,
+		   struct fl_err *err)
 {
-	fl_cleanup_json fl_json *record = fl_index_record(index, entry, NULL);
+	struct fl_err why = { 0 };
+	fl_cleanup_json fl_json *record = fl_index_record(index, entry, &why);
 
+	if (!record && why.kind == FL_ERR_EXHAUSTED)
+		return fl_err_pass(err, &why);
 	entry->damaged = !record;
 	if (!record)
 		record = stand_in(entry);
@@ -280,30 +320,35 @@ static void compose(struct fl_index *index, struct fl_index_entry *entry, struct
 	entry->memory_mb = (uint32_t)fl_json_int(fl_json_at(record, "spec.memory_in_mb"));
 	entry->restarts = (uint32_t)fl_json_int(fl_json_at(record, "host.vmm.restarts"));
 	fl_codec_encode(index->type, record, out);
+	return 0;
 }
 
-void fl_index_load(struct fl_index *index, struct fl_index_entry *entry)
+int fl_index_load(struct fl_index *index, struct fl_index_entry *entry, struct fl_err *err)
 {
 	fl_cleanup_str struct fl_str bytes = FL_STR_INIT;
 
 	if (entry->loaded)
-		return;
-	compose(index, entry, &bytes);
+		return 0;
+	if (compose(index, entry, &bytes, err) < 0)
+		return -1;
 	entry->loaded = true;
 	entry->size = (uint32_t)bytes.len;
 	if (bytes.len > KEEP_UP_TO)
-		return;
+		return 0;
 	entry->message = fl_alloc(bytes.len + 1);
 	memcpy(entry->message, bytes.data, bytes.len);
+	return 0;
 }
 
-void fl_index_message(struct fl_index *index, struct fl_index_entry *entry, struct fl_str *out)
+int fl_index_message(struct fl_index *index, struct fl_index_entry *entry, struct fl_str *out,
+		     struct fl_err *err)
 {
-	fl_index_load(index, entry);
-	if (entry->message)
-		fl_str_add_bytes(out, entry->message, entry->size);
-	else
-		compose(index, entry, out);
+	if (fl_index_load(index, entry, err) < 0)
+		return -1;
+	if (!entry->message)
+		return compose(index, entry, out, err);
+	fl_str_add_bytes(out, entry->message, entry->size);
+	return 0;
 }
 
 struct fl_index *fl_index_open(const struct fl_state *state, const struct fl_message_type *type,

@@ -8,7 +8,7 @@
  *     struct fl_index *index = fl_index_open(&state, microvm_type, err);
  *     fl_index_refresh(index);
  *     struct fl_index_entry *entry = fl_index_find(index, uid);
- *     fl_index_message(index, entry, &bytes, err);
+ *     if (fl_index_message(index, entry, &bytes, err) < 0) …
  */
 #pragma once
 
@@ -29,6 +29,7 @@ struct fl_index_entry {
 	bool damaged;       /* the record cannot be read */
 	bool live;          /* it has a VMM, as far as the record says */
 	bool seen;          /* while all are looked at */
+	bool unsure;        /* the host was out of descriptors: it is looked at again */
 	uint8_t state;      /* enum fl_index_state */
 	uint32_t size;      /* of the message */
 	uint32_t vcpu, memory_mb, restarts;
@@ -64,11 +65,14 @@ void fl_index_range(const struct fl_index *index, const char *name_space, const 
 size_t fl_index_after(const struct fl_index *index, const char *name_space, const char *name,
 		      const char *uid, size_t from);
 
-/* Loads it when needed; afterwards size, state and, of small ones, message are set. */
-void fl_index_load(struct fl_index *index, struct fl_index_entry *entry);
+/* Loads it when needed; afterwards size, state and, of small ones, message are set. Fails with
+ * FL_ERR_EXHAUSTED alone, when the host has nothing left to read it with: what was known stays. */
+int fl_index_load(struct fl_index *index, struct fl_index_entry *entry, struct fl_err *err);
 
-/* Adds its MicroVM message. A damaged record is shown as FAILED, with its identity. */
-void fl_index_message(struct fl_index *index, struct fl_index_entry *entry, struct fl_str *out);
+/* Adds its MicroVM message. A damaged record is shown as FAILED, with its identity. Fails as
+ * fl_index_load() does. */
+int fl_index_message(struct fl_index *index, struct fl_index_entry *entry, struct fl_str *out,
+		     struct fl_err *err);
 
 /* The record itself; NULL with err. Caller owns it. */
 fl_json *fl_index_record(const struct fl_index *index, const struct fl_index_entry *entry,

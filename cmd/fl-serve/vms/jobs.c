@@ -12,6 +12,7 @@
 #include <string.h>
 
 #define RESUME_AT_ONCE 64 /* records looked at before others have their turn */
+#define UNKNOWN_SECONDS 2
 
 enum kind { UP, DOWN, KINDS };
 enum phase { QUEUED, RUNNING, RESTING };
@@ -25,6 +26,7 @@ struct job {
 	enum kind kind;
 	enum phase phase;
 	bool again; /* asked for once more while it runs */
+	bool is_unknown; /* what is wanted could not be read: to be looked at after its rest */
 	struct fl_program_run *run;
 	struct event *rested;
 };
@@ -110,6 +112,8 @@ static void unqueue(struct job *job)
 	jobs->queued--;
 }
 
+static void look_again(struct job *job);
+
 static void on_rested(evutil_socket_t fd, short what, void *arg)
 {
 	struct job *job = arg;
@@ -117,6 +121,10 @@ static void on_rested(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	drop_event(&job->rested);
+	if (job->is_unknown) {
+		look_again(job);
+		return;
+	}
 	enqueue(job);
 	start_some(job->jobs);
 }
@@ -283,11 +291,28 @@ void fl_jobs_want(struct fl_jobs *jobs, struct fl_index_entry *entry)
 		unqueue(job);
 	job = job ? job : make(jobs, entry);
 	drop_event(&job->rested);
+	job->is_unknown = what == FL_OUTCOME_UNKNOWN;
+	if (job->is_unknown) {
+		rest(job, UNKNOWN_SECONDS);
+		return;
+	}
 	job->kind = what == FL_OUTCOME_DOWN ? DOWN : UP;
 	free(job->request);
 	job->request = fl_steal(&request);
 	enqueue(job);
 	evtimer_add(jobs->starter, &soon);
+}
+
+static void look_again(struct job *job)
+{
+	struct fl_jobs *jobs = job->jobs;
+	struct fl_index_entry *entry = fl_index_find(jobs->options.index, job->uid);
+
+	if (entry && entry->job == job) {
+		entry->job = NULL;
+		fl_jobs_want(jobs, entry);
+	}
+	job_free(job);
 }
 
 void fl_jobs_forget(struct fl_jobs *jobs, struct fl_index_entry *entry)

@@ -30,11 +30,12 @@ static enum fl_outcome_what wanted(const fl_json *record)
 enum fl_outcome_what fl_outcome_wanted(const struct fl_index *index,
 				       const struct fl_index_entry *entry, char **request)
 {
-	fl_cleanup_json fl_json *record = fl_index_record(index, entry, NULL);
+	struct fl_err err = { 0 };
+	fl_cleanup_json fl_json *record = fl_index_record(index, entry, &err);
 	const char *text = fl_json_text(fl_json_at(record, "host.request"));
 
 	*request = text ? fl_strdup(text) : NULL;
-	return wanted(record);
+	return !record && err.kind == FL_ERR_EXHAUSTED ? FL_OUTCOME_UNKNOWN : wanted(record);
 }
 
 static int put_mark(void *arg, fl_json *record, struct fl_err *err)
@@ -146,10 +147,11 @@ void fl_outcome_take(const struct fl_state *state, const struct fl_index_entry *
 	struct fl_err err = { 0 };
 
 	*outcome = (struct fl_outcome){ .what = FL_OUTCOME_DONE, .has_failed = status != 0 };
-	if (fl_vm_open(state, entry->name_space, entry->name, entry->uid, &vm, &err) < 0)
-		return; /* it is gone */
-	if (fl_vm_change(&vm, FL_SAVE_SYNC, change, &taking, &err) == 0)
+	if (fl_vm_open(state, entry->name_space, entry->name, entry->uid, &vm, &err) == 0 &&
+	    fl_vm_change(&vm, FL_SAVE_SYNC, change, &taking, &err) == 0)
 		return;
+	if (vm.dirfd < 0 && err.kind != FL_ERR_EXHAUSTED)
+		return; /* it is gone */
 	fl_log(FL_LOG_ERROR, "%s: %s", entry->uid, err.text);
 	outcome->what = FL_OUTCOME_UP;
 	outcome->rest_seconds = LONGEST_REST;

@@ -10,7 +10,8 @@
 
 #include "cmd/fl-serve/vms/index.h"
 
-enum fl_outcome_what { FL_OUTCOME_DONE, FL_OUTCOME_UP, FL_OUTCOME_DOWN };
+/* UNKNOWN: the host had nothing left to read the record with. */
+enum fl_outcome_what { FL_OUTCOME_DONE, FL_OUTCOME_UP, FL_OUTCOME_DOWN, FL_OUTCOME_UNKNOWN };
 
 struct fl_outcome {
 	enum fl_outcome_what what; /* what comes next */
