@@ -1,13 +1,17 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "cmd/fl-serve/listener.h"
 
+#include "cmd/fl-serve/descriptors.h"
 #include "cmd/fl-serve/peer.h"
 #include "common/alloc.h"
 #include "common/cleanup.h"
+#include "common/clock.h"
+#include "common/log.h"
 #include "common/num.h"
 #include "common/str.h"
 #include "common/vec.h"
 
+#include <event2/event.h>
 #include <event2/http.h>
 #include <event2/listener.h>
 #include <netdb.h>
@@ -21,13 +25,80 @@
 #include <unistd.h>
 
 #define BACKLOG 512
+#define PAUSE_MS 200
+#define QUIET_MS 60000 /* between words about one and the same lack */
 
 struct fl_listener {
 	FL_VEC(struct evconnlistener *) sockets;
 	char *path; /* of a socket file */
 	fl_listener_taker *take;
 	void *arg;
+	bool is_handed_over; /* evhttp owns the sockets, and frees them */
+	struct event *go_on; /* after a pause */
+	struct fl_listener *next;
 };
+
+/* All: evhttp keeps to itself what is given to callbacks of its sockets. */
+static struct fl_listener *listeners;
+
+static bool is_room(const struct fl_listener *listener)
+{
+	return fl_descriptors_are_left(listener->is_handed_over ? FL_DESCRIPTORS_HTTP
+								 : FL_DESCRIPTORS_GRPC);
+}
+
+static void tell_lack(void)
+{
+	static int64_t told_ms;
+	int64_t now = fl_clock_ms();
+
+	if (told_ms && now - told_ms < QUIET_MS)
+		return;
+	told_ms = now;
+	fl_log(FL_LOG_WARN, "too many connections for the %u files that this process may have: new ones "
+	       "wait; raise LimitNOFILE= of the unit, or \"ulimit -n\"", fl_descriptors_limit());
+}
+
+/* Who comes now waits in the kernel's queue. */
+static void pause_listening(struct fl_listener *listener)
+{
+	struct timeval time = { 0, PAUSE_MS * 1000 };
+
+	tell_lack();
+	for (size_t i = 0; i < listener->sockets.count; i++)
+		evconnlistener_disable(listener->sockets.items[i]);
+	evtimer_add(listener->go_on, &time);
+}
+
+static void on_go_on(evutil_socket_t fd, short what, void *arg)
+{
+	struct fl_listener *listener = arg;
+
+	(void)fd;
+	(void)what;
+	if (!is_room(listener)) {
+		pause_listening(listener);
+		return;
+	}
+	for (size_t i = 0; i < listener->sockets.count; i++)
+		evconnlistener_enable(listener->sockets.items[i]);
+}
+
+void fl_listener_taken(struct fl_listener *listener)
+{
+	if (listener && !is_room(listener))
+		pause_listening(listener);
+}
+
+/* The host is out of what it needs, and would say so again at once, without end. */
+static void on_error(struct evconnlistener *socket, void *arg)
+{
+	(void)arg;
+	for (struct fl_listener *one = listeners; one; one = one->next)
+		for (size_t i = 0; i < one->sockets.count; i++)
+			if (one->sockets.items[i] == socket)
+				pause_listening(one);
+}
 
 static void accepted(struct evconnlistener *socket, evutil_socket_t fd, struct sockaddr *from,
 		     int size, void *arg)
@@ -38,6 +109,7 @@ static void accepted(struct evconnlistener *socket, evutil_socket_t fd, struct s
 	(void)socket;
 	fl_peer_print(from, (socklen_t)size, peer);
 	listener->take(listener->arg, fd, peer);
+	fl_listener_taken(listener);
 }
 
 /* Answers leave at once, and a peer that vanished is noticed; connections inherit both from the
@@ -48,6 +120,7 @@ static void add_socket(struct fl_listener *listener, struct evconnlistener *sock
 
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)); /* fails on a unix socket */
 	setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
+	evconnlistener_set_error_cb(socket, on_error);
 	FL_VEC_ADD(&listener->sockets, socket);
 }
 
@@ -155,6 +228,11 @@ struct fl_listener *fl_listener_open(struct event_base *base, const char *addres
 
 	listener->take = take;
 	listener->arg = arg;
+	listener->go_on = evtimer_new(base, on_go_on, listener);
+	if (!listener->go_on)
+		abort();
+	listener->next = listeners;
+	listeners = listener;
 	rc = fl_str_starts(address, "unix:") ? listen_unix(listener, base, address + 5, err)
 	     : fl_str_starts(address, "fd:") ? listen_given(listener, base, address + 3, err)
 					     : listen_inet(listener, base, address, err);
@@ -166,17 +244,31 @@ struct fl_listener *fl_listener_open(struct event_base *base, const char *addres
 
 void fl_listener_hand_over(struct fl_listener *listener, struct evhttp *http)
 {
-	for (size_t i = 0; i < listener->sockets.count; i++)
+	listener->is_handed_over = true;
+	for (size_t i = 0; i < listener->sockets.count; i++) {
 		if (!evhttp_bind_listener(http, listener->sockets.items[i]))
 			abort();
-	listener->sockets.count = 0;
+		evconnlistener_set_error_cb(listener->sockets.items[i], on_error);
+	}
+}
+
+static void forget(const struct fl_listener *listener)
+{
+	struct fl_listener **at = &listeners;
+
+	while (*at && *at != listener)
+		at = &(*at)->next;
+	if (*at)
+		*at = listener->next;
 }
 
 void fl_listener_close(struct fl_listener *listener)
 {
 	if (!listener)
 		return;
-	for (size_t i = 0; i < listener->sockets.count; i++)
+	forget(listener);
+	event_free(listener->go_on);
+	for (size_t i = 0; i < listener->sockets.count && !listener->is_handed_over; i++)
 		evconnlistener_free(listener->sockets.items[i]);
 	free(listener->sockets.items);
 	if (listener->path)

@@ -25,6 +25,10 @@ struct fl_listener *fl_listener_open(struct event_base *base, const char *addres
 /* Lets evhttp take the connections: those of a listener that was opened with take NULL. */
 void fl_listener_hand_over(struct fl_listener *listener, struct evhttp *http);
 
+/* Of one that was handed over: evhttp has taken a connection. Where descriptors run out no more are
+ * taken for a while. */
+void fl_listener_taken(struct fl_listener *listener);
+
 /* Stops listening; a socket file goes. NULL is fine. */
 void fl_listener_close(struct fl_listener *listener);
 

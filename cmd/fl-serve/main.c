@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* fl-serve: flintlock's API over the programs and records of this host. */
+#include "cmd/fl-serve/descriptors.h"
 #include "cmd/fl-serve/server.h"
 #include "cmd/fl-serve/settings.h"
 
@@ -28,6 +29,7 @@ static int run(struct fl_args *args, struct fl_err *err)
 	if (fl_logging_start(&settings.config.log, err) < 0)
 		return -1;
 	fl_settings_remark(args);
+	fl_descriptors_raise();
 	server = fl_server_create(&settings.config, err);
 	if (!server)
 		return -1;

@@ -146,10 +146,27 @@ serve_kill() {
 }
 
 @test "no more file descriptors" {
-	ulimit -Sn 64
 	serve_start --max-connections 1000 --max-connections-per-peer 1000
-	ulimit -Sn 512
+	prlimit --pid "$SERVE_PID" --nofile=64:64
 	checks faults many_connections 200
+}
+
+@test "no more file descriptors: what lives is not said to be gone" {
+	serve_start
+	checks faults out_of_files
+	checks faults gone
+}
+
+@test "clients of HTTP that say nothing leave descriptors for the others" {
+	local http
+	http=127.0.0.1:$(free_port)
+	export FLINTLOCKD_ENABLE_HTTP=true FLINTLOCKD_HTTP_ENDPOINT=$http
+	serve_start
+	prlimit --pid "$SERVE_PID" --nofile=64:64
+	checks faults many_strangers "$http" 100
+	[ "$(grep -c 'too many connections' "$BATS_FILE_TMPDIR/serve.log")" = 1 ]
+	[ "$(wc -l <"$BATS_FILE_TMPDIR/serve.log")" -lt 100 ]
+	checks faults gone
 }
 
 @test "what keeps it from starting is said" {

@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: MPL-2.0
 """What clients were promised, after the server was killed: checked by uids in files."""
 import os
+import resource
+import socket
+import subprocess
 import sys
 import threading
 import time
@@ -86,7 +89,6 @@ def full():
 
 def many_connections(count):
     """More than the server may have files: it goes on, and has room again."""
-    import socket
     host, port = os.environ["SERVE"].split(":")
     open_ones = []
     for _ in range(int(count)):
@@ -99,6 +101,51 @@ def many_connections(count):
         one.close()
     client = Client()
     client.wait_gone("01ARZ3NDEKTSV4RRFFQ69G5FAV")
+
+
+def out_of_files():
+    """While the server can open nothing, what lives is not said to be gone; afterwards all is well."""
+    client = Client()
+    stays = client.create(spec("stays")).spec.uid
+    goes = client.create(spec("goes")).spec.uid
+    for uid in (stays, goes):
+        client.wait(uid, CREATED)
+    pid, limit = int(os.environ["SERVE_PID"]), resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, (8, limit[1]))
+    for command in (["stop", "--force", stays], ["down", goes]):
+        subprocess.run(["fl", *command], check=True, stdout=subprocess.DEVNULL)
+    for _ in range(3):
+        for uid in (stays, goes):
+            unknown_at_worst(lambda: client.get(uid))
+        listed = unknown_at_worst(client.list)
+        assert listed is None or stays in [vm.spec.uid for vm in listed], listed
+        time.sleep(0.1)
+    must_refuse(Code.RESOURCE_EXHAUSTED, "Too many open files", client.delete, stays)
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, limit)
+    assert client.get(stays).status.state == CREATED
+    client.wait_gone(goes, 5)
+    assert [vm.spec.uid for vm in client.list()] == [stays]
+
+
+def unknown_at_worst(call):
+    try:
+        return call()
+    except grpc.RpcError as error:
+        assert error.code() == Code.RESOURCE_EXHAUSTED and "not found" not in error.details(), error
+
+
+def many_strangers(endpoint, count):
+    """Connections of HTTP that say nothing leave room for gRPC, and cost nothing meanwhile."""
+    host, port = endpoint.rsplit(":", 1)
+    strangers = [socket.create_connection((host, int(port)), 2) for _ in range(int(count))]
+    stat = f"/proc/{os.environ['SERVE_PID']}/stat"
+    before = sum(int(one) for one in open(stat).read().split()[13:15])
+    time.sleep(1)
+    assert sum(int(one) for one in open(stat).read().split()[13:15]) - before < 30
+    client = Client()
+    uid = client.create(spec("crowded")).spec.uid
+    client.wait(uid, CREATED)
+    assert len(strangers) == int(count)
 
 
 if __name__ == "__main__":

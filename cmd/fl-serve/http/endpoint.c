@@ -32,6 +32,7 @@ static struct bufferevent *new_connection(struct event_base *base, void *arg)
 {
 	struct fl_http_endpoint *endpoint = arg;
 
+	fl_listener_taken(endpoint->listener);
 	return *endpoint->tls ? fl_tls_accept(*endpoint->tls, base, -1)
 			      : bufferevent_socket_new(base, -1, BEV_OPT_CLOSE_ON_FREE);
 }

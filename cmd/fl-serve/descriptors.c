@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+#include "cmd/fl-serve/descriptors.h"
+
+#include <fcntl.h>
+#include <limits.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#define MOST_RESERVED 256 /* for programs, records, the journal */
+
+unsigned fl_descriptors_limit(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur > INT_MAX)
+		return INT_MAX;
+	return (unsigned)limit.rlim_cur;
+}
+
+void fl_descriptors_raise(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur >= limit.rlim_max)
+		return;
+	limit.rlim_cur = limit.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+/* The kernel gives the lowest number that is free: connections taken below a bound stay
+ * below it, and what lies above is never theirs. */
+bool fl_descriptors_are_left(enum fl_descriptors_for what)
+{
+	unsigned limit = fl_descriptors_limit();
+	unsigned reserved = what == FL_DESCRIPTORS_HTTP ? limit / 2
+			    : limit / 4 < MOST_RESERVED ? limit / 4 : MOST_RESERVED;
+	int lowest = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 0);
+
+	if (lowest < 0)
+		return false;
+	close(lowest);
+	return (unsigned)lowest < limit - reserved;
+}
