@@ -92,6 +92,23 @@ wait_state() {
 	jq -e '.code == 5 and (.message | contains("not found"))' <<<"$output"
 }
 
+@test "what else stands in a query takes nothing from what is asked" {
+	local query
+	uid=$(create one)
+	other=$(create another)
+	for query in 'name=one' 'name=one&verbose' 'verbose&name=one' '&name=one' 'name=one&=x' 'name=o%6ee' 'a=b=c&name=one&'; do
+		ask 200 "/v1alpha1/microvm/ns0?$query"
+		[ "$(jq -r '.microvm | map(.spec.id) | join(" ")' <<<"$output")" = one ]
+	done
+	ask 200 '/v1alpha1/microvm/ns0?name'
+	jq -e '.microvm | length > 1' <<<"$output"
+	wait_state "$uid" CREATED
+	ask 400 -d '{}' "/v1/microvm/$uid/stop?force=perhaps"
+	ask 200 -d '{}' "/v1/microvm/$uid/stop?force=true&timeoutSeconds=1"
+	ask 200 -X DELETE "/v1alpha1/microvm/$uid"
+	ask 200 -X DELETE "/v1alpha1/microvm/$other"
+}
+
 @test "names of either kind, numbers as text" {
 	ask 200 -d "$(spec snake | jq '.memory_in_mb = "2048" | del(.memoryInMb) | .interfacse = []')" /v1alpha1/microvm
 	jq -e '.microvm.spec.memoryInMb == 2048' <<<"$output"

@@ -14,7 +14,6 @@
 #include <event2/bufferevent.h>
 #include <event2/event.h>
 #include <event2/http.h>
-#include <event2/keyvalq_struct.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
@@ -291,21 +290,40 @@ static fl_json *read_body(struct evhttp_request *request, struct fl_err *err)
 	return size ? fl_json_parse(text, size, "the request's body", err) : fl_json_new_object();
 }
 
-static void add_query(struct evhttp_request *request, fl_json *wanted)
+/* "KEY=VALUE", or a KEY alone, whose value is empty. What is true or false has no quotes here. */
+static void add_pair(const struct fl_message_type *type, const char *pair, size_t size, fl_json *wanted)
 {
-	const char *query = evhttp_uri_get_query(evhttp_request_get_evhttp_uri(request));
-	struct evkeyvalq pairs;
+	const char *equals = memchr(pair, '=', size);
+	size_t key_size = equals ? (size_t)(equals - pair) : size;
+	fl_cleanup_free char *key_text = fl_strndup(pair, key_size);
+	fl_cleanup_free char *value_text = equals ? fl_strndup(equals + 1, size - key_size - 1) : fl_strdup("");
+	fl_cleanup_free char *key = evhttp_uridecode(key_text, 1, NULL);
+	fl_cleanup_free char *value = evhttp_uridecode(value_text, 1, NULL);
+	const struct fl_field_type *field = key && *key ? fl_message_field_named(type, key) : NULL;
+	bool is_true = fl_str_equal(value, "true");
 
-	if (!query || evhttp_parse_query_str(query, &pairs) < 0)
+	if (!field || !value || field->repeated || field->kind == FL_FIELD_MESSAGE)
 		return;
-	for (const struct evkeyval *one = pairs.tqh_first; one; one = one->next.tqe_next)
-		fl_json_set(wanted, one->key, fl_json_new_text(one->value));
-	evhttp_clear_headers(&pairs);
+	fl_json_set(wanted, key, field->kind == FL_FIELD_BOOL && (is_true || strcmp(value, "false") == 0)
+				 ? fl_json_new_bool(is_true) : fl_json_new_text(value));
+}
+
+/* Each by itself: one that is no pair takes nothing from the others. */
+static void add_query(struct evhttp_request *request, const struct fl_message_type *type, fl_json *wanted)
+{
+	const char *at = evhttp_uri_get_query(evhttp_request_get_evhttp_uri(request));
+
+	while (at && *at) {
+		size_t size = strcspn(at, "&");
+
+		add_pair(type, at, size, wanted);
+		at += size + (at[size] == '&');
+	}
 }
 
 /* The request's message, of body, query and path, in the names that a client uses. */
-static fl_json *compose(struct evhttp_request *request, const struct fl_route *route,
-			struct fl_err *err)
+static fl_json *compose(struct evhttp_request *request, const struct fl_message_type *type,
+			const struct fl_route *route, struct fl_err *err)
 {
 	fl_cleanup_json fl_json *body = read_body(request, err);
 	fl_cleanup_json fl_json *wanted = NULL;
@@ -326,7 +344,7 @@ static fl_json *compose(struct evhttp_request *request, const struct fl_route *r
 		fl_err_set(err, FL_ERR_INVALID, "the request's body: an object belongs here");
 		return NULL;
 	}
-	add_query(request, wanted);
+	add_query(request, type, wanted);
 	if (route->variable)
 		fl_json_set(wanted, route->variable, fl_json_new_text(route->value));
 	return fl_json_ref(wanted);
@@ -364,7 +382,7 @@ static void run(struct http_call *call, const struct fl_route *route)
 		fl_call_fail(&call->call, FL_RPC_NOT_FOUND, "Not Found", NULL);
 		return;
 	}
-	wanted = compose(call->request, route, &err);
+	wanted = compose(call->request, call->call.method->type->input, route, &err);
 	if (fl_json_get(wanted, "microvm"))
 		tell_strangers(wanted);
 	if (wanted)
