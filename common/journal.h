@@ -50,6 +50,7 @@ struct fl_journal_reader {
 
 #define FL_JOURNAL_READER_INIT { .tail = FL_TAIL_INIT }
 
+/* path: as for fl_tail_open(). */
 int fl_journal_open(struct fl_journal_reader *reader, int dirfd, const char *path, bool from_end,
 		    struct fl_err *err);
 void fl_journal_finish(struct fl_journal_reader *reader);

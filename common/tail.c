@@ -18,11 +18,13 @@ int fl_tail_open(struct fl_tail *tail, int dirfd, const char *path, const char *
 	tail->dirfd = dirfd;
 	tail->name = name;
 	tail->older = older;
-	tail->inotify = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+	if (path)
+		tail->inotify = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
 	/* A process that ends closes its lock, which its readers want to know too. */
-	if (tail->inotify < 0 ||
-	    inotify_add_watch(tail->inotify, path, IN_MODIFY | IN_CREATE | IN_MOVED_TO | IN_DELETE |
-						   IN_CLOSE_WRITE) < 0)
+	if (path &&
+	    (tail->inotify < 0 ||
+	     inotify_add_watch(tail->inotify, path, IN_MODIFY | IN_CREATE | IN_MOVED_TO | IN_DELETE |
+						    IN_CLOSE_WRITE) < 0))
 		return fl_err_errno(err, errno, "%s: cannot be watched", path);
 	tail->fd = open_file(tail, older);
 	if (tail->fd < 0)

@@ -28,7 +28,8 @@ struct fl_tail {
 
 #define FL_TAIL_INIT { .dirfd = -1, .fd = -1, .inotify = -1 }
 
-/* From the oldest byte on; path is the folder's. No file at all is fine. */
+/* From the oldest byte on; path is the folder's, or NULL: somebody else says when there is more, and
+ * inotify stays -1. No file at all is fine. */
 int fl_tail_open(struct fl_tail *tail, int dirfd, const char *path, const char *name,
 		 const char *older, struct fl_err *err);
 void fl_tail_finish(struct fl_tail *tail);

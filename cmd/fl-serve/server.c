@@ -30,7 +30,7 @@ static const char *const web_alpn[] = { "http/1.1", NULL };
 
 struct fl_server_inner {
 	struct event_base *base;
-	struct event *signals[3], *journal, *stop, *stopping, *watchdog;
+	struct event *signals[3], *journal, *news, *stop, *stopping, *watchdog;
 	bool was_idle;
 	struct fl_listener *grpc, *local; /* local: NULL when there is none */
 	struct fl_tls *tls, *web_tls;
@@ -223,6 +223,21 @@ static void on_change(void *arg, struct fl_index_entry *entry, bool is_gone)
 		fl_jobs_forget(server->jobs, entry);
 }
 
+/* Whoever looked into the index first has read the lines: in the middle of a call, perhaps. */
+static void on_news(void *arg)
+{
+	struct fl_server *server = arg;
+
+	event_active(server->inner->news, EV_TIMEOUT, 0);
+}
+
+static void tell_news(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	fl_host_woken(arg);
+}
+
 static void open_rpc(struct fl_server *server)
 {
 	struct fl_rpc_options options = {
@@ -274,6 +289,10 @@ static void open_events(struct fl_server *server)
 	inner->journal = event_new(inner->base, fl_index_fd(server->index), EV_READ | EV_PERSIST,
 				   on_journal, server);
 	event_add(inner->journal, NULL);
+	inner->news = evtimer_new(inner->base, tell_news, server);
+	if (!inner->news)
+		abort();
+	fl_index_on_news(server->index, on_news, server);
 	open_watchdog(inner);
 }
 
@@ -373,6 +392,7 @@ static void free_events(struct fl_server_inner *inner)
 	for (size_t i = 0; i < FL_COUNT(inner->signals); i++)
 		free_event(inner->signals[i]);
 	free_event(inner->journal);
+	free_event(inner->news);
 	free_event(inner->stop);
 	free_event(inner->stopping);
 	free_event(inner->watchdog);

@@ -25,6 +25,8 @@ ask() {
 @test "watch from too long ago" { checks host too_old "$FL_STATE_DIR/events.jsonl"; }
 @test "explain" { checks host explain; }
 @test "server info" { checks host info; }
+@test "many who ask for server info" { checks host many_ask; }
+@test "many who watch" { checks host many_watch; }
 
 @test "the same as REST; watching as lines" {
 	cd "$BATS_TEST_TMPDIR"

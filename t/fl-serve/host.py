@@ -71,6 +71,43 @@ def watch():
     clear(client)
 
 
+def children(pid):
+    """How many processes it has started that have not ended."""
+    count = 0
+    for one in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            count += open(f"/proc/{one}/stat").read().rsplit(")", 1)[1].split()[1] == pid
+        except OSError:
+            pass
+    return count
+
+
+def many_ask():
+    """However many ask what the host can do, one program at a time finds out."""
+    client, pid, most = Host(), os.environ["SERVE_PID"], 0
+    ask = client.channel.unary_unary(f"/{HOST}Host/ServerInfo", request_serializer=lambda m: b"",
+                                     response_deserializer=message(HOST + "ServerInfoResponse").FromString)
+    calls = [ask.future(None, timeout=60) for _ in range(200)]
+    calls[7].cancel()
+    while not all(call.done() for call in calls):
+        most = max(most, children(pid))
+    assert all(call.result().providers for call in calls[8:]) and most < 5, most
+
+
+def many_watch():
+    """Watching takes nothing of which the host has few; a change reaches everyone."""
+    client, pid = Host(), os.environ["SERVE_PID"]
+    streams = [client.watch() for _ in range(200)]
+    assert {next(stream).what for stream in streams} == {"watching"}
+    kept = [os.readlink(f"/proc/{pid}/fd/{fd}") for fd in os.listdir(f"/proc/{pid}/fd")]
+    assert len([one for one in kept if "inotify" in one]) == 1, kept
+    uid = client.create(spec("seen")).spec.uid
+    assert {next(stream).uid for stream in streams} == {uid}
+    for stream in streams:
+        stream.cancel()
+    clear(client)
+
+
 def until_deleted(stream):
     for event in stream:
         yield event

@@ -11,17 +11,45 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
-/* It outlives a call that is broken off. */
+/* Those who wait for the one program that is asked for all of them. */
 struct question {
-	struct fl_call *call; /* NULL: nobody waits any more */
+	struct fl_call *call;
+	struct question *previous, *next;
 };
+
+static struct question *questions;
+static bool is_asking;
+
+static void question_free(struct question *question)
+{
+	*fl_call_user(question->call) = NULL;
+	if (question->previous)
+		question->previous->next = question->next;
+	else
+		questions = question->next;
+	if (question->next)
+		question->next->previous = question->previous;
+	free(question);
+}
 
 void fl_host_info_closed(struct fl_call *call)
 {
 	struct question *question = *fl_call_user(call);
 
 	if (question)
-		question->call = NULL;
+		question_free(question);
+}
+
+static void question_new(struct fl_call *call)
+{
+	struct question *question = fl_alloc_zero(1, sizeof(*question));
+
+	question->call = call;
+	question->next = questions;
+	if (questions)
+		questions->previous = question;
+	questions = question;
+	*fl_call_user(call) = question;
 }
 
 static fl_json *resources(int64_t vcpu, int64_t memory_bytes)
@@ -94,13 +122,14 @@ static void answer(struct fl_call *call, const char *providers)
 
 static void ended(void *arg, const struct fl_program_end *end)
 {
-	struct question *question = arg;
+	(void)arg;
+	is_asking = false;
+	while (questions) {
+		struct fl_call *call = questions->call;
 
-	if (question->call) {
-		*fl_call_user(question->call) = NULL;
-		answer(question->call, end->out);
+		question_free(questions);
+		answer(call, end->out);
 	}
-	free(question);
 }
 
 void fl_host_info(struct fl_call *call)
@@ -108,19 +137,17 @@ void fl_host_info(struct fl_call *call)
 	fl_cleanup_json fl_json *request = fl_call_request(call);
 	fl_cleanup_free char *program = fl_path_beside_program("", "fl-run");
 	const char *argv[] = { program, "providers", "--json", NULL };
-	struct question *question;
 	struct fl_err err = { 0 };
 
 	if (!request)
 		return;
-	question = fl_alloc_zero(1, sizeof(*question));
-	question->call = call;
-	*fl_call_user(call) = question;
-	if (fl_program_start(fl_call_base(call),
-			     &(struct fl_program_spec){ .argv = argv, .wants_output = true }, ended, question,
-			     &err))
+	if (!is_asking &&
+	    !fl_program_start(fl_call_base(call),
+			      &(struct fl_program_spec){ .argv = argv, .wants_output = true }, ended, NULL,
+			      &err)) {
+		fl_call_fail_err(call, &err);
 		return;
-	*fl_call_user(call) = NULL;
-	free(question);
-	fl_call_fail_err(call, &err);
+	}
+	is_asking = true;
+	question_new(call);
 }

@@ -9,6 +9,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define MOST_ORDERS 256 /* at once: each is a program */
+
+static unsigned orders;
+
 /* It outlives a call that is broken off: the program runs on. */
 struct order {
 	struct fl_server *server;
@@ -67,6 +71,7 @@ static void ended(void *arg, const struct fl_program_end *end)
 		}
 	}
 	free(order);
+	orders--;
 }
 
 static void run(struct fl_call *call, const fl_json *request, const char *command,
@@ -82,6 +87,11 @@ static void run(struct fl_call *call, const fl_json *request, const char *comman
 
 	if (!entry)
 		return;
+	if (orders == MOST_ORDERS) {
+		fl_call_fail(call, FL_RPC_RESOURCE_EXHAUSTED, "enough others are stopped and started now; try again "
+			     "later", NULL);
+		return;
+	}
 	fl_call_about(call, entry->uid);
 	for (size_t i = 0; i < 4 && options[i]; i++)
 		argv[count++] = options[i];
@@ -93,8 +103,10 @@ static void run(struct fl_call *call, const fl_json *request, const char *comman
 	*fl_call_user(call) = order;
 	if (fl_program_start(fl_call_base(call), &(struct fl_program_spec){
 			     .argv = argv, .uid = entry->uid, .request = fl_call_request_id(call) },
-			     ended, order, &err))
+			     ended, order, &err)) {
+		orders++;
 		return;
+	}
 	*fl_call_user(call) = NULL;
 	free(order);
 	fl_call_fail_err(call, &err);

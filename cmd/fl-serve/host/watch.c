@@ -2,11 +2,11 @@
 /* Watch: the journal as a stream, each line with the microVM as it is then. */
 #include "cmd/fl-serve/host/host.h"
 
+#include "cmd/fl-serve/descriptors.h"
 #include "cmd/fl-serve/wire/wire.h"
 #include "common/alloc.h"
 #include "common/journal.h"
 
-#include <event2/event.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,7 +17,7 @@ struct fl_watch {
 	struct fl_call *call;
 	struct fl_watch *previous, *next; /* of the server's */
 	struct fl_journal_reader reader;
-	struct event *woken;
+	bool is_open;
 	char *name_space;
 	uint64_t cursor;
 	bool is_full; /* the reader has to catch up first */
@@ -36,8 +36,6 @@ void fl_host_watch_closed(struct fl_call *call)
 		server->watches = watch->next;
 	if (watch->next)
 		watch->next->previous = watch->previous;
-	if (watch->woken)
-		event_free(watch->woken);
 	fl_journal_finish(&watch->reader);
 	free(watch->name_space);
 	free(watch);
@@ -111,6 +109,7 @@ static void pump(struct fl_watch *watch)
 		if (seq <= watch->cursor)
 			continue;
 		if (has_lost(watch, seq)) {
+			watch->is_open = false;
 			fl_call_fail(watch->call, FL_RPC_OUT_OF_RANGE, "the journal does not reach back "
 				     "to the cursor: list, then watch from now on", NULL);
 			return;
@@ -123,14 +122,11 @@ static void pump(struct fl_watch *watch)
 	watch->is_full = sent >= AT_ONCE;
 }
 
-static void on_woken(evutil_socket_t fd, short what, void *arg)
+void fl_host_woken(struct fl_server *server)
 {
-	struct fl_watch *watch = arg;
-
-	(void)fd;
-	(void)what;
-	if (!watch->is_full)
-		pump(watch);
+	for (struct fl_watch *one = server->watches; one; one = one->next)
+		if (one->is_open && !one->is_full)
+			pump(one);
 }
 
 void fl_host_watch_more(struct fl_call *call)
@@ -159,8 +155,12 @@ void fl_host_watch(struct fl_call *call)
 		watch->next->previous = watch;
 	server->watches = watch;
 	*fl_call_user(call) = watch;
-	if (fl_journal_open(&watch->reader, server->state.dirfd, server->state.dir, !watch->cursor,
-			    &err) < 0) {
+	if (!fl_descriptors_are_left(FL_DESCRIPTORS_GRPC)) {
+		fl_call_fail(call, FL_RPC_RESOURCE_EXHAUSTED, "enough others watch now; try again later", NULL);
+		return;
+	}
+	/* Of what tells of changes a user has 128 on a host: the index's one does for all. */
+	if (fl_journal_open(&watch->reader, server->state.dirfd, NULL, !watch->cursor, &err) < 0) {
 		fl_call_fail_err(call, &err);
 		return;
 	}
@@ -169,11 +169,7 @@ void fl_host_watch(struct fl_call *call)
 			     "another state folder; list, then watch from now on", NULL);
 		return;
 	}
-	watch->woken = event_new(fl_call_base(call), watch->reader.tail.inotify, EV_READ | EV_PERSIST,
-				 on_woken, watch);
-	if (!watch->woken)
-		abort();
-	event_add(watch->woken, NULL);
+	watch->is_open = true;
 	if (!watch->cursor)
 		send_watching(watch);
 	pump(watch);

@@ -61,25 +61,28 @@ static bool was_woken(const struct fl_follow *follow)
 	return read(fl_follow_fd(follow), events, sizeof(events)) > 0;
 }
 
-void fl_follow_read(struct fl_follow *follow,
+bool fl_follow_read(struct fl_follow *follow,
 		    void (*changed)(void *arg, const struct fl_vm_name *name),
 		    void (*lost)(void *arg), void *arg)
 {
+	bool is_new = false;
 	fl_json *line;
 
 	if (!was_woken(follow) && !follow->names.count)
-		return;
+		return false;
 	while ((line = fl_journal_next(&follow->reader))) {
 		take_line(&follow->names, line);
 		fl_json_unref(line);
+		is_new = true;
 	}
 	/* Letting go of the lock wakes us once more: only what was read needs it. */
 	if (follow->names.count && fl_journal_settled(follow->state->dirfd) < 0)
-		return;
+		return is_new;
 	for (size_t i = 0; i < follow->names.count; i++)
 		changed(arg, &follow->names.items[i]);
 	fl_vm_names_finish(&follow->names);
 	if (follow->reader.missed)
 		lost(arg);
 	follow->reader.missed = false;
+	return is_new;
 }

@@ -17,7 +17,8 @@ void fl_follow_close(struct fl_follow *follow); /* NULL is fine */
 /* Readable when there may be something to read. */
 int fl_follow_fd(const struct fl_follow *follow);
 
-/* Calls changed for every line that is new, and lost when lines were missed. */
-void fl_follow_read(struct fl_follow *follow,
+/* Calls changed for every line that is new, and lost when lines were missed. True when there were
+ * any. */
+bool fl_follow_read(struct fl_follow *follow,
 		    void (*changed)(void *arg, const struct fl_vm_name *name),
 		    void (*lost)(void *arg), void *arg);

@@ -20,6 +20,8 @@ struct fl_index {
 	size_t slot_count;             /* a power of two, at least twice the entries */
 	fl_index_watcher *watcher;
 	void *watcher_arg;
+	void (*news)(void *arg);
+	void *news_arg;
 	size_t unsure;      /* entries that could not be looked at */
 	bool is_all_unsure; /* the list of all could not be read */
 };
@@ -227,11 +229,20 @@ static void look_at_unsure(struct fl_index *index)
 
 void fl_index_refresh(struct fl_index *index)
 {
-	fl_follow_read(index->follow, look_again, look_at_all, index);
+	bool is_new = fl_follow_read(index->follow, look_again, look_at_all, index);
+
 	if (index->is_all_unsure)
 		look_at_all(index);
 	else if (index->unsure)
 		look_at_unsure(index);
+	if (is_new && index->news)
+		index->news(index->news_arg);
+}
+
+void fl_index_on_news(struct fl_index *index, void (*news)(void *arg), void *arg)
+{
+	index->news = news;
+	index->news_arg = arg;
 }
 
 void fl_index_watch(struct fl_index *index, fl_index_watcher *watcher, void *arg)

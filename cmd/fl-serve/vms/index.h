@@ -51,6 +51,9 @@ void fl_index_refresh(struct fl_index *index);
 typedef void fl_index_watcher(void *arg, struct fl_index_entry *entry, bool gone);
 void fl_index_watch(struct fl_index *index, fl_index_watcher *watcher, void *arg);
 
+/* Told once of any number of lines that the journal has got, also of those without an entry. */
+void fl_index_on_news(struct fl_index *index, void (*news)(void *arg), void *arg);
+
 struct fl_index_entry *fl_index_find(const struct fl_index *index, const char *uid);
 
 /* Sorted by namespace, name and uid. */
