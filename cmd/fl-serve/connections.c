@@ -155,8 +155,10 @@ static void on_sweep(evutil_socket_t fd, short what, void *arg)
 
 void fl_connections_drain(struct fl_connections *all)
 {
-	for (struct connection *one = all->first; one; one = one->next)
+	for (struct connection *one = all->first; one; one = one->next) {
+		fl_rpc_stop_streams(one->http2);
 		fl_http2_drain(one->http2);
+	}
 }
 
 bool fl_connections_are_gone(const struct fl_connections *all)

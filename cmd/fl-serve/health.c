@@ -9,6 +9,7 @@
 /* Those who watch, linked, so that they can be told. */
 struct watcher {
 	struct fl_call *call;
+	bool knows; /* the service that it asked for is one of ours */
 	struct watcher *previous, *next;
 };
 
@@ -55,18 +56,15 @@ static void watch(struct fl_call *call)
 
 	if (!request)
 		return;
-	if (!is_known(server, fl_json_text(fl_json_get(request, "service")))) {
-		answer(call, "SERVICE_UNKNOWN");
-		return;
-	}
 	watcher = fl_alloc_zero(1, sizeof(*watcher));
 	watcher->call = call;
+	watcher->knows = is_known(server, fl_json_text(fl_json_get(request, "service")));
 	watcher->next = watchers;
 	if (watchers)
 		watchers->previous = watcher;
 	watchers = watcher;
 	*fl_call_user(call) = watcher;
-	answer(call, status_of(server));
+	answer(call, watcher->knows ? status_of(server) : "SERVICE_UNKNOWN");
 }
 
 static void closed(struct fl_call *call)
@@ -87,7 +85,8 @@ static void closed(struct fl_call *call)
 void fl_health_changed(const struct fl_server *server)
 {
 	for (struct watcher *one = watchers; one; one = one->next) {
-		answer(one->call, status_of(server));
+		if (one->knows)
+			answer(one->call, status_of(server));
 		if (server->stopping)
 			fl_call_finish(one->call);
 	}

@@ -169,6 +169,15 @@ serve_kill() {
 	checks faults gone
 }
 
+@test "a stop: streams without end do not hold it, an answer that has begun does" {
+	serve_start
+	checks faults endless_streams
+	serve_start --enable-http --http-endpoint "unix:$BATS_TEST_TMPDIR/http"
+	checks faults slow_reader "$BATS_TEST_TMPDIR/http"
+	serve_start
+	checks faults gone
+}
+
 @test "what keeps it from starting is said" {
 	serve_start
 	run -17 fl-serve run --state-dir "$BATS_TEST_TMPDIR/other" --grpc-endpoint "$SERVE"

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MPL-2.0
 """What clients were promised, after the server was killed: checked by uids in files."""
+import base64
 import os
 import resource
 import socket
@@ -132,6 +133,62 @@ def unknown_at_worst(call):
         return call()
     except grpc.RpcError as error:
         assert error.code() == Code.RESOURCE_EXHAUSTED and "not found" not in error.details(), error
+
+
+def endless_streams(reflection="grpc.reflection.v1.ServerReflection"):
+    """Streams that would never end do not keep a server from stopping."""
+    import queue
+    client, pid = Client(), int(os.environ["SERVE_PID"])
+    health = client.channel.unary_stream(
+        "/grpc.health.v1.Health/Watch", request_serializer=lambda m: m.SerializeToString(),
+        response_deserializer=message("grpc.health.v1.HealthCheckResponse").FromString)(
+            message("grpc.health.v1.HealthCheckRequest")(service="no.Such"))
+    assert next(health).status == 3
+    asked = queue.Queue()
+    asked.put(message("grpc.reflection.v1.ServerReflectionRequest")(list_services=""))
+    symbols = client.channel.stream_stream(
+        f"/{reflection}/ServerReflectionInfo", request_serializer=lambda m: m.SerializeToString(),
+        response_deserializer=message("grpc.reflection.v1.ServerReflectionResponse").FromString)(
+            iter(asked.get, None))
+    next(symbols)
+    began = time.time()
+    os.kill(pid, 15)
+    try:
+        next(symbols)
+    except grpc.RpcError as error:
+        assert error.code() == Code.UNAVAILABLE, error
+    asked.put(None)
+    assert list(health) == []
+    while is_alive(pid):
+        assert time.time() - began < 5
+        time.sleep(0.05)
+
+
+def is_alive(pid):
+    try:
+        return "State:\tZ" not in open(f"/proc/{pid}/status").read()
+    except OSError:
+        return False
+
+
+def slow_reader(path):
+    """An answer over HTTP that has begun comes whole, also when the server is told to stop."""
+    client, pid = Client(), int(os.environ["SERVE_PID"])
+    one = spec("large")
+    one.metadata["user-data"] = base64.b64encode(os.urandom(2 << 20)).decode()
+    for _ in range(4):
+        client.create(one)
+    client.channel.close()
+    stream = socket.socket(socket.AF_UNIX)
+    stream.connect(path)
+    stream.sendall(b"GET /v1alpha1/microvm HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+    got = stream.recv(4096)
+    os.kill(pid, 15)
+    time.sleep(1)
+    while more := stream.recv(1 << 20):
+        got += more
+    head, body = got.split(b"\r\n\r\n", 1)
+    assert b"Content-Length: %d" % len(body) in head and len(body) > 8 << 20, (head, len(body))
 
 
 def many_strangers(endpoint, count):

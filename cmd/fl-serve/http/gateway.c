@@ -74,9 +74,11 @@ static void on_reap(evutil_socket_t fd, short what, void *arg)
 
 static void leave(struct http_call *call)
 {
-	if (call->request)
+	if (call->request) {
 		evhttp_connection_set_closecb(evhttp_request_get_connection(call->request), NULL,
 					      NULL);
+		evhttp_request_set_on_complete_cb(call->request, NULL, NULL);
+	}
 	call->request = NULL;
 	event_active(call->gateway->reap, EV_TIMEOUT, 0);
 }
@@ -88,6 +90,12 @@ static void on_close(struct evhttp_connection *connection, void *arg)
 	(void)connection;
 	call->request = NULL; /* it goes with its connection */
 	event_active(call->gateway->reap, EV_TIMEOUT, 0);
+}
+
+static void on_sent(struct evhttp_request *request, void *arg)
+{
+	(void)request;
+	leave(arg);
 }
 
 static bool is_stream(const struct http_call *call)
@@ -115,7 +123,7 @@ static void on_look(evutil_socket_t fd, short what, void *arg)
 	(void)what;
 	for (struct http_call *one = gateway->calls, *next; one; one = next) {
 		next = one->next;
-		if (one->request && is_stream(one) && has_left(one))
+		if (one->request && !one->call.ended && is_stream(one) && has_left(one))
 			evhttp_connection_free(evhttp_request_get_connection(one->request));
 	}
 	if (gateway->calls)
@@ -224,11 +232,12 @@ static void finish(struct fl_call *base, int code, const char *text, const struc
 
 	if (!call->request)
 		return;
+	/* Until the last byte of the answer has left it is not at its end: a stop waits for it. */
+	evhttp_request_set_on_complete_cb(call->request, on_sent, call);
 	if (is_stream(call))
 		finish_stream(call, code, text, details);
 	else
 		finish_unary(call, code, text, details);
-	leave(call);
 }
 
 static bool has_ended(const struct fl_call *base)

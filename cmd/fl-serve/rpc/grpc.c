@@ -269,3 +269,15 @@ struct fl_http2_upper fl_rpc_upper(void (*gone)(struct fl_http2 *connection, voi
 {
 	return (struct fl_http2_upper){ begin, data, end, room, closed, gone };
 }
+
+void fl_rpc_stop_streams(struct fl_http2 *connection)
+{
+	struct fl_exchange *one = fl_http2_exchanges(connection);
+
+	for (; one; one = one->next) {
+		struct grpc_call *call = one->user;
+
+		if (call && call->call.method && call->call.method->type->streams_in)
+			fl_call_fail(&call->call, FL_RPC_UNAVAILABLE, "the server stops", NULL);
+	}
+}

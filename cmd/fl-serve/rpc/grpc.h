@@ -15,6 +15,9 @@
 /* The upper end for fl_http2_open, with rpc as its arg. gone is the caller's. */
 struct fl_http2_upper fl_rpc_upper(void (*gone)(struct fl_http2 *connection, void *arg));
 
+/* Ends calls whose client may ask on and on. */
+void fl_rpc_stop_streams(struct fl_http2 *connection);
+
 /* What an fl_http2's arg must begin with, so that its calls find their way. */
 struct fl_rpc_connection {
 	struct fl_rpc *rpc;
