@@ -71,7 +71,7 @@ void fl_connections_add(struct fl_connections *all, struct bufferevent *bev, con
 	struct timeval time = { SWEEP_SECONDS, 0 };
 
 	connection->peer = fl_strdup(peer);
-	connection->rpc = (struct fl_rpc_connection){ all->rpc, connection->peer, is_trusted };
+	connection->rpc = (struct fl_rpc_connection){ all->rpc, connection->peer, is_trusted, 0 };
 	connection->all = all;
 	connection->since_ms = connection->busy_ms = fl_clock_ms();
 	connection->next = all->first;

@@ -25,6 +25,7 @@ teardown_file() {
 @test "PING, SETTINGS and PRIORITY without end" { checks wire floods; }
 @test "4 MiB of empty messages" { checks wire empty_messages; }
 @test "answers that nobody reads" { checks wire slow_reader; }
+@test "requests that are never whole" { checks wire hoarder; }
 @test "clients that say nothing" { checks wire slow_loris; }
 @test "a call that is broken off" { checks wire cancel; }
 @test "padding, CONTINUATION, PING" { checks wire padded_and_continued; }

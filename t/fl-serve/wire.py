@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 
+import grpc
 import hpack
 from client import API, Client, clear, main, message, spec
 
@@ -281,6 +282,29 @@ def slow_reader():
     for wire in wires:
         wire.socket.close()
     clear(client)
+
+
+def hoarder():
+    """Requests that are never whole fill the room for them: who asks for little is answered still."""
+    client, left, wires, stream = Client(), 128 << 20, [], 1
+    client.list()
+    while left:
+        if stream == 1:
+            wires.append(Wire())
+            threading.Thread(target=lambda wire: any(iter(wire.read, False)), args=(wires[-1],), daemon=True).start()
+            time.sleep(0.05)
+        wires[-1].headers(stream, GET)
+        size = min(left, 1 << 20)
+        for at in range(0, size, 16384):
+            piece = (struct.pack(">BI", 0, 4000000) if at == 0 else b"").ljust(min(16384, size - at), b"\0")
+            wires[-1].send(frame(DATA, 0, stream, piece))
+        left -= size
+        stream = 1 if stream > 39 else stream + 2
+    time.sleep(0.5)
+    assert client.list() is not None
+    assert Client(channel=grpc.insecure_channel(os.environ["SERVE"], [("fl", 1)])).list() is not None
+    for wire in wires:
+        wire.socket.shutdown(socket.SHUT_RDWR)
 
 
 def slow_loris():

@@ -8,6 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define SHARE_OF_ONE 4          /* a connection may hold that part of what waits for its rest */
+#define ALWAYS_HELD (64 << 10) /* and so much whatever others hold: most requests are small */
+
 const double fl_rpc_buckets[FL_RPC_BUCKETS] = { .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10 };
 
 struct fl_rpc {
@@ -78,17 +81,22 @@ const struct fl_rpc_options *fl_rpc_options(const struct fl_rpc *rpc)
 	return &rpc->options;
 }
 
-bool fl_rpc_take(struct fl_rpc *rpc, size_t size)
+bool fl_rpc_take(struct fl_rpc *rpc, size_t *held, size_t size)
 {
-	if (rpc->waiting + size > rpc->options.max_waiting)
+	size_t most = rpc->options.max_waiting;
+
+	if (*held + size > ALWAYS_HELD &&
+	    (rpc->waiting + size > most || *held + size > most / SHARE_OF_ONE))
 		return false;
 	rpc->waiting += size;
+	*held += size;
 	return true;
 }
 
-void fl_rpc_give_back(struct fl_rpc *rpc, size_t size)
+void fl_rpc_give_back(struct fl_rpc *rpc, size_t *held, size_t size)
 {
 	rpc->waiting -= size;
+	*held -= size;
 }
 
 static void count_end(struct fl_call *call, int code)

@@ -19,6 +19,13 @@ struct grpc_call {
 	bool gzip, had_message;
 };
 
+static size_t *held_by(const struct grpc_call *call)
+{
+	struct fl_rpc_connection *connection = fl_http2_arg(call->exchange->connection);
+
+	return &connection->held;
+}
+
 /* With nothing sent yet, status and header fields are one ("Trailers-Only"). */
 static void end_with(struct fl_exchange *exchange, int code, const char *text,
 		     const struct fl_str *details, const char *http_status)
@@ -210,7 +217,7 @@ static bool next_message(struct grpc_call *call)
 		return false;
 	call->in.len -= PREFIX + size;
 	memmove(call->in.data, call->in.data + PREFIX + size, call->in.len);
-	fl_rpc_give_back(call->call.rpc, PREFIX + size);
+	fl_rpc_give_back(call->call.rpc, held_by(call), PREFIX + size);
 	return true;
 }
 
@@ -220,7 +227,7 @@ static void data(struct fl_exchange *exchange, const uint8_t *bytes, size_t size
 
 	if (!call || call->call.ended)
 		return;
-	if (!fl_rpc_take(call->call.rpc, size)) {
+	if (!fl_rpc_take(call->call.rpc, held_by(call), size)) {
 		fl_call_fail(&call->call, FL_RPC_RESOURCE_EXHAUSTED,
 			     "the server has no room for more requests now; try again later", NULL);
 		return;
@@ -259,7 +266,7 @@ static void closed(struct fl_exchange *exchange)
 
 	if (!call)
 		return;
-	fl_rpc_give_back(call->call.rpc, call->in.len);
+	fl_rpc_give_back(call->call.rpc, held_by(call), call->in.len);
 	fl_str_finish(&call->in);
 	fl_call_close(&call->call);
 	free(call);

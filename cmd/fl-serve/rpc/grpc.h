@@ -23,4 +23,5 @@ struct fl_rpc_connection {
 	struct fl_rpc *rpc;
 	const char *peer; /* borrowed */
 	bool is_trusted;  /* the socket's file says who may */
+	size_t held;      /* bytes of its requests that are not whole */
 };

@@ -42,9 +42,10 @@ struct fl_call {
 
 const struct fl_rpc_options *fl_rpc_options(const struct fl_rpc *rpc);
 
-/* Room for requests that are not whole: false when there is none. */
-bool fl_rpc_take(struct fl_rpc *rpc, size_t size);
-void fl_rpc_give_back(struct fl_rpc *rpc, size_t size);
+/* Room for requests that are not whole: false when there is none. held: what the one connection has
+ * of it, which is little always and a part at most, whatever the others take. */
+bool fl_rpc_take(struct fl_rpc *rpc, size_t *held, size_t size);
+void fl_rpc_give_back(struct fl_rpc *rpc, size_t *held, size_t size);
 
 /* Fills in a zeroed call. */
 void fl_call_open(struct fl_call *call, struct fl_rpc *rpc, const struct fl_transport *transport,
