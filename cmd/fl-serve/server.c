@@ -189,8 +189,8 @@ static int reload(struct fl_server *server, struct fl_err *err)
 		return -1;
 	}
 	fl_logging_set_debug(debug);
-	fl_tokens_free(server->tokens);
-	server->tokens = tokens;
+	fl_tokens_replace(server->tokens, tokens);
+	event_active(server->inner->news, EV_TIMEOUT, 0);
 	return 0;
 }
 

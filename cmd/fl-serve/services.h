@@ -18,7 +18,7 @@ extern const struct fl_rpc_handler fl_microvm_handlers[5];
 /* flintlock.host.v1.Host */
 extern const struct fl_rpc_handler fl_host_handlers[8];
 void fl_host_stopping(struct fl_server *server); /* ends what would never end */
-void fl_host_woken(struct fl_server *server);    /* the journal has grown */
+void fl_host_woken(struct fl_server *server);    /* the journal has grown, tokens have changed */
 
 /* grpc.health.v1.Health; those who watch are told when the server begins to stop. */
 extern const struct fl_rpc_handler fl_health_handlers[2];

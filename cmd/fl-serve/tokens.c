@@ -22,6 +22,7 @@ struct fl_caller {
 	unsigned char sum[FL_SHA256_SIZE]; /* of the token: equal lengths, nothing to read */
 	char *namespaces;                  /* NULL: all */
 	unsigned verbs;
+	bool is_revoked; /* kept for calls that began with it */
 };
 
 struct fl_tokens {
@@ -159,6 +160,47 @@ int fl_tokens_read(struct fl_tokens *tokens, const char *path, struct fl_err *er
 	return 0;
 }
 
+/* The last one counts, as in fl_tokens_check(). */
+static struct fl_caller *find_sum(const struct fl_tokens *tokens, const unsigned char *sum)
+{
+	struct fl_caller *found = NULL;
+
+	for (size_t i = 0; i < tokens->callers.count; i++)
+		if (!tokens->callers.items[i]->is_revoked &&
+		    fl_sha256_equal(tokens->callers.items[i]->sum, sum))
+			found = tokens->callers.items[i];
+	return found;
+}
+
+static void take_rights(struct fl_caller *caller, const struct fl_caller *from)
+{
+	free(caller->namespaces);
+	caller->namespaces = from && from->namespaces ? fl_strdup(from->namespaces) : NULL;
+	caller->verbs = from ? from->verbs : 0;
+	caller->is_revoked = !from;
+}
+
+static void adopt(struct fl_tokens *tokens, const struct fl_caller *from)
+{
+	struct fl_caller *caller = fl_alloc_zero(1, sizeof(*caller));
+
+	memcpy(caller->sum, from->sum, sizeof(caller->sum));
+	take_rights(caller, from);
+	FL_VEC_ADD(&tokens->callers, caller);
+}
+
+void fl_tokens_replace(struct fl_tokens *tokens, struct fl_tokens *fresh)
+{
+	size_t had = tokens->callers.count;
+
+	for (size_t i = 0; i < had; i++)
+		take_rights(tokens->callers.items[i], find_sum(fresh, tokens->callers.items[i]->sum));
+	for (size_t i = 0; i < fresh->callers.count; i++)
+		if (!find_sum(tokens, fresh->callers.items[i]->sum))
+			adopt(tokens, find_sum(fresh, fresh->callers.items[i]->sum));
+	fl_tokens_free(fresh);
+}
+
 /* The token in the field's value; false when there is none. */
 static bool take_token(const char *authorization, struct fl_str *token, struct fl_err *err)
 {
@@ -185,19 +227,22 @@ const struct fl_caller *fl_tokens_check(const struct fl_tokens *tokens, const ch
 {
 	fl_cleanup_str struct fl_str token = FL_STR_INIT;
 	unsigned char sum[FL_SHA256_SIZE];
-	const struct fl_caller *found = NULL;
+	const struct fl_caller *found;
 
 	if (!take_token(authorization ? authorization : "", &token, err))
 		return NULL;
 	sum_token(token.data ? token.data : "", token.len, sum);
-	for (size_t i = 0; i < tokens->callers.count; i++)
-		if (fl_sha256_equal(tokens->callers.items[i]->sum, sum))
-			found = tokens->callers.items[i];
+	found = find_sum(tokens, sum);
 	if (!found)
 		fl_err_set(err, FL_ERR_UNAUTHENTICATED, "invalid auth token: %s",
 			   token.len ? "failed basic authentication. Check the token supplied"
 				     : "empty authentication token");
 	return found;
+}
+
+bool fl_caller_is_revoked(const struct fl_caller *caller)
+{
+	return caller && caller->is_revoked;
 }
 
 bool fl_caller_may(const struct fl_caller *caller, enum fl_verb verb, const char *name_space)

@@ -33,6 +33,10 @@ int fl_tokens_add(struct fl_tokens *tokens, const char *token, const char *names
 /* Adds a file's; one that others may read, or that holds none, is refused. */
 int fl_tokens_read(struct fl_tokens *tokens, const char *path, struct fl_err *err);
 
+/* Takes fresh in the place of what is there. Callers that calls hold stay: with the rights that their
+ * token has now, or revoked, with none. */
+void fl_tokens_replace(struct fl_tokens *tokens, struct fl_tokens *fresh);
+
 /* Without any token everyone may do everything. */
 bool fl_tokens_are_wanted(const struct fl_tokens *tokens);
 
@@ -40,6 +44,9 @@ bool fl_tokens_are_wanted(const struct fl_tokens *tokens);
  * "Bearer token". NULL: FL_ERR_UNAUTHENTICATED. Takes the same time for every wrong one. */
 const struct fl_caller *fl_tokens_check(const struct fl_tokens *tokens, const char *authorization,
 					struct fl_err *err);
+
+/* Its token is in the file no more. */
+bool fl_caller_is_revoked(const struct fl_caller *caller);
 
 /* caller NULL: no token was wanted. */
 bool fl_caller_may(const struct fl_caller *caller, enum fl_verb verb, const char *name_space);

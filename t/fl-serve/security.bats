@@ -90,6 +90,11 @@ s_client() {
 	checks security reload "$SERVE_PID" "$BATS_TEST_TMPDIR/tokens"
 }
 
+@test "SIGHUP counts for a watch that runs" {
+	serve_start --token-file "$BATS_TEST_TMPDIR/tokens"
+	checks security revoked "$SERVE_PID" "$BATS_TEST_TMPDIR/tokens"
+}
+
 @test "SIGHUP reads certificates again" {
 	cp "$CERTS/server.pem" "$CERTS/server.key" "$BATS_TEST_TMPDIR"
 	serve_start --tls-cert "$BATS_TEST_TMPDIR/server.pem" --tls-key "$BATS_TEST_TMPDIR/server.key"

@@ -6,7 +6,8 @@ import signal
 import time
 
 import grpc
-from client import Client, main, must_refuse, refused, spec
+from client import Client, clear, main, must_refuse, refused, spec
+from host import Host
 
 Code = grpc.StatusCode
 CERTS = os.environ.get("CERTS", "")
@@ -87,6 +88,38 @@ def reload(pid, file):
         out.write("another0123456789\n")
     os.kill(int(pid), signal.SIGHUP)
     eventually(lambda: must_refuse(Code.UNAUTHENTICATED, "", client.list))
+
+
+def revoked(pid, file):
+    """A watch has the rights that its token has now, and ends with it."""
+    host = Host(metadata=bearer("reader0123456789"))
+    writer, stream = Client(metadata=bearer("writer0123456789")), host.watch()
+
+    def change(*lines):
+        with open(file, "w") as out:
+            out.write("writer0123456789\n" + "".join(lines))
+        os.kill(int(pid), signal.SIGHUP)
+
+    def made(name, namespace):
+        writer.create(spec(name, namespace))
+        return name
+
+    def seen():
+        return next(event.microvm.spec.id for event in stream if event.what == "created")
+    assert next(stream).what == "watching"
+    assert made("first", "ns0") == seen()
+    change("reader0123456789 ns1 read\n")
+    eventually(lambda: must_refuse(Code.PERMISSION_DENIED, "ns0", host.stream, "ns0"))
+    made("hidden", "ns0")
+    assert made("second", "ns1") == seen()
+    change()
+    try:
+        assert not list(stream)
+    except grpc.RpcError as error:
+        assert error.code() == Code.UNAUTHENTICATED, error
+    change("reader0123456789 ns0 read\n")
+    eventually(host.list)
+    clear(writer)
 
 
 def eventually(call):

@@ -93,6 +93,12 @@ static bool has_lost(const struct fl_watch *watch, uint64_t seq)
 	return watch->reader.missed || (watch->cursor && seq > watch->cursor + 1);
 }
 
+static void fail(struct fl_watch *watch, int code, const char *text)
+{
+	watch->is_open = false;
+	fl_call_fail(watch->call, code, text, NULL);
+}
+
 static void pump(struct fl_watch *watch)
 {
 	struct fl_server *server = fl_call_server(watch->call);
@@ -109,9 +115,8 @@ static void pump(struct fl_watch *watch)
 		if (seq <= watch->cursor)
 			continue;
 		if (has_lost(watch, seq)) {
-			watch->is_open = false;
-			fl_call_fail(watch->call, FL_RPC_OUT_OF_RANGE, "the journal does not reach back "
-				     "to the cursor: list, then watch from now on", NULL);
+			fail(watch, FL_RPC_OUT_OF_RANGE, "the journal does not reach back to the cursor: "
+			     "list, then watch from now on");
 			return;
 		}
 		watch->cursor = seq;
@@ -124,9 +129,12 @@ static void pump(struct fl_watch *watch)
 
 void fl_host_woken(struct fl_server *server)
 {
-	for (struct fl_watch *one = server->watches; one; one = one->next)
-		if (one->is_open && !one->is_full)
+	for (struct fl_watch *one = server->watches; one; one = one->next) {
+		if (one->is_open && fl_caller_is_revoked(fl_call_caller(one->call)))
+			fail(one, FL_RPC_UNAUTHENTICATED, "the token is not good any more");
+		else if (one->is_open && !one->is_full)
 			pump(one);
+	}
 }
 
 void fl_host_watch_more(struct fl_call *call)
