@@ -160,11 +160,19 @@ static char *find_file(void)
 	return found;
 }
 
+/* What is empty is not set, as with flintlockd, whose defaults are so: a file of its may say them all. */
+static const char *text_of(const struct fl_args *args, const char *name, const char *otherwise)
+{
+	const char *text = fl_args_text(args, name, NULL);
+
+	return text && *text ? text : otherwise;
+}
+
 static int take_tls(const struct fl_args *args, struct fl_config *config, struct fl_err *err)
 {
-	config->cert = fl_args_text(args, "tls-cert", NULL);
-	config->key = fl_args_text(args, "tls-key", NULL);
-	config->client_ca = fl_args_text(args, "tls-client-ca", NULL);
+	config->cert = text_of(args, "tls-cert", NULL);
+	config->key = text_of(args, "tls-key", NULL);
+	config->client_ca = text_of(args, "tls-client-ca", NULL);
 	config->insecure = fl_args_flag(args, "insecure");
 	if (!config->cert != !config->key)
 		return fl_err_set(err, FL_ERR_USAGE, "--tls-cert and --tls-key need each other");
@@ -230,7 +238,7 @@ static int check_exposure(const struct fl_config *config, struct fl_err *err)
 
 static int check_provider(const struct fl_args *args, struct fl_err *err)
 {
-	const char *name = fl_args_text(args, "default-provider", "");
+	const char *name = text_of(args, "default-provider", "");
 
 	if (fl_provider_find(name))
 		return 0;
@@ -240,7 +248,7 @@ static int check_provider(const struct fl_args *args, struct fl_err *err)
 
 static int check_backend(const struct fl_args *args, struct fl_err *err)
 {
-	const char *word = fl_args_text(args, "backend", "auto");
+	const char *word = text_of(args, "backend", "auto");
 
 	return fl_place_is_known(word)
 		       ? 0
@@ -250,7 +258,7 @@ static int check_backend(const struct fl_args *args, struct fl_err *err)
 /* Verbosity, format and place of the log. */
 static int take_log(const struct fl_args *args, struct fl_config *config, struct fl_err *err)
 {
-	const char *format = fl_args_text(args, "log-format", "text");
+	const char *format = text_of(args, "log-format", "text");
 	uint64_t verbosity;
 
 	if (fl_args_number(args, "verbosity", 0, 100, 0, &verbosity, err) < 0)
@@ -258,7 +266,7 @@ static int take_log(const struct fl_args *args, struct fl_config *config, struct
 	if (fl_logging_find_format(format, &config->log.format) < 0)
 		return fl_err_set(err, FL_ERR_USAGE, "--log-format %s: text, json or journald", format);
 	config->log.debug = verbosity >= 2 || fl_args_flag(args, "verbose");
-	config->log.output = fl_args_text(args, "log-output", "stderr");
+	config->log.output = text_of(args, "log-output", "stderr");
 	return 0;
 }
 
@@ -287,21 +295,21 @@ static void take_places(struct fl_settings *settings, const struct fl_args *args
 
 	config->state_dir = fl_args_state_dir(args);
 	config->grpc_endpoint =
-		endpoint(settings, "grpc", fl_args_text(args, "grpc-endpoint", "localhost:9090"));
+		endpoint(settings, "grpc", text_of(args, "grpc-endpoint", "localhost:9090"));
 	config->local_endpoint = endpoint(settings, "local", NULL);
 	if (fl_args_flag(args, "enable-http"))
-		config->http_endpoint = fl_args_text(args, "http-endpoint", "localhost:8090");
+		config->http_endpoint = text_of(args, "http-endpoint", "localhost:8090");
 	config->http_endpoint = endpoint(settings, "http", config->http_endpoint);
 	config->debug_endpoint =
-		endpoint(settings, "debug", fl_args_text(args, "debug-endpoint", NULL));
-	config->token = fl_args_text(args, "basic-auth-token", NULL);
-	config->token_file = fl_args_text(args, "token-file", NULL);
-	config->bridge = fl_args_text(args, "bridge-name", NULL);
-	config->parent = fl_args_text(args, "parent-iface", NULL);
-	config->provider = fl_args_text(args, "default-provider", NULL);
-	config->accel = fl_args_text(args, "accel", NULL);
-	config->qemu = fl_args_text(args, "qemu", NULL);
-	config->image_roots = fl_args_text(args, "image-roots", NULL);
+		endpoint(settings, "debug", text_of(args, "debug-endpoint", NULL));
+	config->token = text_of(args, "basic-auth-token", NULL);
+	config->token_file = text_of(args, "token-file", NULL);
+	config->bridge = text_of(args, "bridge-name", NULL);
+	config->parent = text_of(args, "parent-iface", NULL);
+	config->provider = text_of(args, "default-provider", NULL);
+	config->accel = text_of(args, "accel", NULL);
+	config->qemu = text_of(args, "qemu", NULL);
+	config->image_roots = text_of(args, "image-roots", NULL);
 }
 
 /* It may be installed later; who wrote it down wrong wants to know. */
@@ -374,9 +382,22 @@ int fl_settings_read(struct fl_settings *settings, struct fl_args *args, struct 
 	return 0;
 }
 
+/* Who meant to give one, out of a variable that nobody set, is not protected. */
+static void say_open(const struct fl_args *args)
+{
+	const char *token = fl_args_text(args, "basic-auth-token", NULL);
+
+	if (token && !*token && !text_of(args, "token-file", NULL))
+		fl_log(FL_LOG_WARN, "--basic-auth-token is empty: no token is asked for");
+	if (text_of(args, "http-endpoint", NULL) && !fl_args_flag(args, "enable-http") &&
+	    fl_manager_socket("http") < 0)
+		fl_log(FL_LOG_WARN, "--http-endpoint does nothing without --enable-http");
+}
+
 void fl_settings_remark(const struct fl_args *args)
 {
 	say_unused(args);
+	say_open(args);
 	say_missing(args);
 }
 

@@ -65,6 +65,28 @@ refused() {
 	[[ $output == *"x"* && $output != *exclude* ]]
 }
 
+@test "what is empty is not set, as with flintlockd; no empty token lets anybody in" {
+	local key
+	for key in grpc-endpoint http-endpoint debug-endpoint basic-auth-token token-file tls-cert tls-key tls-client-ca \
+		bridge-name parent-iface default-provider log-format log-output accel qemu backend pool; do
+		echo "$key: \"\""
+	done >config.yaml
+	run -0 fl-serve run --config config.yaml --check-config
+	[[ $output == *"--basic-auth-token is empty: no token is asked for"* ]]
+	openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=x -keyout key.pem -out cert.pem 2>/dev/null
+	run -2 fl-serve run --check-config --grpc-endpoint 0.0.0.0:9090 --tls-cert cert.pem --tls-key key.pem --basic-auth-token ""
+	[[ $output == *"can be reached from other machines"* ]]
+	serve_start --config config.yaml --http-endpoint "unix:http" --enable-http
+	run -0 curl -sS --unix-socket http http://x/v1alpha1/microvm
+	[ "$output" = '{"microvm":[]}' ]
+	run -0 curl -sS --unix-socket http http://x/v1alpha1/microvm -d '{"id": "m", "kernel": {"image": "a.b/c:1", "filename": "x"},
+		"rootVolume": {"id": "r", "source": {"containerSource": "a.b/c:1"}}, "interfaces": [{"deviceId": "eth1"}]}'
+	[[ $output == *"macvtap network interfaces not supported by this host"* ]]
+	serve_stop
+	run -0 fl-serve run --check-config --http-endpoint localhost:8090
+	[[ $output == *"--http-endpoint does nothing without --enable-http"* ]]
+}
+
 @test "flintlockd's command line works, with one warning" {
 	serve_start --containerd-socket /run/containerd/containerd.sock --containerd-ns=flintlock \
 		--parent-iface eth0 --firecracker-bin firecracker --firecracker-detach=true --resync-period 10m \
