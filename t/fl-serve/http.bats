@@ -110,6 +110,12 @@ wait_state() {
 }
 
 @test "names of either kind, numbers as text" {
+	ask 404 "/v1alpha1/microvm/%00"
+	ask 400 -d '{"vcpu": 1.5}' /v1alpha1/microvm
+	ask 400 -d '{"vcpu": true}' /v1alpha1/microvm
+	ask 200 -d "$(spec whole | sed 's/"memoryInMb": 1024/"memoryInMb": 1.024e3/; s/"vcpu": 2/"vcpu": 2.0/')" /v1alpha1/microvm
+	jq -e '.microvm.spec | .memoryInMb == 1024 and .vcpu == 2' <<<"$output"
+	ask 200 -X DELETE "/v1alpha1/microvm/$(jq -r .microvm.spec.uid <<<"$output")"
 	ask 200 -d "$(spec snake | jq '.memory_in_mb = "2048" | del(.memoryInMb) | .interfacse = []')" /v1alpha1/microvm
 	jq -e '.microvm.spec.memoryInMb == 2048' <<<"$output"
 	# As with flintlock it does nothing; the log tells whoever wonders.

@@ -424,8 +424,13 @@ static const char *verb_of(struct evhttp_request *request)
 static char *path_of(struct evhttp_request *request)
 {
 	const char *path = evhttp_uri_get_path(evhttp_request_get_evhttp_uri(request));
+	size_t size = 0;
+	char *text = evhttp_uridecode(path ? path : "", 0, &size);
 
-	return evhttp_uridecode(path ? path : "", 0, NULL);
+	/* What stands in front of a NUL is not what was asked for. */
+	if (text && strlen(text) != size)
+		*text = 0;
+	return text;
 }
 
 void fl_gateway_take(struct fl_gateway *gateway, struct evhttp_request *request)

@@ -36,6 +36,23 @@ static const struct fl_field_type *map_value(const struct fl_field_type *field)
 	return fl_message_field(field->message, 2);
 }
 
+static bool is_number(const fl_json *value)
+{
+	return !fl_json_is_text(value) && !fl_json_is_object(value) && !fl_json_is_array(value) &&
+	       !fl_json_is_bool(value) && !fl_json_is_null(value);
+}
+
+/* "2.0" and "1e3", as programs print that know no other numbers. */
+static bool is_whole(const fl_json *value, int64_t *number)
+{
+	double real = fl_json_real(value);
+
+	if (!is_number(value) || real < -9e15 || real > 9e15)
+		return false;
+	*number = (int64_t)real;
+	return (double)*number == real;
+}
+
 /* Numbers may be written as text, too: 64 bits do not fit a JavaScript number. */
 static fl_json *read_int(struct reading *in, const struct fl_field_type *field,
 			 const fl_json *value)
@@ -46,14 +63,16 @@ static fl_json *read_int(struct reading *in, const struct fl_field_type *field,
 			: field->kind == FL_FIELD_INT64 ? INT64_MIN : 0;
 	int64_t most = field->kind == FL_FIELD_INT32 ? INT32_MAX
 		       : field->kind == FL_FIELD_UINT32 ? UINT32_MAX : INT64_MAX;
-	int64_t number = fl_json_int(value);
+	int64_t number;
 	uint64_t size;
 
 	if (text) {
 		if (fl_num_u64(text + is_negative, 0, INT64_MAX, &size, NULL) < 0)
 			return refuse(in, field, "a whole number", value);
 		number = is_negative ? -(int64_t)size : (int64_t)size;
-	} else if (!fl_json_is_int(value)) {
+	} else if (fl_json_is_int(value)) {
+		number = fl_json_int(value);
+	} else if (!is_whole(value, &number)) {
 		return refuse(in, field, "a whole number", value);
 	}
 	if (number >= least && number <= most)
@@ -104,9 +123,8 @@ static fl_json *read_scalar(struct reading *in, const struct fl_field_type *fiel
 	case FL_FIELD_ENUM:
 		return read_enum(in, field, value);
 	case FL_FIELD_DOUBLE:
-		return fl_json_is_text(value) || fl_json_is_object(value) || fl_json_is_array(value)
-			       ? refuse(in, field, "a number", value)
-			       : fl_json_new_real(fl_json_real(value));
+		return is_number(value) ? fl_json_new_real(fl_json_real(value))
+					: refuse(in, field, "a number", value);
 	default:
 		return read_int(in, field, value);
 	}
