@@ -47,9 +47,11 @@ static fl_json *load(const struct fl_vm *vm, bool skimmed, struct fl_err *err)
 	}
 	if (skimmed)
 		fl_json_skim(&text, FL_VM_LOOK_LONGEST, "argv");
-	record = fl_json_parse(text.data, text.len, "record.json", err);
+	/* What we wrote ourselves, and nobody asked for wrongly. */
+	record = fl_json_parse(text.data, text.len, "record.json", &why);
 	if (!record) {
-		fl_err_prefix(err, "%s", vm->path);
+		fl_err_set(err, FL_ERR_CORRUPT, "%s: %s; mend it by hand, or remove the folder when nothing of the "
+			   "microVM is left", vm->path, why.text);
 		return NULL;
 	}
 	return check_format(vm, fl_json_at(record, "host.format"), err) < 0 ? NULL : fl_json_ref(record);

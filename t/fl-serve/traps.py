@@ -428,6 +428,8 @@ def damaged():
     # The journal says "look again" with the next change of it.
     subprocess.run(["fl", "stop", "-q", good.spec.uid], capture_output=True)
     assert len(client.list()) == 2
+    # It is no mistake of the client's.
+    must_refuse(Code.DATA_LOSS, ["record.json", "mend it"], client.delete, made.spec.uid)
     with open(path, "w") as out:
         out.write(whole)
     clear(client)

@@ -342,7 +342,7 @@ bats_require_minimum_version 1.5.0
 	jq '.host.format = "1"' "$record" >new && cp new "$record"
 	fails_with 12 "no number" fl up -q < <(small_spec vm)
 	: >"$record"
-	fails_with 3 "not JSON" fl up -q < <(small_spec vm)
+	fails_with 12 "not JSON" fl up -q < <(small_spec vm)
 	[ "$(ls "$FL_STATE_DIR/vm/default/vm" | wc -l)" = 1 ]
 	[ "$(fl-pull up -q --new < <(small_spec vm) | jq -r .status.state)" = PENDING ]
 }
