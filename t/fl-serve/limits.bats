@@ -119,6 +119,27 @@ teardown() {
 	fl down -q --all
 }
 
+@test "all that a program says is heard, also what it says last and without a newline" {
+	local bin=$BATS_TEST_TMPDIR/bin
+	mkdir "$bin"
+	cp "$FL_BUILD/bin/fl-serve" "$bin"
+	ln -s "$FL_BUILD/bin/fl" "$bin"
+	cat >"$bin/fl-run" <<-'END'
+		#!/bin/sh
+		for i in $(seq 40); do printf 'fl-run: line %d %0500d\n' $i 0; done >&2
+		printf 'fl-run: this is why' >&2
+		exit 8
+	END
+	chmod +x "$bin/fl-run"
+	uid=$(small_spec said --memory 1024 | quick_up | jq -r .spec.uid)
+	PATH=$bin:$PATH serve_start --enable-http --http-endpoint "unix:$BATS_TEST_TMPDIR/http"
+	run -0 curl -sS --unix-socket "$BATS_TEST_TMPDIR/http" -X POST "http://x/v1/microvm/$uid/start"
+	[ "$(jq -r .message <<<"$output")" = "this is why" ]
+	[ "$(grep -c 'line [0-9]* 0000' "$BATS_FILE_TMPDIR/serve.log")" = 40 ]
+	serve_stop
+	fl down -q "$uid" >/dev/null
+}
+
 @test "the jailer that is named reaches the program that needs it" {
 	serve_start --log-format json --jailer-bin /nowhere/jailer
 	/usr/bin/python3 - <<-END

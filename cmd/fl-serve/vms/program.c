@@ -98,6 +98,17 @@ static void on_words(evutil_socket_t fd, short what, void *arg)
 	say_lines(run);
 }
 
+/* All that the pipe holds, and what has no newline: its last words tell why it ended. One that it
+ * started may go on to write. */
+static void hear_out(struct fl_program_run *run)
+{
+	for (size_t heard = 0; run->said && heard < MOST_OUTPUT; heard += LONGEST_LINE)
+		on_words(run->words, 0, run);
+	fl_str_add(&run->line, "");
+	if (run->line.len)
+		take_line(run, run->line.data);
+}
+
 /* It fits into the pipe, whose size is the limit: what is more was never written. */
 static void read_output(struct fl_program_run *run)
 {
@@ -119,8 +130,7 @@ static void on_ended(evutil_socket_t fd, short what, void *arg)
 	(void)what;
 	if (status < 0 && err.kind == FL_ERR_TIMEOUT)
 		return;
-	if (run->said)
-		on_words(run->words, 0, run);
+	hear_out(run);
 	drop_event(&run->ended);
 	read_output(run);
 	run->call(run->arg, &(struct fl_program_end){ status, run->last ? run->last : "",
