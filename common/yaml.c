@@ -9,6 +9,7 @@ void fl_yaml_finish(struct fl_yaml *yaml)
 	for (size_t i = 0; i < yaml->keys.count; i++)
 		free(yaml->keys.items[i]);
 	free(yaml->keys.items);
+	free(yaml->gaps.items);
 	memset(yaml, 0, sizeof(*yaml));
 }
 
@@ -20,13 +21,50 @@ bool fl_yaml_has(const struct fl_yaml *yaml, const char *key)
 	return false;
 }
 
+/* libyaml counts characters, and no mark of the byte order. */
+static size_t byte_of(const char *text, size_t size, size_t characters)
+{
+	size_t at = size >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0 ? 3 : 0;
+
+	for (; characters && at < size; characters--)
+		for (at++; at < size && ((unsigned char)text[at] & 0xc0) == 0x80; at++)
+			;
+	return at;
+}
+
+static bool is_null(const char *text)
+{
+	return !*text || strcmp(text, "~") == 0 || strcmp(text, "null") == 0;
+}
+
 /* How far the walk through the events has come. */
 struct walk {
 	struct fl_yaml *yaml;
+	const char *text;
+	size_t size;
 	int depth;      /* of open mappings and sequences */
 	bool is_value;  /* at depth 1: the next node is a value, not a key */
+	bool has_key;   /* and its key is a text, the last of keys */
 	bool started;
 };
+
+/* A tag or an anchor before it, or a key without a colon, is left alone. */
+static void take_value(struct walk *walk, const yaml_event_t *event)
+{
+	const char *value = (const char *)event->data.scalar.value;
+	bool is_plain = event->data.scalar.style == YAML_PLAIN_SCALAR_STYLE;
+	size_t from = byte_of(walk->text, walk->size, event->start_mark.index), before = from;
+
+	if (is_plain ? !is_null(value) : event->data.scalar.length != 0)
+		return;
+	while (before && strchr(" \t", walk->text[before - 1]))
+		before--;
+	if (!before || walk->text[before - 1] != ':')
+		return;
+	FL_VEC_ADD(&walk->yaml->gaps,
+		   ((struct fl_yaml_gap){ walk->yaml->keys.items[walk->yaml->keys.count - 1], from,
+					  byte_of(walk->text, walk->size, event->end_mark.index) }));
+}
 
 static void take_node(struct walk *walk, const yaml_event_t *event)
 {
@@ -39,7 +77,7 @@ static void take_node(struct walk *walk, const yaml_event_t *event)
 		walk->yaml->is_flow =
 			walk->yaml->is_mapping &&
 			event->data.mapping_start.style == YAML_FLOW_MAPPING_STYLE;
-		walk->yaml->flow_at = event->end_mark.index;
+		walk->yaml->flow_at = byte_of(walk->text, walk->size, event->end_mark.index);
 		walk->yaml->indent = walk->yaml->is_mapping ? event->start_mark.column : 0;
 		/* An empty text in quotes, or a block's, is a value: nothing can follow it. */
 		walk->yaml->is_empty = event->type == YAML_SCALAR_EVENT &&
@@ -50,6 +88,10 @@ static void take_node(struct walk *walk, const yaml_event_t *event)
 			FL_VEC_ADD(&walk->yaml->keys,
 				   fl_strndup((const char *)event->data.scalar.value,
 					      event->data.scalar.length));
+		else if (walk->is_value && walk->has_key && event->type == YAML_SCALAR_EVENT)
+			take_value(walk, event);
+		if (!walk->is_value)
+			walk->has_key = event->type == YAML_SCALAR_EVENT;
 		walk->is_value = !walk->is_value;
 	}
 	walk->depth += opens;
@@ -85,7 +127,7 @@ static int not_yaml(const yaml_parser_t *parser, const char *name, struct fl_err
 int fl_yaml_look(const char *text, size_t size, const char *name, struct fl_yaml *yaml,
 		 struct fl_err *err)
 {
-	struct walk walk = { .yaml = yaml };
+	struct walk walk = { .yaml = yaml, .text = text, .size = size };
 	yaml_parser_t parser;
 	yaml_event_t event;
 	bool done = false;
@@ -122,19 +164,72 @@ static bool has_either(const struct fl_yaml *yaml, const struct fl_yaml_addition
 	return fl_yaml_has(yaml, one->keys[0]) || fl_yaml_has(yaml, one->keys[1]);
 }
 
+static bool is_of(const struct fl_yaml_gap *gap, const struct fl_yaml_addition *one)
+{
+	return strcmp(gap->key, one->keys[0]) == 0 || strcmp(gap->key, one->keys[1]) == 0;
+}
+
+/* Whether one of its spellings has a value. */
+static bool has_value(const struct fl_yaml *yaml, const struct fl_yaml_addition *one)
+{
+	size_t with = 0, without = 0;
+
+	for (size_t i = 0; i < yaml->keys.count; i++)
+		with += strcmp(yaml->keys.items[i], one->keys[0]) == 0 ||
+			strcmp(yaml->keys.items[i], one->keys[1]) == 0;
+	for (size_t i = 0; i < yaml->gaps.count; i++)
+		without += is_of(&yaml->gaps.items[i], one);
+	return with > without;
+}
+
+static void add_value(const struct fl_yaml_addition *one, struct fl_str *out)
+{
+	const char *quote = is_plain(one->value) ? "" : "\"";
+
+	fl_str_addf(out, "%s%s%s", quote, one->value, quote);
+}
+
+static const struct fl_yaml_addition *filling(const struct fl_yaml *yaml, const struct fl_yaml_gap *gap,
+					      const struct fl_yaml_addition *additions, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (is_of(gap, &additions[i]) && !has_value(yaml, &additions[i]))
+			return &additions[i];
+	return NULL;
+}
+
+/* The text from a byte on, with values where there were none. */
+static void add_filled(const char *text, size_t at, size_t size, const struct fl_yaml *yaml,
+		       const struct fl_yaml_addition *additions, size_t count, struct fl_str *out)
+{
+	for (size_t i = 0; i < yaml->gaps.count; i++) {
+		const struct fl_yaml_gap *gap = &yaml->gaps.items[i];
+		const struct fl_yaml_addition *one = filling(yaml, gap, additions, count);
+
+		if (!one)
+			continue;
+		fl_str_add_bytes(out, text + at, gap->from - at);
+		if (out->len && out->data[out->len - 1] == ':')
+			fl_str_add(out, " ");
+		add_value(one, out);
+		at = gap->until;
+	}
+	fl_str_add_bytes(out, text + at, size - at);
+}
+
 static void add_keys(const struct fl_yaml *yaml, const struct fl_yaml_addition *additions,
 		     size_t count, struct fl_str *out)
 {
 	for (size_t i = 0; i < count; i++) {
 		const struct fl_yaml_addition *one = &additions[i];
-		const char *quote = is_plain(one->value) ? "" : "\"";
 
 		if (has_either(yaml, one))
 			continue;
 		if (!yaml->is_flow)
 			fl_str_addf(out, "%*s", (int)yaml->indent, "");
-		fl_str_addf(out, "%s: %s%s%s%s", one->key, quote, one->value, quote,
-			    yaml->is_flow ? (yaml->keys.count ? ", " : "") : "\n");
+		fl_str_addf(out, "%s: ", one->key);
+		add_value(one, out);
+		fl_str_add(out, yaml->is_flow ? (yaml->keys.count ? ", " : "") : "\n");
 	}
 }
 
@@ -142,7 +237,7 @@ static void complete(const char *text, size_t size, const struct fl_yaml *yaml,
 		     const struct fl_yaml_addition *additions, size_t count, struct fl_str *out)
 {
 	if (!yaml->is_flow) {
-		fl_str_add_bytes(out, text, size);
+		add_filled(text, 0, size, yaml, additions, count, out);
 		if (out->len && out->data[out->len - 1] != '\n')
 			fl_str_add(out, "\n");
 		add_keys(yaml, additions, count, out);
@@ -150,7 +245,7 @@ static void complete(const char *text, size_t size, const struct fl_yaml *yaml,
 	}
 	fl_str_add_bytes(out, text, yaml->flow_at);
 	add_keys(yaml, additions, count, out);
-	fl_str_add_bytes(out, text + yaml->flow_at, size - yaml->flow_at);
+	add_filled(text, yaml->flow_at, size, yaml, additions, count, out);
 }
 
 int fl_yaml_complete(const char *text, size_t size, const char *name,
@@ -224,13 +319,16 @@ static int take_pair(struct reading *reading, const yaml_node_t *root,
 		     const yaml_node_pair_t *pair, struct fl_err *err)
 {
 	const yaml_node_t *node = node_at(reading, pair->key);
-	const char *value = text_of(node_at(reading, pair->value));
+	const yaml_node_t *given = node_at(reading, pair->value);
+	const char *value = text_of(given);
 	const char *key = key_of(reading, root, pair, err);
 
 	if (!key)
 		return -1;
 	if (!value)
 		return refuse(reading, node, key, "a single value belongs here", err);
+	if (given->data.scalar.style == YAML_PLAIN_SCALAR_STYLE && is_null(value))
+		value = "";
 	return reading->each(reading->arg, key, value, node->start_mark.line + 1, err);
 }
 
@@ -297,7 +395,7 @@ static fl_json *scalar(const yaml_node_t *node)
 	const char *text = text_of(node);
 
 	if (node->data.scalar.style == YAML_PLAIN_SCALAR_STYLE) {
-		if (!*text || strcmp(text, "~") == 0 || strcmp(text, "null") == 0)
+		if (is_null(text))
 			return fl_json_new_null();
 		if (strcmp(text, "true") == 0 || strcmp(text, "false") == 0)
 			return fl_json_new_bool(*text == 't');

@@ -19,8 +19,15 @@
 
 #include <stdbool.h>
 
+/* A key of the top-level mapping whose value is empty or null, and the bytes where that stands. */
+struct fl_yaml_gap {
+	const char *key;
+	size_t from, until;
+};
+
 struct fl_yaml {
 	FL_VEC(char *) keys; /* of the top-level mapping */
+	FL_VEC(struct fl_yaml_gap) gaps;
 	bool is_empty;       /* nothing but comments */
 	bool is_mapping;
 	bool is_flow;     /* "{a: b}", as JSON is; else block style */
@@ -52,7 +59,8 @@ fl_json *fl_yaml_parse(const char *text, size_t size, const char *name, struct f
 /* All documents, but for empty ones, in an array. */
 fl_json *fl_yaml_parse_all(const char *text, size_t size, const char *name, struct fl_err *err);
 
-/* A key that a mapping should have, and its value; either spelling counts as present. */
+/* A key that a mapping should have, and its value; either spelling counts as present, unless it has no
+ * value, which it gets then. */
 struct fl_yaml_addition {
 	const char *keys[2];
 	const char *key, *value;

@@ -36,10 +36,11 @@ static void settings_finish(settings *list)
 	free(list->items);
 }
 
+/* What is empty is not set, for fl-serve as for flintlockd. */
 static const char *find(const settings *list, const char *key)
 {
 	for (size_t i = 0; i < list->count; i++)
-		if (strcmp(list->items[i].key, key) == 0)
+		if (strcmp(list->items[i].key, key) == 0 && *list->items[i].value)
 			return list->items[i].value;
 	return NULL;
 }
@@ -245,7 +246,7 @@ static int gather(const struct fl_host *host, const char *joined_from, const str
 	for (size_t i = 0; i < joined.count; i++) {
 		const struct setting *one = &joined.items[i];
 
-		if (find(&merge->have, one->key))
+		if (!*one->value || find(&merge->have, one->key))
 			continue;
 		take(&merge->have, one->key, one->value, 0, NULL);
 		take(&merge->wanted, one->key, one->value, 0, NULL);

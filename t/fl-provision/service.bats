@@ -216,6 +216,27 @@ keep" ]
 		done'
 }
 
+@test "what an old configuration has empty is not set: certificates and a token are made" {
+	on_host '
+		old=/etc/opt/flintlockd/config.yaml
+		mkdir -p /etc/opt/flintlockd
+		for key in basic-auth-token tls-cert tls-key tls-client-ca parent-iface grpc-endpoint debug-endpoint; do
+			echo "$key: \"\""
+		done >$old
+		echo "bridge-name: ~ # none" >>$old
+		fl-provision flintlock -q
+		cat /etc/flintlock/config.yaml
+		grep -x "tls-cert: \"/etc/flintlock/pki/server.pem\"" /etc/flintlock/config.yaml
+		grep -x "bridge-name: \"flbr0\" # none" /etc/flintlock/config.yaml
+		grep -x "debug-endpoint: \"\"" /etc/flintlock/config.yaml
+		grep -x "token-file: \"/etc/flintlock/tokens\"" /etc/flintlock/config.yaml
+		[ "$(grep -c ^tls-cert /etc/flintlock/config.yaml)" = 1 ]
+		fl-serve run --check-config
+		fl-provision flintlock -q
+		fl-provision undo -q
+		[ ! -e /etc/flintlock/config.yaml ]'
+}
+
 @test "an address that this host has not, a tokens file that is wrong: refused before anything is changed" {
 	on_host '
 		echo 0 | tee /proc/sys/net/ipv[46]/ip_nonlocal_bind >/dev/null

@@ -95,6 +95,10 @@ def instance_id():
     other.metadata["meta-data"] = base64.b64encode(b"platform: liquid_metal\nvm_host: h:9090").decode()
     made = client.create(other)
     assert meta_data(made) == f"platform: liquid_metal\nvm_host: h:9090\ninstance_id: {made.spec.uid}\n"
+    other = spec("empty")
+    other.metadata["meta-data"] = base64.b64encode("# \u00e9\n{instance_id: '', a: b}".encode()).decode()
+    made = client.create(other)
+    assert meta_data(made) == f"# \u00e9\n{{instance_id: {made.spec.uid}, a: b}}\n"[:-1], meta_data(made)
     other = spec("hammertime")
     other.metadata["meta-data"] = base64.b64encode(b"instance_id: ns0/hammertime\n").decode()
     assert meta_data(client.create(other)) == "instance_id: ns0/hammertime\n"

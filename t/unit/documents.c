@@ -137,11 +137,27 @@ static void yaml_additions(void)
 {
 	static const struct fl_yaml_addition one = { { "id", "id" }, "id", "0Z" };
 	static const char indented[] = "  a: 1\n  b:\n    c: 2", two[] = "a: 1\n---\nb: 2\n";
+	/* What is empty is filled; libyaml counts characters, and a document has bytes. */
+	static const char *const gaps[][2] = {
+		{ "id:\nb: 2\n", "id: 0Z\nb: 2\n" },
+		{ "a: \xc3\xa9\nid: \"\" # none\n", "a: \xc3\xa9\nid: 0Z # none\n" },
+		{ "id: ~\n", "id: 0Z\n" },
+		{ "id: 'x'\n", "id: 'x'\n" },
+		{ "b: [id: ]\n? [c]\n: ''\n", "b: [id: ]\n? [c]\n: ''\nid: 0Z\n" },
+		{ "# \xc3\xa9\n{a: 1}", "# \xc3\xa9\n{id: 0Z, a: 1}" },
+		{ "\xef\xbb\xbf{\"id\":\"\"}", "\xef\xbb\xbf{\"id\": 0Z}" },
+		{ "{id: , a: \xc3\xa9}", "{id: 0Z, a: \xc3\xa9}" },
+	};
 	fl_cleanup_str struct fl_str out = FL_STR_INIT;
 	struct fl_err err = { 0 };
 
 	CHECK_INT(fl_yaml_complete(indented, strlen(indented), "t", &one, 1, &out, &err), 0);
 	CHECK_STR(out.data, "  a: 1\n  b:\n    c: 2\n  id: 0Z\n");
+	for (size_t i = 0; i < FL_COUNT(gaps); i++) {
+		fl_str_clear(&out);
+		CHECK_INT(fl_yaml_complete(gaps[i][0], strlen(gaps[i][0]), "t", &one, 1, &out, &err), 0);
+		CHECK_STR(out.data, gaps[i][1]);
+	}
 	fl_str_clear(&out);
 	CHECK_INT(fl_yaml_complete(two, strlen(two), "t", &one, 1, &out, &err), -1);
 	CHECK_STR(err.text, "t: id cannot be added to it: it is not one YAML document and nothing else");
