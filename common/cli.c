@@ -11,6 +11,7 @@
 #include "common/log.h"
 #include "common/num.h"
 
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -455,11 +456,25 @@ static int run_main(const struct fl_program *program, int argc, char **argv)
 	return rc < 0 ? last_word(program, &err) : args.exit_status;
 }
 
+/* Where whoever started us closed one of the first three, the next file would take its place, and
+ * remarks would be written into it. What stands there instead fails as a closed one does. */
+static void fill_standard(void)
+{
+	int fd;
+
+	do
+		fd = open("/dev/null", fcntl(STDIN_FILENO, F_GETFD) < 0 ? O_WRONLY : O_RDONLY);
+	while (fd >= 0 && fd <= STDERR_FILENO);
+	if (fd >= 0)
+		close(fd);
+}
+
 int fl_cli_main(const struct fl_program *program, int argc, char **argv)
 {
 	static char help[] = "--help";
 	char *asked[] = { argv[0], argc > 2 ? argv[2] : help, argc > 2 ? help : NULL, NULL };
 
+	fill_standard();
 	/* It would wait for a spec, and who typed no more for it. */
 	if (argc == 1 && isatty(STDIN_FILENO) && strcmp(program->commands->name, "up") == 0)
 		return run_main(program, 2, (char *[]){ argv[0], help, NULL });

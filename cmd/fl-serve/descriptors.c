@@ -34,7 +34,7 @@ bool fl_descriptors_are_left(enum fl_descriptors_for what)
 	unsigned limit = fl_descriptors_limit();
 	unsigned reserved = what == FL_DESCRIPTORS_HTTP ? limit / 2
 			    : limit / 4 < MOST_RESERVED ? limit / 4 : MOST_RESERVED;
-	int lowest = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 0);
+	int lowest = open("/", O_PATH | O_CLOEXEC);
 
 	if (lowest < 0)
 		return false;

@@ -65,6 +65,20 @@ refused() {
 	[[ $output == *"x"* && $output != *exclude* ]]
 }
 
+@test "no file takes the place of a standard one that is closed" {
+	serve_start
+	serve_stop
+	fl-serve run --grpc-endpoint "$SERVE" <&- >&- 2>&- 3>&- &
+	SERVE_PID=$!
+	serve_wait
+	for fd in 0 1 2; do
+		[ "$(readlink "/proc/$SERVE_PID/fd/$fd")" = /dev/null ]
+	done
+	serve_stop
+	run ! bash -c 'fl-serve --version >&-'
+	[[ $output == *"Bad file descriptor"* ]]
+}
+
 @test "what is empty is not set, as with flintlockd; no empty token lets anybody in" {
 	local key
 	for key in grpc-endpoint http-endpoint debug-endpoint basic-auth-token token-file tls-cert tls-key tls-client-ca \
