@@ -347,7 +347,8 @@ int fl_index_load(struct fl_index *index, struct fl_index_entry *entry, struct f
 	if (bytes.len > KEEP_UP_TO)
 		return 0;
 	entry->message = fl_alloc(bytes.len + 1);
-	memcpy(entry->message, bytes.data, bytes.len);
+	if (bytes.len)
+		memcpy(entry->message, bytes.data, bytes.len);
 	return 0;
 }
 
