@@ -36,11 +36,17 @@ static void settings_finish(settings *list)
 	free(list->items);
 }
 
-/* What is empty is not set, for fl-serve as for flintlockd. */
+/* What protects and is empty is not set, for fl-serve as for flintlockd, and nobody's wish. */
+static bool is_unset(const char *key, const char *value)
+{
+	return !*value && (fl_str_starts(key, "tls-") || strcmp(key, "token-file") == 0 ||
+			   strcmp(key, "basic-auth-token") == 0);
+}
+
 static const char *find(const settings *list, const char *key)
 {
 	for (size_t i = 0; i < list->count; i++)
-		if (strcmp(list->items[i].key, key) == 0 && *list->items[i].value)
+		if (strcmp(list->items[i].key, key) == 0 && !is_unset(key, list->items[i].value))
 			return list->items[i].value;
 	return NULL;
 }
@@ -246,7 +252,7 @@ static int gather(const struct fl_host *host, const char *joined_from, const str
 	for (size_t i = 0; i < joined.count; i++) {
 		const struct setting *one = &joined.items[i];
 
-		if (!*one->value || find(&merge->have, one->key))
+		if (is_unset(one->key, one->value) || find(&merge->have, one->key))
 			continue;
 		take(&merge->have, one->key, one->value, 0, NULL);
 		take(&merge->wanted, one->key, one->value, 0, NULL);

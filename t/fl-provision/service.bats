@@ -220,14 +220,14 @@ keep" ]
 	on_host '
 		old=/etc/opt/flintlockd/config.yaml
 		mkdir -p /etc/opt/flintlockd
-		for key in basic-auth-token tls-cert tls-key tls-client-ca parent-iface grpc-endpoint debug-endpoint; do
+		for key in basic-auth-token tls-cert tls-key tls-client-ca token-file parent-iface debug-endpoint; do
 			echo "$key: \"\""
 		done >$old
-		echo "bridge-name: ~ # none" >>$old
+		echo "bridge-name: ~ # none is wanted" >>$old
 		fl-provision flintlock -q
 		cat /etc/flintlock/config.yaml
 		grep -x "tls-cert: \"/etc/flintlock/pki/server.pem\"" /etc/flintlock/config.yaml
-		grep -x "bridge-name: \"flbr0\" # none" /etc/flintlock/config.yaml
+		grep -x "bridge-name: ~ # none is wanted" /etc/flintlock/config.yaml
 		grep -x "debug-endpoint: \"\"" /etc/flintlock/config.yaml
 		grep -x "token-file: \"/etc/flintlock/tokens\"" /etc/flintlock/config.yaml
 		[ "$(grep -c ^tls-cert /etc/flintlock/config.yaml)" = 1 ]
