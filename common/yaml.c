@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "common/yaml.h"
 
+#include "common/alloc.h"
+
 #include <string.h>
 #include <yaml.h>
 
@@ -21,17 +23,6 @@ bool fl_yaml_has(const struct fl_yaml *yaml, const char *key)
 	return false;
 }
 
-/* libyaml counts characters, and no mark of the byte order. */
-static size_t byte_of(const char *text, size_t size, size_t characters)
-{
-	size_t at = size >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0 ? 3 : 0;
-
-	for (; characters && at < size; characters--)
-		for (at++; at < size && ((unsigned char)text[at] & 0xc0) == 0x80; at++)
-			;
-	return at;
-}
-
 static bool is_null(const char *text)
 {
 	return !*text || strcmp(text, "~") == 0 || strcmp(text, "null") == 0;
@@ -46,24 +37,40 @@ struct walk {
 	bool is_value;  /* at depth 1: the next node is a value, not a key */
 	bool has_key;   /* and its key is a text, the last of keys */
 	bool started;
+	size_t characters, at; /* so many of them, up to this byte: as far as was counted */
 };
+
+/* libyaml counts characters, and no mark of the byte order; what it tells of only grows. */
+static size_t byte_of(struct walk *walk, size_t characters)
+{
+	if (!walk->at && walk->size >= 3 && memcmp(walk->text, "\xef\xbb\xbf", 3) == 0)
+		walk->at = 3;
+	for (; walk->characters < characters && walk->at < walk->size; walk->characters++)
+		do
+			walk->at++;
+		while (walk->at < walk->size && ((unsigned char)walk->text[walk->at] & 0xc0) == 0x80);
+	return walk->at;
+}
 
 /* A tag or an anchor before it, or a key without a colon, is left alone. */
 static void take_value(struct walk *walk, const yaml_event_t *event)
 {
 	const char *value = (const char *)event->data.scalar.value;
-	bool is_plain = event->data.scalar.style == YAML_PLAIN_SCALAR_STYLE;
-	size_t from = byte_of(walk->text, walk->size, event->start_mark.index), before = from;
+	yaml_scalar_style_t style = event->data.scalar.style;
+	size_t from, before;
 
-	if (is_plain ? !is_null(value) : event->data.scalar.length != 0)
+	/* A block that is empty ends behind its line. */
+	if (style == YAML_LITERAL_SCALAR_STYLE || style == YAML_FOLDED_SCALAR_STYLE ||
+	    !(style == YAML_PLAIN_SCALAR_STYLE ? is_null(value) : !event->data.scalar.length))
 		return;
+	before = from = byte_of(walk, event->start_mark.index);
 	while (before && strchr(" \t", walk->text[before - 1]))
 		before--;
 	if (!before || walk->text[before - 1] != ':')
 		return;
 	FL_VEC_ADD(&walk->yaml->gaps,
 		   ((struct fl_yaml_gap){ walk->yaml->keys.items[walk->yaml->keys.count - 1], from,
-					  byte_of(walk->text, walk->size, event->end_mark.index) }));
+					  byte_of(walk, event->end_mark.index) }));
 }
 
 static void take_node(struct walk *walk, const yaml_event_t *event)
@@ -77,7 +84,7 @@ static void take_node(struct walk *walk, const yaml_event_t *event)
 		walk->yaml->is_flow =
 			walk->yaml->is_mapping &&
 			event->data.mapping_start.style == YAML_FLOW_MAPPING_STYLE;
-		walk->yaml->flow_at = byte_of(walk->text, walk->size, event->end_mark.index);
+		walk->yaml->flow_at = byte_of(walk, event->end_mark.index);
 		walk->yaml->indent = walk->yaml->is_mapping ? event->start_mark.column : 0;
 		/* An empty text in quotes, or a block's, is a value: nothing can follow it. */
 		walk->yaml->is_empty = event->type == YAML_SCALAR_EVENT &&
@@ -164,9 +171,9 @@ static bool has_either(const struct fl_yaml *yaml, const struct fl_yaml_addition
 	return fl_yaml_has(yaml, one->keys[0]) || fl_yaml_has(yaml, one->keys[1]);
 }
 
-static bool is_of(const struct fl_yaml_gap *gap, const struct fl_yaml_addition *one)
+static bool is_of(const char *key, const struct fl_yaml_addition *one)
 {
-	return strcmp(gap->key, one->keys[0]) == 0 || strcmp(gap->key, one->keys[1]) == 0;
+	return strcmp(key, one->keys[0]) == 0 || strcmp(key, one->keys[1]) == 0;
 }
 
 /* Whether one of its spellings has a value. */
@@ -175,10 +182,9 @@ static bool has_value(const struct fl_yaml *yaml, const struct fl_yaml_addition 
 	size_t with = 0, without = 0;
 
 	for (size_t i = 0; i < yaml->keys.count; i++)
-		with += strcmp(yaml->keys.items[i], one->keys[0]) == 0 ||
-			strcmp(yaml->keys.items[i], one->keys[1]) == 0;
+		with += is_of(yaml->keys.items[i], one);
 	for (size_t i = 0; i < yaml->gaps.count; i++)
-		without += is_of(&yaml->gaps.items[i], one);
+		without += is_of(yaml->gaps.items[i].key, one);
 	return with > without;
 }
 
@@ -189,11 +195,11 @@ static void add_value(const struct fl_yaml_addition *one, struct fl_str *out)
 	fl_str_addf(out, "%s%s%s", quote, one->value, quote);
 }
 
-static const struct fl_yaml_addition *filling(const struct fl_yaml *yaml, const struct fl_yaml_gap *gap,
+static const struct fl_yaml_addition *filling(const struct fl_yaml_gap *gap, const bool *has,
 					      const struct fl_yaml_addition *additions, size_t count)
 {
 	for (size_t i = 0; i < count; i++)
-		if (is_of(gap, &additions[i]) && !has_value(yaml, &additions[i]))
+		if (!has[i] && is_of(gap->key, &additions[i]))
 			return &additions[i];
 	return NULL;
 }
@@ -202,9 +208,13 @@ static const struct fl_yaml_addition *filling(const struct fl_yaml *yaml, const 
 static void add_filled(const char *text, size_t at, size_t size, const struct fl_yaml *yaml,
 		       const struct fl_yaml_addition *additions, size_t count, struct fl_str *out)
 {
+	fl_cleanup_free bool *has = fl_alloc_zero(count, sizeof(*has));
+
+	for (size_t i = 0; i < count; i++)
+		has[i] = has_value(yaml, &additions[i]);
 	for (size_t i = 0; i < yaml->gaps.count; i++) {
 		const struct fl_yaml_gap *gap = &yaml->gaps.items[i];
-		const struct fl_yaml_addition *one = filling(yaml, gap, additions, count);
+		const struct fl_yaml_addition *one = filling(gap, has, additions, count);
 
 		if (!one)
 			continue;
@@ -252,8 +262,7 @@ int fl_yaml_complete(const char *text, size_t size, const char *name,
 		     const struct fl_yaml_addition *additions, size_t count, struct fl_str *out,
 		     struct fl_err *err)
 {
-	fl_cleanup_yaml struct fl_yaml yaml = { 0 };
-	fl_cleanup_yaml struct fl_yaml whole = { 0 };
+	fl_cleanup_yaml struct fl_yaml yaml = { 0 }, whole = { 0 };
 
 	if (fl_yaml_look(text, size, name, &yaml, err) < 0)
 		return -1;
@@ -480,10 +489,9 @@ static fl_json *parse(const char *text, size_t size, const char *name, bool all,
 fl_json *fl_yaml_parse(const char *text, size_t size, const char *name, struct fl_err *err)
 {
 	fl_cleanup_json fl_json *documents = parse(text, size, name, false, err);
+	fl_json *first = documents ? fl_json_item(documents, 0) : NULL;
 
-	if (!documents)
-		return NULL;
-	return fl_json_count(documents) ? fl_json_ref(fl_json_item(documents, 0)) : fl_json_new_object();
+	return first ? fl_json_ref(first) : documents ? fl_json_new_object() : NULL;
 }
 
 fl_json *fl_yaml_parse_all(const char *text, size_t size, const char *name, struct fl_err *err)

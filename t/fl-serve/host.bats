@@ -27,6 +27,8 @@ ask() {
 @test "server info" { checks host info; }
 @test "many who ask for server info" { checks host many_ask; }
 @test "many who watch" { checks host many_watch; }
+@test "more who watch than there are descriptors for" { checks host few_descriptors; }
+@test "many orders for one microVM" { checks host many_orders; }
 
 @test "the same as REST; watching as lines" {
 	cd "$BATS_TEST_TMPDIR"

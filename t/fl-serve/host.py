@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: MPL-2.0
 """What flintlock's API cannot say: flintlock.host.v1, asked as its clients would."""
 import os
+import resource
 import subprocess
 import threading
+import time
 
 import grpc
 from client import CREATED, FAILED, Client, clear, main, message, must_refuse, refused, spec
@@ -105,6 +107,48 @@ def many_watch():
     assert {next(stream).uid for stream in streams} == {uid}
     for stream in streams:
         stream.cancel()
+    clear(client)
+
+
+def is_refused(stream):
+    try:
+        next(stream)
+        return False
+    except grpc.RpcError as error:
+        assert error.code() == Code.RESOURCE_EXHAUSTED, error
+        return True
+
+
+def few_descriptors():
+    """Watches take a part of the files that the server may open; who is refused costs nothing."""
+    client, pid = Host(), int(os.environ["SERVE_PID"])
+    before, limit = os.readlink(f"/proc/{pid}/fd/0"), resource.prlimit(pid, resource.RLIMIT_NOFILE)
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, (64, limit[1]))
+    streams = [client.watch() for _ in range(40)]
+    kept = [stream for stream in streams if not is_refused(stream)]
+    assert 0 < len(kept) <= 16, len(kept)
+    assert os.readlink(f"/proc/{pid}/fd/0") == before
+    for stream in kept:
+        stream.cancel()
+    while is_refused(stream := client.watch()):
+        time.sleep(0.05)
+    stream.cancel()
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, limit)
+
+
+def many_orders():
+    """Orders for one microVM, however many, leave room for those of others."""
+    client = Host()
+    busy, other = (client.create(spec(name)).spec.uid for name in ("busy", "other"))
+    client.wait(busy, CREATED)
+    client.wait(other, CREATED)
+    stop = client.channel.unary_unary(f"/{HOST}Host/Stop", request_serializer=lambda m: m.SerializeToString(),
+                                      response_deserializer=message(HOST + "LifeResponse").FromString)
+    calls = [stop.future(message(HOST + "StopRequest")(uid=busy, timeout_seconds=5), timeout=60,
+                         metadata=client.metadata) for _ in range(40)]
+    assert client.life("Stop", other, force=True) == "stopped"
+    refusals = [call.code() for call in calls if call.code() != Code.OK]
+    assert refusals and set(refusals) == {Code.RESOURCE_EXHAUSTED}, refusals
     clear(client)
 
 

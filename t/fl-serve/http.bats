@@ -100,6 +100,8 @@ wait_state() {
 		ask 200 "/v1alpha1/microvm/ns0?$query"
 		[ "$(jq -r '.microvm | map(.spec.id) | join(" ")' <<<"$output")" = one ]
 	done
+	ask 200 '/v1alpha1/microvm/ns0?name=one%00x'
+	jq -e '.microvm | length == 0' <<<"$output"
 	ask 200 '/v1alpha1/microvm/ns0?name'
 	jq -e '.microvm | length > 1' <<<"$output"
 	wait_state "$uid" CREATED

@@ -147,8 +147,9 @@ static void yaml_additions(void)
 		{ "# \xc3\xa9\n{a: 1}", "# \xc3\xa9\n{id: 0Z, a: 1}" },
 		{ "\xef\xbb\xbf{\"id\":\"\"}", "\xef\xbb\xbf{\"id\": 0Z}" },
 		{ "{id: , a: \xc3\xa9}", "{id: 0Z, a: \xc3\xa9}" },
+		{ "id: |\na: 1\n", "id: |\na: 1\n" },
 	};
-	fl_cleanup_str struct fl_str out = FL_STR_INIT;
+	fl_cleanup_str struct fl_str out = FL_STR_INIT, long_one = FL_STR_INIT;
 	struct fl_err err = { 0 };
 
 	CHECK_INT(fl_yaml_complete(indented, strlen(indented), "t", &one, 1, &out, &err), 0);
@@ -161,6 +162,12 @@ static void yaml_additions(void)
 	fl_str_clear(&out);
 	CHECK_INT(fl_yaml_complete(two, strlen(two), "t", &one, 1, &out, &err), -1);
 	CHECK_STR(err.text, "t: id cannot be added to it: it is not one YAML document and nothing else");
+	/* Once from end to end, not once for each key: that would take minutes. */
+	for (int i = 0; i < 300000; i++)
+		fl_str_add(&long_one, i % 2 ? "id:\n" : "a:\n");
+	fl_str_clear(&out);
+	CHECK_INT(fl_yaml_complete(long_one.data, long_one.len, "t", &one, 1, &out, &err), 0);
+	CHECK_INT(out.len, long_one.len + 150000 * 3);
 }
 
 static void specs(void)

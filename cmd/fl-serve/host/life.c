@@ -10,15 +10,51 @@
 #include <string.h>
 
 #define MOST_ORDERS 256 /* at once: each is a program */
-
-static unsigned orders;
+#define MOST_OF_CALLER (MOST_ORDERS / 2)
+#define MOST_OF_ONE 8 /* microVM */
 
 /* It outlives a call that is broken off: the program runs on. */
 struct order {
 	struct fl_server *server;
 	struct fl_call *call; /* NULL: nobody waits any more */
+	const void *caller;   /* lives as long as the server; NULL: no token was wanted */
 	char uid[FL_ULID_TEXT];
+	struct order *previous, *next;
 };
+
+static struct order *orders;
+
+static void link_order(struct order *order)
+{
+	order->next = orders;
+	if (orders)
+		orders->previous = order;
+	orders = order;
+}
+
+static void free_order(struct order *order)
+{
+	if (order->previous)
+		order->previous->next = order->next;
+	else
+		orders = order->next;
+	if (order->next)
+		order->next->previous = order->previous;
+	free(order);
+}
+
+/* An order may wait for its guest for days: nobody's keep others from theirs. */
+static bool is_one_too_many(const void *caller, const char *uid)
+{
+	unsigned all = 0, of_caller = 0, of_one = 0;
+
+	for (const struct order *order = orders; order; order = order->next) {
+		all++;
+		of_caller += order->caller == caller;
+		of_one += strcmp(order->uid, uid) == 0;
+	}
+	return all >= MOST_ORDERS || (caller && of_caller >= MOST_OF_CALLER) || of_one >= MOST_OF_ONE;
+}
 
 void fl_host_life_closed(struct fl_call *call)
 {
@@ -70,8 +106,7 @@ static void ended(void *arg, const struct fl_program_end *end)
 			fl_call_fail_err(order->call, &err);
 		}
 	}
-	free(order);
-	orders--;
+	free_order(order);
 }
 
 static void run(struct fl_call *call, const fl_json *request, const char *command,
@@ -87,9 +122,9 @@ static void run(struct fl_call *call, const fl_json *request, const char *comman
 
 	if (!entry)
 		return;
-	if (orders == MOST_ORDERS) {
-		fl_call_fail(call, FL_RPC_RESOURCE_EXHAUSTED, "enough others are stopped and started now; try again "
-			     "later", NULL);
+	if (is_one_too_many(fl_call_caller(call), entry->uid)) {
+		fl_call_fail(call, FL_RPC_RESOURCE_EXHAUSTED, "enough such calls run now, for this microVM or "
+			     "in all; try again later", NULL);
 		return;
 	}
 	fl_call_about(call, entry->uid);
@@ -99,16 +134,16 @@ static void run(struct fl_call *call, const fl_json *request, const char *comman
 	order = fl_alloc_zero(1, sizeof(*order));
 	order->server = server;
 	order->call = call;
+	order->caller = fl_call_caller(call);
 	memcpy(order->uid, entry->uid, sizeof(order->uid));
 	*fl_call_user(call) = order;
+	link_order(order);
 	if (fl_program_start(fl_call_base(call), &(struct fl_program_spec){
 			     .argv = argv, .uid = entry->uid, .request = fl_call_request_id(call) },
-			     ended, order, &err)) {
-		orders++;
+			     ended, order, &err))
 		return;
-	}
 	*fl_call_user(call) = NULL;
-	free(order);
+	free_order(order);
 	fl_call_fail_err(call, &err);
 }
 

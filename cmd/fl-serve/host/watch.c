@@ -12,6 +12,9 @@
 
 #define AT_ONCE (64 << 10) /* bytes that are made ahead of the reader */
 #define MICROVM_FIELD 7    /* of Event */
+#define PART 4             /* of all descriptors, that watches may have */
+
+static unsigned count;
 
 struct fl_watch {
 	struct fl_call *call;
@@ -36,6 +39,7 @@ void fl_host_watch_closed(struct fl_call *call)
 		server->watches = watch->next;
 	if (watch->next)
 		watch->next->previous = watch->previous;
+	count--;
 	fl_journal_finish(&watch->reader);
 	free(watch->name_space);
 	free(watch);
@@ -70,6 +74,7 @@ static size_t send_event(struct fl_watch *watch, fl_json *line)
 	if (entry) {
 		mark = fl_wire_begin(&message, MICROVM_FIELD);
 		if (fl_index_message(server->index, entry, &message, &err) < 0) {
+			watch->is_open = false;
 			fl_call_fail_err(watch->call, &err);
 			return 0;
 		}
@@ -106,7 +111,7 @@ static void pump(struct fl_watch *watch)
 
 	/* Changes whose lines are read below are in the index, or will be told once more. */
 	fl_index_refresh(server->index);
-	while (sent < AT_ONCE) {
+	while (watch->is_open && sent < AT_ONCE) {
 		fl_cleanup_json fl_json *line = fl_journal_next(&watch->reader);
 		uint64_t seq = (uint64_t)fl_json_int(fl_json_get(line, "seq"));
 
@@ -155,6 +160,7 @@ void fl_host_watch(struct fl_call *call)
 	if (!request)
 		return;
 	watch = fl_alloc_zero(1, sizeof(*watch));
+	watch->reader = (struct fl_journal_reader)FL_JOURNAL_READER_INIT;
 	watch->call = call;
 	watch->cursor = (uint64_t)fl_json_int(fl_json_get(request, "cursor"));
 	watch->name_space = fl_strdup(text_in(request, "namespace"));
@@ -163,7 +169,9 @@ void fl_host_watch(struct fl_call *call)
 		watch->next->previous = watch;
 	server->watches = watch;
 	*fl_call_user(call) = watch;
-	if (!fl_descriptors_are_left(FL_DESCRIPTORS_GRPC)) {
+	count++;
+	/* Each has a file open. Connections, and the work behind them, come before who looks on. */
+	if (count > fl_descriptors_limit() / PART || !fl_descriptors_are_left(FL_DESCRIPTORS_GRPC)) {
 		fl_call_fail(call, FL_RPC_RESOURCE_EXHAUSTED, "enough others watch now; try again later", NULL);
 		return;
 	}
@@ -186,5 +194,6 @@ void fl_host_watch(struct fl_call *call)
 void fl_host_stopping(struct fl_server *server)
 {
 	for (struct fl_watch *one = server->watches; one; one = one->next)
-		fl_call_fail(one->call, FL_RPC_UNAVAILABLE, "the server stops", NULL);
+		if (one->is_open)
+			fail(one, FL_RPC_UNAVAILABLE, "the server stops");
 }

@@ -307,14 +307,17 @@ static void add_pair(const struct fl_message_type *type, const char *pair, size_
 	fl_cleanup_free char *key_text = fl_strndup(pair, key_size);
 	fl_cleanup_free char *value_text = equals ? fl_strndup(equals + 1, size - key_size - 1) : fl_strdup("");
 	fl_cleanup_free char *key = evhttp_uridecode(key_text, 1, NULL);
-	fl_cleanup_free char *value = evhttp_uridecode(value_text, 1, NULL);
+	size_t value_size = 0;
+	fl_cleanup_free char *value = evhttp_uridecode(value_text, 1, &value_size);
 	const struct fl_field_type *field = key && *key ? fl_message_field_named(type, key) : NULL;
 	bool is_true = fl_str_equal(value, "true");
 
 	if (!field || !value || field->repeated || field->kind == FL_FIELD_MESSAGE)
 		return;
 	fl_json_set(wanted, key, field->kind == FL_FIELD_BOOL && (is_true || strcmp(value, "false") == 0)
-				 ? fl_json_new_bool(is_true) : fl_json_new_text(value));
+				 ? fl_json_new_bool(is_true)
+				 /* What holds a NUL is not its beginning. */
+				 : fl_json_new_text(strlen(value) == value_size ? value : value_text));
 }
 
 /* Each by itself: one that is no pair takes nothing from the others. */
