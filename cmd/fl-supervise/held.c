@@ -19,10 +19,10 @@ static int tell(struct fl_machine *machine, bool stuck)
 	const char *why = stuck ? machine->monitor.stuck : NULL;
 
 	if (stuck != machine->held.told_stuck) {
-		machine->refused = stuck;
 		if (fl_verdict_refuse(machine, why) < 0)
 			return -1;
-		machine->held.told_stuck = stuck;
+		/* Not before it is written: what is not in the record would be taken for a wish to try again. */
+		machine->refused = machine->held.told_stuck = stuck;
 	}
 	if (fl_verdict_save(machine, machine->monitor.paused ? "paused" : "running", NULL, NULL) < 0)
 		return -1;

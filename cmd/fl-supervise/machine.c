@@ -151,15 +151,32 @@ static void follow_wish(struct fl_machine *machine)
 			order(machine, FL_ORDER_PAUSE);
 		break;
 	case FL_WISH_RUNNING:
+		/* What held it up before is no answer to this. */
+		if (*machine->monitor.stuck)
+			fl_held_again(machine);
 		if (machine->monitor.paused || machine->monitor.unsure)
 			order(machine, FL_ORDER_RESUME);
 		break;
 	}
 }
 
+/* Who stops it now waits less long for the guest than whoever stopped it before. */
+static void hurry(struct fl_machine *machine)
+{
+	int64_t end = fl_clock_ms() + (int64_t)machine->stop_ms;
+
+	if (machine->phase != FL_MACHINE_STOPPING || machine->wish != FL_WISH_STOPPED ||
+	    !machine->deadline || end >= machine->deadline)
+		return;
+	machine->deadline = end;
+	if (machine->stop_ms == 0)
+		kill_vmm(machine);
+}
+
 static void look_at_record(struct fl_machine *machine)
 {
 	enum fl_machine_wish before = machine->wish;
+	uint64_t patience = machine->stop_ms;
 	fl_cleanup_json fl_json *record = NULL;
 	bool anew;
 
@@ -168,12 +185,12 @@ static void look_at_record(struct fl_machine *machine)
 	read_record(machine, record);
 	/* What was refused is tried again when somebody desires it again. */
 	anew = machine->refused && !fl_json_at(record, "host.vmm.refused");
-	if (anew) {
+	if (anew)
 		machine->refused = false;
-		fl_held_again(machine);
-	}
 	if (anew || machine->wish != before)
 		follow_wish(machine);
+	if (machine->stop_ms < patience)
+		hurry(machine);
 }
 
 static void hear_refusals(struct fl_machine *machine)
@@ -297,7 +314,9 @@ static void drain(struct fl_machine *machine, int fd, int most, struct fl_consol
 	for (int i = 0; i < most && fd >= 0 && (got = read(fd, data, sizeof(data))) > 0; i++)
 		if (fl_console_add(console, data, (size_t)got) && tell)
 			fl_verdict_save(machine,
-					machine->phase == FL_MACHINE_SETTLING ? "starting" : "running",
+					machine->phase == FL_MACHINE_SETTLING ? "starting"
+					: machine->monitor.paused		      ? "paused"
+										      : "running",
 					NULL, NULL);
 }
 
