@@ -72,8 +72,8 @@ static const char *request_of(const fl_json *record)
 	return fl_json_text(fl_json_at(record, "host.request"));
 }
 
-static int save(const struct fl_vm *vm, const fl_json *record, const char *what, enum fl_save how,
-		struct fl_err *err)
+int fl_record_save(const struct fl_vm *vm, const fl_json *record, const char *what,
+		   enum fl_save how, struct fl_err *err)
 {
 	fl_cleanup_atomic struct fl_atomic file = FL_ATOMIC_INIT;
 	fl_cleanup_str struct fl_str text = FL_STR_INIT;
@@ -101,20 +101,6 @@ static const char *desired_of(const fl_json *record)
 bool fl_record_is_leaving(const fl_json *record)
 {
 	return fl_str_equal(desired_of(record), "deleted");
-}
-
-/* The way to room on a full disk leads by here. */
-int fl_record_save(const struct fl_vm *vm, const fl_json *record, const char *what,
-		   enum fl_save how, struct fl_err *err)
-{
-	bool ends = fl_record_is_leaving(record) || fl_str_equal(desired_of(record), "stopped");
-	struct fl_err why = { 0 };
-
-	if (save(vm, record, what, how, &why) == 0)
-		return 0;
-	if (why.kind == FL_ERR_EXHAUSTED && ends && fl_spare_give(vm->state->dirfd))
-		return save(vm, record, what, how, err);
-	return fl_err_pass(err, &why);
 }
 
 static int lock_record(const struct fl_vm *vm, struct fl_err *err)
@@ -156,6 +142,28 @@ static void keep_deleted(const fl_json *before, fl_json *record)
 	fl_json_put(record, "status.state", fl_json_new_text("DELETING"));
 }
 
+static bool is_stopping(const fl_json *before, const fl_json *record)
+{
+	return fl_str_equal(desired_of(record), "stopped") &&
+	       !(fl_str_equal(desired_of(before), "stopped") &&
+		 fl_json_equal(fl_json_at(before, "host.vmm.state"), fl_json_at(record, "host.vmm.state")));
+}
+
+/* The way to room on a full disk leads by stopping and deleting. */
+static int save_change(const struct fl_vm *vm, const fl_json *before, const fl_json *record,
+		       enum fl_save how, struct fl_err *err)
+{
+	struct fl_err why = { 0 };
+
+	if (fl_record_save(vm, record, "changed", how, &why) == 0)
+		return 0;
+	if (why.kind != FL_ERR_EXHAUSTED || !(fl_record_is_leaving(record) || is_stopping(before, record)))
+		return fl_err_pass(err, &why);
+	/* Or another has given it just now. */
+	fl_spare_give(vm->state->dirfd);
+	return fl_record_save(vm, record, "changed", how, err);
+}
+
 int fl_vm_change(const struct fl_vm *vm, enum fl_save how, fl_vm_changer *change, void *arg,
 		 struct fl_err *err)
 {
@@ -171,7 +179,7 @@ int fl_vm_change(const struct fl_vm *vm, enum fl_save how, fl_vm_changer *change
 	keep_deleted(before, record);
 	if (fl_json_equal(before, record))
 		return 0;
-	return fl_record_save(vm, record, "changed", how, err);
+	return save_change(vm, before, record, how, err);
 }
 
 struct put {

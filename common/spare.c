@@ -4,6 +4,7 @@
 #include "common/cleanup.h"
 
 #include <fcntl.h>
+#include <stdbool.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 
@@ -32,7 +33,9 @@ void fl_spare_keep(int dirfd)
 		unlinkat(dirfd, NAME, 0);
 }
 
-bool fl_spare_give(int dirfd)
+void fl_spare_give(int dirfd)
 {
-	return unlinkat(dirfd, NAME, 0) == 0;
+	/* Files that cannot be opened for want of descriptors get no room by it. */
+	if (!has_room(dirfd))
+		unlinkat(dirfd, NAME, 0);
 }

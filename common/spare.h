@@ -4,14 +4,12 @@
  * what stops and deletes them has to be written down as well.
  *
  *     fl_spare_keep(state->dirfd);              // while there is room
- *     if (is_full && fl_spare_give(state->dirfd)) try_again();
+ *     if (is_full) fl_spare_give(state->dirfd);   // and once more
  */
 #pragma once
-
-#include <stdbool.h>
 
 /* Best effort: a disk that is full already has none. */
 void fl_spare_keep(int dirfd);
 
-/* Whether there was some, which is free now. */
-bool fl_spare_give(int dirfd);
+/* Where the disk is full. What could not be written is tried once more then. */
+void fl_spare_give(int dirfd);
