@@ -347,6 +347,7 @@ static int restore_forwarding(const struct fl_state *state, const struct fl_brid
 static int undo(const struct fl_state *state, const char *name, const struct fl_bridge *known,
 		bool force, struct fl_err *err)
 {
+	bool may_be_guarded = fl_nat_may_be_guarded(name);
 	struct fl_links *links = fl_links_open(err);
 	int rc = links ? remove_link(links, name, known, force, err) : -1;
 
@@ -354,7 +355,7 @@ static int undo(const struct fl_state *state, const char *name, const struct fl_
 	if (rc < 0 || (!known && !force))
 		return rc;
 	/* After the link, which is what it guards against. */
-	if (fl_nat_remove_guard(name, err) < 0)
+	if (may_be_guarded && fl_nat_remove_guard(name, err) < 0)
 		return -1;
 	if (known && !known->nat)
 		return 0;

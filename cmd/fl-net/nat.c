@@ -108,6 +108,14 @@ int fl_nat_mend_guard(const char *bridge, struct fl_err *err)
 	return fl_rules_run(bridge, rules.data, err);
 }
 
+bool fl_nat_may_be_guarded(const char *bridge)
+{
+	fl_cleanup_free char *path = localnet_of(bridge);
+	fl_cleanup_str struct fl_str text = FL_STR_INIT;
+
+	return fl_io_read_file(AT_FDCWD, path, 64, &text, NULL) < 0 || text.data[0] != '0';
+}
+
 int fl_nat_remove_guard(const char *bridge, struct fl_err *err)
 {
 	fl_cleanup_str struct fl_str table = FL_STR_INIT;

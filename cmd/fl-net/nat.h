@@ -23,6 +23,10 @@ int fl_nat_remove(const char *bridge, struct fl_err *err);
  * if another took the rule away. Without them nothing is done. */
 int fl_nat_mend_guard(const char *bridge, struct fl_err *err);
 
+/* False where no port was ever published by the bridge that is there: a host without nftables needs
+ * none for it. */
+bool fl_nat_may_be_guarded(const char *bridge);
+
 /* For a bridge that goes, or has gone. Gone already is fine. */
 int fl_nat_remove_guard(const char *bridge, struct fl_err *err);
 

@@ -41,15 +41,26 @@ static bool has_ip4(const fl_json *made, struct fl_cidr *address)
 	return found;
 }
 
-/* The first with an address of IPv4. */
-static bool find_address(const fl_json *network, struct fl_nat_guest *guest, const char **bridge)
+/* The first with an address of IPv4; by_gateway: of those with a gateway. */
+static bool find_among(const fl_json *network, bool by_gateway, struct fl_nat_guest *guest,
+		       const char **bridge)
 {
 	for (void *i = fl_json_first(network); i; i = fl_json_next(network, i)) {
-		*bridge = fl_json_text(fl_json_get(fl_json_value(i), "bridge"));
-		if (*bridge && has_ip4(fl_json_value(i), &guest->address))
+		const fl_json *made = fl_json_value(i);
+		struct fl_cidr gateway;
+
+		*bridge = fl_json_text(fl_json_get(made, "bridge"));
+		if (*bridge && has_ip4(made, &guest->address) &&
+		    (!by_gateway || is_ip4(fl_json_get(made, "gateway"), &gateway)))
 			return true;
 	}
 	return false;
+}
+
+/* By another than its way out a guest's answers would not come back. */
+static bool find_address(const fl_json *network, struct fl_nat_guest *guest, const char **bridge)
+{
+	return find_among(network, true, guest, bridge) || find_among(network, false, guest, bridge);
 }
 
 /* Who is on its way out gives its ports back in a moment. */

@@ -8,15 +8,26 @@ static bool is_of(const char *address, int family)
 	return address && fl_inet_parse_cidr(address, &parsed, NULL) == 0 && parsed.family == family;
 }
 
+/* Whether an address that the spec gives lies in the bridge's net, from which it is reached. */
+static bool is_within(const char *address, const struct fl_bridge *bridge)
+{
+	struct fl_cidr own;
+
+	return !address || (fl_inet_parse_cidr(address, &own, NULL) == 0 &&
+			    fl_inet_contains(&bridge->address, &own));
+}
+
 /* Whether the guest is on a bridge of ours that leads out. */
 static bool is_translated(const struct fl_step_call *call, int family)
 {
 	for (size_t i = 0; i < call->spec.interface_count; i++) {
-		const char *name = fl_bridge_of(call->record, &call->spec.interfaces[i]);
+		const struct fl_interface *in = &call->spec.interfaces[i];
+		const char *name = fl_bridge_of(call->record, in);
 		struct fl_bridge bridge;
 
-		if (name && fl_bridge_load(call->vm->state, name, &bridge, NULL) == 1 && bridge.nat &&
-		    bridge.address.family == family)
+		if (name && in->type == FL_INTERFACE_TAP &&
+		    fl_bridge_load(call->vm->state, name, &bridge, NULL) == 1 && bridge.nat &&
+		    bridge.address.family == family && is_within(in->address, &bridge))
 			return true;
 	}
 	return false;

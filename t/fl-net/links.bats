@@ -189,6 +189,14 @@ print("fltap" + base64.b32encode(hashlib.sha256(sys.argv[1].encode()).digest()).
 	ns fl-net bridge create br3 --address 10.9.6.1/24 --nat
 	fl spec --name c --kernel oci:/x:k --root oci:/x:r --bridge br0 --bridge br2 --bridge br3 >nat
 	[ "$(ns fl-net up nat | jq -c '[.host.network[].gateway]')" = '[null,"10.9.7.1",null]' ]
+	# Ports lead to where answers come back from.
+	fl spec --name d --kernel oci:/x:k --root oci:/x:r --bridge br0 --bridge br2 --publish 8080:80 >ports
+	address=$(ns fl-net up ports | jq -r '[.host.network[].address][1]')
+	ns nft list ruleset >rules
+	grep -q "dnat ip to ${address%/*}:80" rules
+	# A net that the bridge does not reach is no way out.
+	jq -c '.id = "e" | .labels = {} | .interfaces[1].address = {address: "192.168.5.2/24"}' ports >far
+	[ "$(ns fl-net up far 2>/dev/null | jq -c '[.host.network[].gateway]')" = '["10.9.8.1",null]' ]
 }
 
 @test "no address is left, and nothing is made then" {
