@@ -277,9 +277,10 @@ static int judge_reboots(void *arg, const fl_json *record, struct fl_err *err)
 		return fl_start_judge(NULL, record, err);
 	if (!fl_record_has_ended(record))
 		return 0;
-	return fl_err_set(err, FL_ERR_ABORTED, "%s/%s: has ended, and does not come up again, as somebody else "
-			  "wants it", fl_json_text(fl_json_at(record, "spec.namespace")),
-			  fl_json_text(fl_json_at(record, "spec.id")));
+	return fl_err_set(err, FL_ERR_ABORTED, "%s/%s: has ended, and does not come up again; \"fl status %s\" "
+			  "says how it is", fl_json_text(fl_json_at(record, "spec.namespace")),
+			  fl_json_text(fl_json_at(record, "spec.id")),
+			  fl_json_text(fl_json_at(record, "spec.uid")));
 }
 
 /* What a guest that was not asked, or did not listen, may have lost is not passed over. */

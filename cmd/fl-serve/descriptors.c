@@ -17,14 +17,23 @@ unsigned fl_descriptors_limit(void)
 	return (unsigned)limit.rlim_cur;
 }
 
+static struct rlimit given; /* rlim_cur 0: as it was */
+
 void fl_descriptors_raise(void)
 {
 	struct rlimit limit;
 
 	if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur >= limit.rlim_max)
 		return;
+	given = limit;
 	limit.rlim_cur = limit.rlim_max;
 	setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+void fl_descriptors_put_back(pid_t pid)
+{
+	if (given.rlim_cur)
+		prlimit(pid, RLIMIT_NOFILE, &given, NULL);
 }
 
 /* The kernel gives the lowest number that is free: connections taken below a bound stay

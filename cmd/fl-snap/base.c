@@ -27,7 +27,7 @@ struct build {
 	struct fl_layer_load *loads;
 	size_t count;
 	uint64_t *sizes; /* of the tars, rounded: a guess until all were read */
-	bool in_a_row;   /* layers, where the disk has no room for regions */
+	bool in_a_row;   /* one layer, or a disk that has no room for regions */
 	size_t *order;   /* largest first */
 	atomic_size_t next;
 	struct fl_budget budget;
@@ -301,7 +301,8 @@ static int build_until_it_fits(struct build *build, int fd, const char *name,
 			return 0;
 		case FAILED:
 			return fl_err_pass(err, &why);
-		case OTHER_SIZES:
+		case OTHER_SIZES: /* once: what was read is known */
+			fl_err_set(&why, FL_ERR_CORRUPT, "%s: the layers change while they are read", name);
 			continue;
 		case TOO_SMALL:
 			break;

@@ -28,6 +28,6 @@ ssize_t fl_inflate_read(struct fl_inflate *in, uint8_t *out, size_t size, struct
 /* Packed bytes read so far; any thread may ask. */
 uint64_t fl_inflate_taken(const struct fl_inflate *in);
 
-/* A guess of the unpacked size in bytes: right for gzip below 4 GiB of one member, within a block
- * of 128 KiB for zstd. */
+/* A guess of the unpacked size in bytes: right for gzip below 4 GiB of one member, for zstd as
+ * near as frames.h says. */
 uint64_t fl_inflate_guess(const char *path);

@@ -79,6 +79,8 @@ static int keep(struct writing *file, const uint8_t *data, uint32_t blocks, stru
 {
 	struct fl_layer_load *load = file->load;
 
+	if (!blocks)
+		return 0;
 	if (load->is_full || blocks > load->end - load->next) {
 		load->is_full = true;
 		return 0;

@@ -9,6 +9,8 @@ setup_file() {
 	own_state "$BATS_FILE_TMPDIR"
 	export IMAGES=$BATS_FILE_TMPDIR/images HTTP=$BATS_FILE_TMPDIR/http
 	small_images "$IMAGES"
+	export FILES=600
+	ulimit -Sn "$FILES"
 	serve_start --enable-http --http-endpoint "unix:$HTTP"
 }
 

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: MPL-2.0
 """What flintlock's API cannot say: flintlock.host.v1, asked as its clients would."""
+import glob
+import json
 import os
 import resource
 import subprocess
@@ -36,6 +38,9 @@ def life():
     client = Host()
     uid = client.create(spec("life")).spec.uid
     client.wait(uid, CREATED)
+    record = json.load(open(glob.glob(f"{os.environ['FL_STATE_DIR']}/vm/*/life/{uid}/record.json")[0]))
+    # The server takes all files that it may have open, and hands on what it was given.
+    assert resource.prlimit(record["host"]["vmm"]["pid"], resource.RLIMIT_NOFILE)[0] == int(os.environ["FILES"])
     assert client.life("Pause", uid) == "paused"
     assert client.life("Resume", uid) == "running"
     assert client.life("Stop", uid, timeout_seconds=1) == "stopped"

@@ -8,6 +8,7 @@ load ../lib
 setup() {
 	own_state "$BATS_TEST_TMPDIR"
 	cd "$BATS_TEST_TMPDIR" || return 1
+	set -o pipefail
 }
 
 # of FILE…: the disk's sum, after the layers were packed into an image of their own; options of
@@ -59,9 +60,11 @@ every_packing() {
 @test "layers of tiny files, which want more than the tar's size, side by side" {
 	for name in a b c; do tiny $name 8000; done
 	for _ in 1 2 3 4 5 6; do of a.tar b.tar c.tar; done | tee sums
+	[ "$(wc -l <sums)" = 6 ]
 	[ "$(sort -u sums | wc -l)" = 1 ]
 	e2fsck -fn img
 	for _ in 1 2 3 4 5 6; do OPTIONS="--size 4G" of a.tar b.tar c.tar; done | tee sums
+	[ "$(wc -l <sums)" = 6 ]
 	[ "$(sort -u sums | wc -l)" = 1 ]
 }
 
@@ -73,6 +76,7 @@ every_packing() {
 	[ "$(wc -l <sums)" = 5 ]
 	[ "$(sort -u sums | wc -l)" = 1 ]
 	OPTIONS="--size 2G" every_packing one two three | tee sums
+	[ "$(wc -l <sums)" = 5 ]
 	[ "$(sort -u sums | wc -l)" = 1 ]
 	e2fsck -fn img
 }

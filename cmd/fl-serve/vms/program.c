@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "cmd/fl-serve/vms/program.h"
 
+#include "cmd/fl-serve/descriptors.h"
 #include "cmd/fl-serve/logging.h"
 #include "common/alloc.h"
 #include "common/cleanup.h"
@@ -189,6 +190,7 @@ struct fl_program_run *fl_program_start(struct event_base *base, const struct fl
 		fl_program_forget(run);
 		return NULL;
 	}
+	fl_descriptors_put_back(run->child.pid);
 	what = fl_asprintf("runs %s %s", spec->argv[0], spec->argv[1]);
 	say(run, FL_LOG_DEBUG, what);
 	run->ended = watch(base, run->child.pidfd, on_ended, run);
