@@ -63,7 +63,7 @@ every_packing() {
 	[ "$(wc -l <sums)" = 6 ]
 	[ "$(sort -u sums | wc -l)" = 1 ]
 	e2fsck -fn img
-	for _ in 1 2 3 4 5 6; do OPTIONS="--size 4G" of a.tar b.tar c.tar; done | tee sums
+	for _ in 1 2 3 4 5 6; do OPTIONS="--size 512M" of a.tar b.tar c.tar; done | tee sums
 	[ "$(wc -l <sums)" = 6 ]
 	[ "$(sort -u sums | wc -l)" = 1 ]
 }
@@ -75,7 +75,7 @@ every_packing() {
 	every_packing one two three | tee sums
 	[ "$(wc -l <sums)" = 5 ]
 	[ "$(sort -u sums | wc -l)" = 1 ]
-	OPTIONS="--size 2G" every_packing one two three | tee sums
+	OPTIONS="--size 256M" every_packing one two three | tee sums
 	[ "$(wc -l <sums)" = 5 ]
 	[ "$(sort -u sums | wc -l)" = 1 ]
 	e2fsck -fn img
