@@ -308,7 +308,8 @@ for port, who, what in (69, mac, b"give"), (67, b"\2" * 6, b"take"), (67, mac, b
 	run ! grep -q 10.0.0.0/8 rules
 	ns fl-net gc
 	ns nft list table netdev "$table" >/dev/null
-	ns fl-net up --dry-run spec | grep -qx '# all that it may reach: 10.0.0.0/8'
+	ns fl-net up --dry-run record | grep -qx '# all that it may reach: 10.0.0.0/8'
+	fails_with 5 "exists with another spec (labels)" ns fl-net up --dry-run spec
 	ns fl-net down a >/dev/null
 	run ! grep -q netdev <(ns nft list tables)
 	kept_in b br0 "" >spec-b
