@@ -13,7 +13,7 @@
 #include <string.h>
 
 #define CONNECT_WITHIN_MS 20000
-#define MOST_TAPS 16
+#define MOST_TAPS 32
 
 /* The ends of the pipes that the VMM gets, and the descriptors of its taps. */
 struct handed {
@@ -87,7 +87,10 @@ static int open_taps(struct fl_machine *machine, struct handed *handed, struct f
 {
 	const fl_json *taps = fl_json_get(machine->launch, "taps");
 
-	for (size_t i = 0; i < fl_json_count(taps) && i < MOST_TAPS; i++) {
+	if (fl_json_count(taps) > MOST_TAPS)
+		return fl_err_set(err, FL_ERR_UNSUPPORTED, "%zu macvtaps; a VMM is given at most %d",
+				  fl_json_count(taps), MOST_TAPS);
+	for (size_t i = 0; i < fl_json_count(taps); i++) {
 		const fl_json *tap = fl_json_item(taps, i);
 		const char *link = fl_json_text(fl_json_get(tap, "link"));
 		int fd = link ? fl_tap_open(machine->vm->dirfd, link, err) : -1;
