@@ -637,16 +637,16 @@ held_up() {
 		[ "$(field vm0 vmm_state)" != stopping ] || break
 		sleep 0.02
 	done
-	timeout 20 fl reboot vm0 2>said &
+	timeout 20 fl reboot vm0 2>"$BATS_TEST_TMPDIR/said" &
 	rebooting=$!
 	sleep 1
 	fl stop vm0 --force
 	wait "$stopping"
 	status=0
 	wait "$rebooting" || status=$?
-	cat said
+	cat "$BATS_TEST_TMPDIR/said"
 	[ "$status" = 15 ]
-	grep -q "does not come up again" said
+	grep -q "does not come up again" "$BATS_TEST_TMPDIR/said"
 }
 
 @test "one that runs takes another policy" {
