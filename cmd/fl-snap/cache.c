@@ -203,6 +203,16 @@ char *fl_cache_base_path(const struct fl_cache *cache, const struct fl_image *im
 			   (unsigned long long)mib, FL_BASE_FORMAT);
 }
 
+bool fl_cache_has_other_base(const struct fl_cache *cache, const struct fl_image *image, uint64_t mib,
+			     const char *path)
+{
+	fl_cleanup_free char *any = fl_asprintf("%s/bases/%s-%llu-v", cache->dir, fl_digest_hex(image->chain_id),
+						(unsigned long long)mib);
+
+	return fl_str_starts(path, any) && !strchr(path + strlen(any), '/') &&
+	       fl_durable_is_good(cache->bases, fl_path_last(path));
+}
+
 bool fl_cache_is_base_of(const struct fl_image *image, const char *name, uint64_t *mib)
 {
 	const char *hex = fl_digest_hex(image->chain_id), *size;

@@ -16,7 +16,7 @@
 #include "cmd/fl-snap/base.h"
 #include "common/image.h"
 
-#define FL_BASE_FORMAT 2 /* of the builder: another gives other bytes for the same image */
+#define FL_BASE_FORMAT 3 /* of the builder: another gives other bytes for the same image */
 
 /* What an image may cost; 0: as budget.h and fl_cache_builds say. */
 struct fl_cache_limits {
@@ -57,6 +57,11 @@ int fl_cache_base(struct fl_cache *cache, const struct fl_image *image, uint64_t
 
 /* Its path, whether it is there or not; caller frees. The last component names the base. */
 char *fl_cache_base_path(const struct fl_cache *cache, const struct fl_image *image, uint64_t mib);
+
+/* Whether path is a base of the image that a builder of another format made, and whole: it cannot be
+ * built again. */
+bool fl_cache_has_other_base(const struct fl_cache *cache, const struct fl_image *image, uint64_t mib,
+			     const char *path);
 
 /* Whether a base of that name is the image's, in any size; mib is its size then. */
 bool fl_cache_is_base_of(const struct fl_image *image, const char *name, uint64_t *mib);

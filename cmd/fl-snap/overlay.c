@@ -54,36 +54,53 @@ static int create(const struct fl_volume_call *call, const char *name,
 	return fl_atomic_publish(&file, true, err);
 }
 
-/* One that the record does not know yet may have been made of what the spec said before. */
-static int check_below(const struct fl_volume_call *call, const char *name, const char *base,
-		       struct fl_err *err)
+/* Caller frees; NULL with err. */
+static char *below_of(const struct fl_volume_call *call, const char *name, struct fl_err *err)
 {
 	fl_cleanup_close int fd = openat(call->folder, name, O_RDONLY | O_CLOEXEC);
-	fl_cleanup_free char *below = NULL;
+	char *below = NULL;
 
 	if (fd < 0)
-		return fl_err_errno(err, errno, "%s: cannot be opened", name);
-	if (fl_qcow2_below(fd, name, &below, err) < 0)
+		fl_err_errno(err, errno, "%s: cannot be opened", name);
+	else
+		fl_qcow2_below(fd, name, &below, err);
+	return below;
+}
+
+/* The base that the disk leads to: the image's, which a power loss may have torn, and which is built
+ * again then, to the same bytes; or one that another version built, as long as it is whole. A disk that
+ * the record does not know yet may have been made of what the spec said before. */
+static int find_base(const struct fl_volume_call *call, const char *name, struct fl_volume_made *made,
+		     struct fl_err *err)
+{
+	fl_cleanup_free char *base = fl_cache_base_path(call->cache, call->image, call->mib);
+	fl_cleanup_free char *below = below_of(call, name, err);
+
+	if (!below)
 		return -1;
 	if (strcmp(below, base) == 0)
+		return fl_cache_base(call->cache, call->image, call->mib, call->watch, &made->base, err);
+	if (fl_cache_has_other_base(call->cache, call->image, call->mib, below)) {
+		made->base = fl_steal(&below);
 		return 0;
+	}
 	return fl_err_set(err, FL_ERR_PRECONDITION, "its disk leads to %s, not to %s; put the spec, or the "
 			  "state folder, back, or make the microVM anew (fl down, fl up)", below, base);
 }
 
-/* What is only read is shared as it is. The base is looked at each time: a power loss may have torn
- * it, and it is built again, to the same bytes. */
+/* What is only read is shared as it is. */
 static int make(const struct fl_volume_call *call, struct fl_volume_made *made, struct fl_err *err)
 {
 	fl_cleanup_free char *name = name_of(call);
-	fl_cleanup_free char *base = fl_cache_base_path(call->cache, call->image, call->mib);
-	int there = has(call, err);
+	int there = has(call, err), rc;
 
-	if (there < 0 || (there && check_below(call, name, base, err) < 0))
+	if (there < 0)
 		return -1;
 	if (!there && call->read_only)
 		return fl_backend_file.make(call, made, err);
-	if (fl_cache_base(call->cache, call->image, call->mib, call->watch, &made->base, err) < 0)
+	rc = there ? find_base(call, name, made, err)
+		   : fl_cache_base(call->cache, call->image, call->mib, call->watch, &made->base, err);
+	if (rc < 0)
 		return -1;
 	fl_uuid_of(call->vm->uid, call->id, &made->uuid);
 	made->has_uuid = true;

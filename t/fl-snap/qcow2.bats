@@ -73,6 +73,19 @@ volume() { # KEY, of the record on standard input
 	e2fsck -fn whole
 }
 
+@test "a base that another version built is what its disks lead to, as long as it is whole" {
+	record=$(disks one 16M)
+	path=$(volume path <<<"$record") base=$(volume base <<<"$record")
+	settled "$FL_STATE_DIR"
+	mv "$base" "${base%-v*}-v1"
+	qemu-img rebase -u -F raw -b "${base%-v*}-v1" "$path"
+	[ "$(fl-snap up -q <<<"$record" | volume base)" = "${base%-v*}-v1" ]
+	[ ! -e "$base" ]
+	settled "$FL_STATE_DIR"
+	rm "${base%-v*}-v1"
+	fails_with 8 "its disk leads to ${base%-v*}-v1" fl-snap up -q <<<"$record"
+}
+
 @test "the base stays while a disk leads to it" {
 	base=$(disks one 16M | volume base)
 	fails_with 8 "default/one's disk is nothing without it" fl-snap rm "${base##*/}"
@@ -135,7 +148,7 @@ volume() { # KEY, of the record on standard input
 	jq -c 'del(.host.volumes) | .spec.root_volume.size_in_mb = 32' "$file" >changed
 	cp changed "$file"
 	before=$(cksum <"$path")
-	fails_with 8 "-16-v2, not to $FL_STATE_DIR/bases/" fl-snap up -q <changed
+	fails_with 8 "-16-v3, not to $FL_STATE_DIR/bases/" fl-snap up -q <changed
 	[ "$(cksum <"$path")" = "$before" ]
 	printf nonsense | dd of="$path" conv=notrunc status=none
 	fails_with 12 "not a qcow2 disk" fl-snap up -q <<<"$record"
