@@ -182,7 +182,7 @@ refused() { # WORDS CHANGE UP-OPTIONS…
 	need firecracker
 	refused 'cannot give that many' .vcpu=33
 	refused 'runs with KVM only' . --accel tcg
-	refused 'cannot be executed' . --accel kvm --firecracker /nonexistent/firecracker
+	refused 'there is no such program' . --accel kvm --firecracker /nonexistent/firecracker
 	printf '#!/bin/sh\necho Firecracker v1.9.1\n' >"$BATS_TEST_TMPDIR/old"
 	chmod +x "$BATS_TEST_TMPDIR/old"
 	refused '1.10 or later is needed' . --accel kvm --firecracker "$BATS_TEST_TMPDIR/old"
